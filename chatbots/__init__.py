@@ -1,0 +1,167 @@
+"""Chatbot services over the OpenAI API and everything that speaks it.
+
+    async with Chatbots() as bots:
+        reply = await bots.stateless().ask("Capital of France?")
+
+The names below are the public ones.
+Each is imported on first use, so that `import chatbots` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chatbots.app import Chatbots as Chatbots
+    from chatbots.app import ask_sync as ask_sync
+    from chatbots.deltas import (
+        Delta as Delta,
+    )
+    from chatbots.deltas import (
+        Done as Done,
+    )
+    from chatbots.deltas import (
+        Failed as Failed,
+    )
+    from chatbots.deltas import (
+        Notice as Notice,
+    )
+    from chatbots.deltas import (
+        TextDelta as TextDelta,
+    )
+    from chatbots.errors import (
+        ChatError as ChatError,
+    )
+    from chatbots.errors import (
+        ConfigurationError as ConfigurationError,
+    )
+    from chatbots.errors import (
+        InvalidRequest as InvalidRequest,
+    )
+    from chatbots.errors import (
+        ProviderError as ProviderError,
+    )
+    from chatbots.errors import (
+        StorageError as StorageError,
+    )
+    from chatbots.errors import (
+        TurnCancelled as TurnCancelled,
+    )
+    from chatbots.flow.bot import Bot as Bot
+    from chatbots.flow.calling import Said as Said
+    from chatbots.flow.calling import Stream as Stream
+    from chatbots.flow.calling import ask as ask
+    from chatbots.flow.calling import stream as stream
+    from chatbots.flow.pipeline import Pipeline as Pipeline
+    from chatbots.interfaces import (
+        ChatModel as ChatModel,
+    )
+    from chatbots.interfaces import (
+        ChatService as ChatService,
+    )
+    from chatbots.interfaces import (
+        Consumer as Consumer,
+    )
+    from chatbots.interfaces import (
+        SessionStore as SessionStore,
+    )
+    from chatbots.interfaces import (
+        Sink as Sink,
+    )
+    from chatbots.interfaces import (
+        Source as Source,
+    )
+    from chatbots.logs import set_up_logging as set_up_logging
+    from chatbots.messages import (
+        Message as Message,
+    )
+    from chatbots.messages import (
+        ModelAnswer as ModelAnswer,
+    )
+    from chatbots.messages import (
+        ModelRequest as ModelRequest,
+    )
+    from chatbots.messages import (
+        Prompt as Prompt,
+    )
+    from chatbots.messages import (
+        Reply as Reply,
+    )
+    from chatbots.messages import (
+        Sampling as Sampling,
+    )
+    from chatbots.messages import (
+        SessionId as SessionId,
+    )
+    from chatbots.messages import (
+        Turn as Turn,
+    )
+    from chatbots.messages import (
+        Usage as Usage,
+    )
+    from chatbots.provider.chat import OpenAIChat as OpenAIChat
+    from chatbots.services.memory import MemoryChat as MemoryChat
+    from chatbots.services.stateless import StatelessChat as StatelessChat
+    from chatbots.services.streaming import StreamingChat as StreamingChat
+    from chatbots.services.take_turn import Manner as Manner
+    from chatbots.sessions.in_memory import InMemorySessions as InMemorySessions
+    from chatbots.settings import Settings as Settings
+    from chatbots.version import VERSION as VERSION
+
+_HOMES: dict[str, str] = {
+    "Bot": "chatbots.flow.bot",
+    "ChatError": "chatbots.errors",
+    "ChatModel": "chatbots.interfaces",
+    "ChatService": "chatbots.interfaces",
+    "Chatbots": "chatbots.app",
+    "ConfigurationError": "chatbots.errors",
+    "Consumer": "chatbots.interfaces",
+    "Delta": "chatbots.deltas",
+    "Done": "chatbots.deltas",
+    "Failed": "chatbots.deltas",
+    "InMemorySessions": "chatbots.sessions.in_memory",
+    "InvalidRequest": "chatbots.errors",
+    "Manner": "chatbots.services.take_turn",
+    "MemoryChat": "chatbots.services.memory",
+    "Message": "chatbots.messages",
+    "ModelAnswer": "chatbots.messages",
+    "ModelRequest": "chatbots.messages",
+    "Notice": "chatbots.deltas",
+    "OpenAIChat": "chatbots.provider.chat",
+    "Pipeline": "chatbots.flow.pipeline",
+    "Prompt": "chatbots.messages",
+    "ProviderError": "chatbots.errors",
+    "Reply": "chatbots.messages",
+    "Said": "chatbots.flow.calling",
+    "Sampling": "chatbots.messages",
+    "SessionId": "chatbots.messages",
+    "SessionStore": "chatbots.interfaces",
+    "Settings": "chatbots.settings",
+    "Sink": "chatbots.interfaces",
+    "Source": "chatbots.interfaces",
+    "StatelessChat": "chatbots.services.stateless",
+    "StorageError": "chatbots.errors",
+    "Stream": "chatbots.flow.calling",
+    "StreamingChat": "chatbots.services.streaming",
+    "TextDelta": "chatbots.deltas",
+    "Turn": "chatbots.messages",
+    "TurnCancelled": "chatbots.errors",
+    "Usage": "chatbots.messages",
+    "VERSION": "chatbots.version",
+    "ask": "chatbots.flow.calling",
+    "ask_sync": "chatbots.app",
+    "set_up_logging": "chatbots.logs",
+    "stream": "chatbots.flow.calling",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,177 @@
+"""The one module that knows every concrete class and wires them together."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, Unpack
+
+import anyio.from_thread
+
+from chatbots.errors import ConfigurationError
+from chatbots.flow.bot import Bot
+from chatbots.flow.calling import Asking, Said
+from chatbots.interfaces import ChatModel, ChatService, SessionStore
+from chatbots.messages import Reply, Sampling, SessionId
+from chatbots.provider.chat import OpenAIChat
+from chatbots.provider.client import OPENAI_URL, Access, SharedClient
+from chatbots.services.memory import MemoryChat
+from chatbots.services.stateless import StatelessChat
+from chatbots.services.streaming import StreamingChat
+from chatbots.services.take_turn import Manner
+from chatbots.sessions.in_memory import InMemorySessions
+from chatbots.settings import Settings
+from chatbots.telemetry import new_session_id
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+    from chatbots.local.model import LocalModel
+
+
+class Chatbots:
+    """The bots of an application, on one model, one client and one store.
+
+    Use it as an async context manager, or call `aclose`.
+    *settings* are read from the environment and `.env` if not given.
+    *client* is an `AsyncOpenAI` of your own, which stays open; *store* a `SessionStore`.
+
+    Nothing is sent before the first turn.
+    Raises `ConfigurationError` (`not_configured`) where there is nobody to ask.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        client: AsyncOpenAI | None = None,
+        store: SessionStore | None = None,
+    ) -> None:
+        self.settings = Settings.load() if settings is None else settings
+        self._clients = _clients_for(self.settings, client)
+        self._model: ChatModel = OpenAIChat(
+            self._clients.get,
+            model=self.settings.openai_model,
+            sampling=Sampling(
+                temperature=self.settings.openai_temperature,
+                max_tokens=self.settings.openai_max_tokens,
+            ),
+        )
+        self.store: SessionStore = store or InMemorySessions(
+            max_sessions=self.settings.chatbots_max_sessions,
+            max_bytes=self.settings.chatbots_max_session_bytes,
+        )
+
+    def stateless(self, **defaults: Unpack[Asking]) -> Bot:
+        """Return a bot that answers each prompt on its own."""
+        return self._bot(StatelessChat(self._model, self._manner), defaults)
+
+    def memory(self, session: SessionId | None = None, **defaults: Unpack[Asking]) -> Bot:
+        """Return a bot that remembers; without a *session*, a conversation of its own."""
+        defaults["session"] = session or new_session_id()
+        return self._bot(MemoryChat(self._model, self.store, self._manner), defaults)
+
+    def streaming(self, session: SessionId | None = None, **defaults: Unpack[Asking]) -> Bot:
+        """Return a bot that remembers and answers as the answer forms; see `memory`."""
+        defaults["session"] = session or new_session_id()
+        return self._bot(StreamingChat(self._model, self.store, self._manner), defaults)
+
+    async def aclose(self) -> None:
+        """Give back the client and the local model. May be called again."""
+        await self._clients.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            await self.aclose()
+
+    @property
+    def _manner(self) -> Manner:
+        return Manner(
+            instructions=self.settings.assistant_instructions,
+            max_chars=self.settings.chatbots_max_prompt_chars,
+        )
+
+    def _bot(self, service: ChatService, defaults: Asking) -> Bot:
+        defaults.setdefault("timeout", self.settings.chatbots_timeout)
+        return Bot(service, **defaults)
+
+
+def ask_sync(said: Said, *, settings: Settings | None = None, **asking: Unpack[Asking]) -> Reply:
+    """Ask a stateless bot from a program without an event loop, or from a notebook.
+
+    Opens and closes everything around the one turn. Raises as `ask` does.
+    """
+
+    async def turn() -> Reply:
+        async with Chatbots(settings) as bots:
+            return await bots.stateless().ask(said, **asking)
+
+    # A loop in a thread of its own: a notebook's thread has one running already.
+    with anyio.from_thread.start_blocking_portal() as portal:
+        future = portal.start_task_soon(turn)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+
+class _Clients(Protocol):
+    async def get(self) -> AsyncOpenAI: ...
+    async def aclose(self) -> None: ...
+
+
+def _clients_for(settings: Settings, client: AsyncOpenAI | None) -> _Clients:
+    if client is not None:
+        return _Given(client)
+    if settings.wants_local:
+        return _Local(settings)
+    if settings.says_where:
+        return _Remote(settings)
+    raise ConfigurationError(
+        "not_configured",
+        "There is no model to ask: neither a key nor a base URL is set.",
+        hint="Set OPENAI_API_KEY, or OPENAI_BASE_URL for another server, "
+        "or CHATBOTS_LOCAL=1 to answer with the model on this machine.",
+    )
+
+
+class _Given:
+    """The application's own client: used, never closed."""
+
+    def __init__(self, client: AsyncOpenAI) -> None:
+        self._client = client
+
+    async def get(self) -> AsyncOpenAI:
+        return self._client
+
+    async def aclose(self) -> None:
+        pass
+
+
+class _Remote:
+    """The shared client for the configured server."""
+
+    def __init__(self, settings: Settings) -> None:
+        key = settings.openai_api_key
+        self._shared = SharedClient(
+            Access(
+                api_key=key.get_secret_value() if key else None,
+                base_url=settings.openai_base_url or OPENAI_URL,
+                organization=settings.openai_org_id,
+                project=settings.openai_project_id,
+            )
+        )
+
+    async def get(self) -> AsyncOpenAI:
+        return self._shared.get()
+
+    async def aclose(self) -> None:
+        await self._shared.aclose()

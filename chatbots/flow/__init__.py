@@ -1,0 +1,1 @@
+"""How deltas travel from a bot to whoever reads them."""

@@ -1,0 +1,204 @@
+"""A service inside somebody else's program: `ask` for a reply, `stream` for its pieces.
+
+Both raise the `ChatError` of a turn that failed, with `.partial`:
+the usual loop cannot end normally on a broken answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Self, TypeAlias, TypedDict, Unpack
+
+import anyio
+from anyio.abc import ObjectSendStream, TaskGroup
+
+from chatbots.deltas import Delta, Done, Failed, TextDelta
+from chatbots.flow.channel import ReceiveChannel, SendChannel, open_channel
+from chatbots.flow.unwrap import unwrapped
+from chatbots.interfaces import ChatService
+from chatbots.messages import DEFAULT_TIMEOUT, Message, Prompt, Reply, Sampling, SessionId
+from chatbots.telemetry import new_request_id
+
+Said: TypeAlias = str | Message | Sequence[Message]
+"""What a caller may say: a text, a message, or several."""
+
+
+class Asking(TypedDict, total=False):
+    """The keywords that `ask` and `stream` share."""
+
+    session: SessionId | None
+    """The conversation, for bots that remember."""
+    request_id: str | None
+    """Names the turn, so that a retry makes no second one."""
+    timeout: float
+    """Seconds for the whole turn, retries included."""
+    model: str | None
+    instructions: str | None
+    """The system message of this turn, instead of the bot's."""
+    temperature: float | None
+    max_tokens: int | None
+
+
+def make_prompt(said: Said, **asking: Unpack[Asking]) -> Prompt:
+    """Return the `Prompt` for what is *said*; raises `InvalidRequest` where it cannot be sent."""
+    if isinstance(said, str):
+        said = Message("user", said)
+    return Prompt(
+        messages=(said,) if isinstance(said, Message) else tuple(said),
+        request_id=asking.get("request_id") or new_request_id(),
+        session=asking.get("session"),
+        model=asking.get("model"),
+        instructions=asking.get("instructions"),
+        sampling=Sampling(
+            temperature=asking.get("temperature"), max_tokens=asking.get("max_tokens")
+        ),
+        timeout=asking.get("timeout", DEFAULT_TIMEOUT),
+    )
+
+
+async def ask(service: ChatService, said: Said, **asking: Unpack[Asking]) -> Reply:
+    """Ask *service* and return its whole answer.
+
+    Raises the `ChatError` of a turn that failed or was cut off, with `.partial`.
+    """
+    collector = _Collector()
+    await service.respond(make_prompt(said, **asking), collector)
+    return collector.transcript.reply()
+
+
+def stream(service: ChatService, said: Said, **asking: Unpack[Asking]) -> Stream:
+    """Ask *service* and read its answer as it forms: `async with stream(...) as s`.
+
+    See `Stream`.
+    """
+    return Stream(service, make_prompt(said, **asking))
+
+
+class Stream:
+    """A running turn, to be used as an async context manager.
+
+    Iterate over it for deltas (`Done` comes last), or over `.text` for pieces of text;
+    either way a turn that failed raises its `ChatError` with `.partial`.
+    After the end `.reply` is the `Reply`.
+    Leaving early cancels the turn and closes what it had open upstream.
+    """
+
+    def __init__(self, service: ChatService, prompt: Prompt) -> None:
+        self._service = service
+        self._prompt = prompt
+        self._transcript = Transcript()
+        self._group: TaskGroup
+        self._source: ReceiveChannel
+
+    @property
+    def request_id(self) -> str:
+        """The name of this turn."""
+        return self._prompt.request_id
+
+    @property
+    def partial(self) -> str:
+        """The text read so far."""
+        return self._transcript.text
+
+    @property
+    def reply(self) -> Reply:
+        """The finished turn; raises its `ChatError` if it failed, `RuntimeError` before its end."""
+        return self._transcript.reply()
+
+    @property
+    def text(self) -> AsyncIterator[str]:
+        """The text in pieces, as they arrive."""
+        return _text_of(self)
+
+    async def __aenter__(self) -> Self:
+        out, self._source = open_channel()
+        self._group = anyio.create_task_group()
+        await self._group.__aenter__()
+        self._group.start_soon(self._run, out)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._group.cancel_scope.cancel("the stream was left")
+        self._source.close()
+        with unwrapped():
+            await self._group.__aexit__(None, None, None)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Delta:
+        if self._transcript.terminal is not None:
+            raise StopAsyncIteration
+        try:
+            delta = await self._source.receive()
+        except anyio.EndOfStream:
+            self._transcript.reply()  # a service that sent no terminal: say so
+            raise
+        self._transcript.add(delta)
+        if isinstance(delta, Failed):
+            self._transcript.reply()
+        return delta
+
+    async def _run(self, out: SendChannel) -> None:
+        async with out:
+            await self._service.respond(self._prompt, out)
+
+
+async def _text_of(stream: Stream) -> AsyncIterator[str]:
+    async for delta in stream:
+        if isinstance(delta, TextDelta):
+            yield delta.text
+
+
+class Transcript:
+    """What a reply's deltas add up to."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self.terminal: Done | Failed | None = None
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self._pieces)
+
+    def add(self, delta: Delta) -> None:
+        """Take in the next delta."""
+        if isinstance(delta, TextDelta):
+            self._pieces.append(delta.text)
+        elif isinstance(delta, Done | Failed):
+            self.terminal = delta
+
+    def reply(self) -> Reply:
+        """Return the reply, or raise the error it ended with."""
+        end = self.terminal
+        if end is None:
+            raise RuntimeError("The reply has not ended: its service sent no terminal delta yet.")
+        if isinstance(end, Failed):
+            end.error.partial = self.text
+            raise end.error
+        return Reply(
+            text=self.text,
+            state=end.state,
+            reason=end.reason,
+            usage=end.usage,
+            request_id=end.request_id,
+            session=end.session,
+        )
+
+
+class _Collector(ObjectSendStream[Delta]):
+    def __init__(self) -> None:
+        self.transcript = Transcript()
+
+    async def send(self, item: Delta) -> None:
+        self.transcript.add(item)
+
+    async def aclose(self) -> None:
+        pass

@@ -1,0 +1,140 @@
+"""A bounded channel for deltas, with anyio's stream faces and no task switch per item.
+
+An anyio memory stream costs 4 to 13 microseconds a hand-over, more than decoding the token.
+Here a send is a list append until the reader is due or the channel is full;
+the flusher between the two ends joins what piles up.
+One task sends at a time, and one receives.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import anyio
+from anyio.abc import ObjectReceiveStream, ObjectSendStream
+
+from chatbots.deltas import Delta
+from chatbots.flow.flusher import Flusher
+
+DEFAULT_CAPACITY: Final = 64 * 1024
+"""Characters held before a sender waits."""
+
+
+class _Shared:
+    def __init__(self, flusher: Flusher, capacity: int) -> None:
+        self.flusher = flusher
+        self.capacity = capacity
+        self.readable = anyio.Event()
+        self.writable = anyio.Event()
+        self.waiting = False
+        self.sender_closed = False
+        self.receiver_closed = False
+
+    def wake_receiver(self) -> None:
+        if self.waiting:
+            self.readable.set()
+
+
+class SendChannel(ObjectSendStream[Delta]):
+    """The end that deltas go in at."""
+
+    def __init__(self, shared: _Shared) -> None:
+        self._shared = shared
+
+    async def send(self, item: Delta) -> None:
+        """Hand over one delta, waiting first while the channel is full.
+
+        Raises `anyio.BrokenResourceError` if the reader has left,
+        `anyio.ClosedResourceError` if this end is closed.
+        """
+        shared = self._shared
+        while True:
+            if shared.sender_closed:
+                raise anyio.ClosedResourceError
+            if shared.receiver_closed:
+                raise anyio.BrokenResourceError
+            if shared.flusher.held < shared.capacity:
+                break
+            shared.writable = anyio.Event()
+            await shared.writable.wait()
+        was = shared.flusher.ready_at()
+        shared.flusher.push(item)
+        if shared.flusher.ready_at() != was:
+            shared.wake_receiver()
+
+    async def aclose(self) -> None:
+        """Say that nothing more will come; what was sent can still be received."""
+        self.close()
+
+    def close(self) -> None:
+        """As `aclose`, without a checkpoint."""
+        self._shared.sender_closed = True
+        self._shared.wake_receiver()
+
+
+class ReceiveChannel(ObjectReceiveStream[Delta]):
+    """The end that deltas come out of."""
+
+    def __init__(self, shared: _Shared) -> None:
+        self._shared = shared
+        self._taken: deque[Delta] = deque()
+
+    async def receive(self) -> Delta:
+        """Return the next delta, text joined as the flusher sees fit.
+
+        Raises `anyio.EndOfStream` after the last one, `anyio.ClosedResourceError` if this end
+        is closed.
+        """
+        shared = self._shared
+        while not self._taken:
+            if shared.receiver_closed:
+                raise anyio.ClosedResourceError
+            due = shared.flusher.ready_at()
+            now = anyio.current_time()
+            if due is not None and (due <= now or shared.sender_closed or self._full()):
+                self._taken.extend(shared.flusher.take(now))
+                shared.writable.set()
+            elif due is None and shared.sender_closed:
+                raise anyio.EndOfStream
+            else:
+                await self._wait(due)
+        return self._taken.popleft()
+
+    def _full(self) -> bool:
+        return self._shared.flusher.held >= self._shared.capacity
+
+    async def _wait(self, due: float | None) -> None:
+        shared = self._shared
+        shared.readable = anyio.Event()
+        shared.waiting = True
+        try:
+            if due is None:
+                await shared.readable.wait()
+            else:
+                with anyio.move_on_at(due):
+                    await shared.readable.wait()
+        finally:
+            shared.waiting = False
+
+    async def aclose(self) -> None:
+        """Leave: the sender's next send raises `anyio.BrokenResourceError`."""
+        self.close()
+
+    def close(self) -> None:
+        """As `aclose`, without a checkpoint."""
+        self._shared.receiver_closed = True
+        self._shared.writable.set()
+        self._shared.wake_receiver()
+
+
+def open_channel(
+    window: float = 0.0, *, capacity: int = DEFAULT_CAPACITY
+) -> tuple[SendChannel, ReceiveChannel]:
+    """Make a channel: deltas flow from the left end to the right one.
+
+    *window* is the reader's flush window in seconds, *capacity* the characters held at most
+    before a sender waits (one send may exceed it by its own size).
+    """
+    shared = _Shared(Flusher(window, min(capacity, 4096)), capacity)
+    return SendChannel(shared), ReceiveChannel(shared)

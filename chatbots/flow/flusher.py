@@ -1,0 +1,72 @@
+"""When is text worth showing: the first at once, then at most once a window.
+
+Pure: it is told the time. `channel.py` gives it a clock and somebody who waits.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chatbots.deltas import Delta, Done, Failed, TextDelta
+
+NOW: Final = float("-inf")
+
+
+class Flusher:
+    """Joins text until it is worth showing.
+
+    The first text of an answer is ready at once.
+    After it, text is held for *window* seconds since the last flush (0: nothing waits; what is
+    already there is joined), but not past *max_chars* held characters or a line's end.
+    Anything that is not text is ready at once and takes the text before it along:
+    nothing overtakes. Taking the flusher out changes timing only.
+    """
+
+    def __init__(self, window: float = 0.0, max_chars: int = 4096) -> None:
+        self._window = window
+        self._max_chars = max_chars
+        self._ready: list[Delta] = []
+        self._pieces: list[str] = []
+        self._held = 0
+        self._urgent = False
+        self._last_flush = NOW
+
+    @property
+    def held(self) -> int:
+        """How much is held: characters of text, and one for each other delta."""
+        return self._held
+
+    def push(self, delta: Delta) -> None:
+        """Hold *delta*, after those that are held."""
+        if isinstance(delta, TextDelta):
+            self._pieces.append(delta.text)
+            self._held += len(delta.text)
+            self._urgent = self._urgent or delta.text.endswith("\n")
+        else:
+            self._join()
+            self._ready.append(delta)
+            self._held += 1
+            self._urgent = True
+
+    def ready_at(self) -> float | None:
+        """When what is held should be shown; None if nothing is held."""
+        if not self._held:
+            return None
+        if self._urgent or self._held >= self._max_chars:
+            return NOW
+        return self._last_flush + self._window
+
+    def take(self, now: float) -> list[Delta]:
+        """Give up all that is held, text joined."""
+        self._join()
+        taken, self._ready = self._ready, []
+        self._held = 0
+        self._urgent = False
+        ended = bool(taken) and isinstance(taken[-1], Done | Failed)
+        self._last_flush = NOW if ended else now
+        return taken
+
+    def _join(self) -> None:
+        if self._pieces:
+            self._ready.append(TextDelta("".join(self._pieces)))
+            self._pieces.clear()

@@ -1,0 +1,99 @@
+"""The seams: what each part needs of its neighbours. Read this page first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+from anyio.abc import ObjectReceiveStream, ObjectSendStream
+
+from chatbots.deltas import Delta
+from chatbots.messages import (
+    FinalState,
+    Message,
+    ModelAnswer,
+    ModelRequest,
+    Prompt,
+    SessionId,
+    Turn,
+    Usage,
+)
+
+Sink: TypeAlias = ObjectSendStream[Delta]
+"""Where deltas go. Sending waits while the reader is behind: that is the backpressure."""
+
+Source: TypeAlias = ObjectReceiveStream[Delta]
+"""Where deltas come from."""
+
+
+class ChatService(Protocol):
+    """A bot: one way of answering."""
+
+    async def respond(self, prompt: Prompt, out: Sink) -> None:
+        """Answer *prompt* into *out*: `body* (Done | Failed)`.
+
+        What can be expected to go wrong is sent as `Failed`; only a bug raises.
+        Cancelling stops the turn and closes what it had open upstream; then no terminal is sent.
+        *out* stays open: it is the caller's.
+        """
+        ...
+
+
+class ChatModel(Protocol):
+    """A language model."""
+
+    async def complete(self, request: ModelRequest, out: Sink) -> ModelAnswer:
+        """Continue a conversation by one message, narrating into *out* on the way; return it.
+
+        The text sent, joined, equals the text returned.
+        Raises `ChatError`; what had been sent by then stands.
+        """
+        ...
+
+
+class SessionStore(Protocol):
+    """Keeps sessions. The turn is the unit: `begin` and `finish` are one transaction each.
+
+    All methods raise `StorageError` when the store cannot do it; then nothing is stored half.
+    """
+
+    async def begin(self, session: SessionId, request_id: str, said: Sequence[Message]) -> Turn:
+        """Accept a turn and keep what the user *said*, before anything is sent upstream.
+
+        Waits while the session has another turn running.
+        A *request_id* the session knows makes no second turn: its turn is returned as it is,
+        in its final state, or `request_id_conflict` is raised if something else was said then.
+        """
+        ...
+
+    async def checkpoint(self, turn: Turn, answer: Sequence[Message]) -> None:
+        """Keep the *answer* as it stands, so that a crash loses little of it."""
+        ...
+
+    async def finish(
+        self,
+        turn: Turn,
+        answer: Sequence[Message],
+        *,
+        state: FinalState,
+        reason: str | None = None,
+        usage: Usage | None = None,
+    ) -> Turn:
+        """Keep how the turn ended. Finishing a turn that is final raises `ValueError`."""
+        ...
+
+    async def load(self, session: SessionId) -> Sequence[Turn]:
+        """Return the session's turns, oldest first; none if there is no such session."""
+        ...
+
+    async def forget(self, session: SessionId) -> None:
+        """Delete a session and its text; a running turn of it may still finish, into nothing."""
+        ...
+
+
+class Consumer(Protocol):
+    """Who reads a reply: a screen, a client's outbox, a loudspeaker."""
+
+    async def consume(self, source: Source) -> None:
+        """Read *source* to its end."""
+        ...

@@ -1,0 +1,193 @@
+"""What is said: the values that travel between an application, a bot and a model."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Literal, TypeAlias, get_args
+
+from msgspec import Struct
+
+from chatbots.errors import InvalidRequest
+
+SessionId: TypeAlias = str
+"""Names a conversation: data, never a path."""
+
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
+"""Who speaks (the `role` of a chat completions message)."""
+
+FinalState: TypeAlias = Literal["completed", "incomplete", "failed", "interrupted", "cancelled"]
+"""How a turn ended; see the states of `Done` and `Failed` in `deltas.py`."""
+
+TurnState: TypeAlias = Literal["accepted", "streaming"] | FinalState
+"""Where a turn stands."""
+
+ROLES: Final = frozenset(get_args(Role))
+DEFAULT_TIMEOUT: Final = 300.0
+"""Seconds a turn may take, retries included."""
+
+
+class Message(Struct, frozen=True):
+    """One message of a conversation; raises `InvalidRequest` for an unknown role."""
+
+    role: Role
+    content: str
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            known = ", ".join(get_args(Role))
+            raise InvalidRequest(
+                "invalid_request",
+                f"There is no role {self.role!r}; a message's role is one of {known}.",
+                param="role",
+            )
+
+
+def check_text(text: str, param: str) -> None:
+    """Raise `InvalidRequest` where *text* cannot be sent: NUL characters, lone surrogates."""
+    if "\0" in text:
+        raise InvalidRequest("invalid_request", f"The {param} has a NUL character.", param=param)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(
+            "invalid_request",
+            f"The {param} is not valid Unicode text (a lone surrogate at position {error.start}).",
+            param=param,
+        ) from None
+
+
+class Sampling(Struct, frozen=True, kw_only=True):
+    """How the model picks words; what is None is left to the server.
+
+    `temperature` is 0 to 2, `max_tokens` bounds the answer, in tokens.
+    Raises `InvalidRequest` for values outside (OpenAI's API reference, chat completions).
+    """
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        heat = self.temperature
+        if heat is not None and not (math.isfinite(heat) and 0 <= heat <= 2):
+            raise InvalidRequest(
+                "invalid_request",
+                f"The temperature must be a number from 0 to 2, not {heat}.",
+                param="temperature",
+            )
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise InvalidRequest(
+                "invalid_request",
+                f"max_tokens must be at least 1, not {self.max_tokens}.",
+                param="max_tokens",
+            )
+
+    def over(self, default: Sampling) -> Sampling:
+        """These values, and the *default*'s where there is none; an explicit 0 stays 0."""
+        return Sampling(
+            temperature=default.temperature if self.temperature is None else self.temperature,
+            max_tokens=default.max_tokens if self.max_tokens is None else self.max_tokens,
+        )
+
+
+class Usage(Struct, frozen=True):
+    """Tokens the server counted for one turn."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+
+
+class Prompt(Struct, frozen=True, kw_only=True):
+    """One request to a bot: what is said now, in which session, and within what bounds.
+
+    Raises `InvalidRequest` where it is empty or cannot be sent.
+
+    `messages` are the new ones only: a bot with memory adds the past itself.
+    `request_id` names the turn: a store makes at most one turn of it.
+    `model`, `instructions` and `sampling` override what the bot was made with.
+    `timeout` is the deadline of the whole turn in seconds, retries included.
+    """
+
+    messages: tuple[Message, ...]
+    request_id: str
+    session: SessionId | None = None
+    model: str | None = None
+    instructions: str | None = None
+    sampling: Sampling = Sampling()
+    timeout: float = DEFAULT_TIMEOUT
+
+    def __post_init__(self) -> None:
+        if not self.messages or not any(message.content.strip() for message in self.messages):
+            raise InvalidRequest("invalid_request", "The prompt is empty.", param="prompt")
+        for message in self.messages:
+            check_text(message.content, "prompt")
+        if self.instructions is not None:
+            check_text(self.instructions, "system message")
+        if not (math.isfinite(self.timeout) and self.timeout > 0):
+            raise InvalidRequest(
+                "invalid_request",
+                f"The timeout must be more than 0 seconds, not {self.timeout}.",
+                param="timeout",
+            )
+
+
+class ModelRequest(Struct, frozen=True, kw_only=True):
+    """What a `ChatModel` is asked: a whole conversation to continue by one message.
+
+    `stream` asks for the answer as it forms. `model` None means the model's own default.
+    """
+
+    messages: tuple[Message, ...]
+    stream: bool
+    request_id: str
+    model: str | None = None
+    sampling: Sampling = Sampling()
+
+
+class ModelAnswer(Struct, frozen=True, kw_only=True):
+    """What a `ChatModel` answered.
+
+    `incomplete`: a limit or a filter cut it; `reason` says which, or why the model stopped.
+    """
+
+    text: str
+    state: Literal["completed", "incomplete"]
+    reason: str
+    usage: Usage | None = None
+
+
+class Turn(Struct, frozen=True, kw_only=True):
+    """A question and its answer as a store keeps them.
+
+    `seq` counts the turns of a session from 1, without gaps.
+    `answer` may be partial, unless the state is `completed`.
+    """
+
+    session: SessionId
+    request_id: str
+    seq: int
+    state: TurnState
+    said: tuple[Message, ...]
+    answer: tuple[Message, ...] = ()
+    reason: str | None = None
+    usage: Usage | None = None
+
+    @property
+    def text(self) -> str:
+        """What the assistant said in this turn."""
+        return "".join(m.content for m in self.answer if m.role == "assistant")
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """A finished turn, to its caller.
+
+    `state` is `completed`, or `incomplete` where `reason` is `length` or `content_filter`;
+    every other end raises a `ChatError`.
+    """
+
+    text: str
+    state: FinalState
+    reason: str | None
+    usage: Usage | None
+    request_id: str
+    session: SessionId | None

@@ -1,0 +1,202 @@
+"""A `ChatModel` over chat completions, whole and streamed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import anyio
+
+from chatbots import telemetry
+from chatbots.deltas import TextDelta
+from chatbots.errors import ProviderError
+from chatbots.interfaces import Sink
+from chatbots.messages import ModelAnswer, ModelRequest, Sampling
+from chatbots.provider.client import OPENAI_URL
+from chatbots.provider.sse import EventDecoder, EventTooLarge
+from chatbots.provider.wire import Answer, Body, Completion, decode, encode_request
+
+if TYPE_CHECKING:
+    import httpx2
+    from openai import AsyncOpenAI
+
+ClientSource: TypeAlias = Callable[[], Awaitable["AsyncOpenAI"]]
+
+PATH: Final = "/chat/completions"
+MAX_BODY: Final = 32 * 1024 * 1024
+"""Bytes a whole answer may have."""
+DRAIN_TIMEOUT: Final = 0.25
+"""Seconds to read on after `[DONE]`, so that the connection can be used again."""
+
+
+class OpenAIChat:
+    """The model named *model* on whatever server the client of *client* asks.
+
+    *client* is awaited for each request: it may be made, or made anew, on the way.
+    *sampling* holds for requests that say nothing else.
+    """
+
+    def __init__(
+        self, client: ClientSource, *, model: str, sampling: Sampling | None = None
+    ) -> None:
+        self._client = client
+        self._model = model
+        self._sampling = sampling or Sampling()
+
+    async def complete(self, request: ModelRequest, out: Sink) -> ModelAnswer:
+        """Continue a conversation by one message; see `ChatModel.complete`.
+
+        Raises `ProviderError`, and `InvalidRequest` where the server refuses the request.
+        """
+        client = await self._client()
+        own = str(client.base_url).rstrip("/") == OPENAI_URL
+        body = encode_request(
+            request,
+            model=self._model,
+            default=self._sampling,
+            dialect="openai" if own else "compatible",
+        )
+        facts = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": str(body["model"]),
+        }
+        with telemetry.span(f"chat {body['model']}", facts) as span:
+            answer = await _Exchange(client, body, out).run()
+            if span is not None:
+                _describe(span, answer)
+        return answer
+
+
+class _Exchange:
+    """One request and its answer, tried again only while nothing of it was shown."""
+
+    def __init__(self, client: AsyncOpenAI, body: Body, out: Sink) -> None:
+        self._client = client
+        self._body = body
+        self._out = out
+        self._shown = False
+
+    async def run(self) -> ModelAnswer:
+        from chatbots.provider.resilience import with_retries
+
+        return await with_retries(self._attempt, unless=lambda: self._shown)
+
+    async def _attempt(self) -> ModelAnswer:
+        from chatbots.provider.resilience import foreign_errors
+
+        response: httpx2.Response | None = None
+        try:
+            with foreign_errors(self._client):
+                response = await self._open()
+                streamed = bool(self._body.get("stream")) and _kind(response) != "json"
+            with foreign_errors(self._client, in_stream=True):
+                return await (self._streamed(response) if streamed else self._whole(response))
+        finally:
+            if response is not None:
+                # Shielded: whatever happens, the server must see that nobody reads on.
+                with anyio.CancelScope(shield=True):
+                    await response.aclose()
+
+    async def _open(self) -> httpx2.Response:
+        import httpx2
+        from openai import AsyncStream
+
+        # The SDK sends, authenticates and raises for a status; the body is read here, where a
+        # network read of many events costs one decoding, and a broken end is seen as one.
+        response: object = await self._client.post(
+            PATH,
+            cast_to=httpx2.Response,
+            body=self._body,
+            stream=True,
+            stream_cls=AsyncStream[object],
+        )
+        if not isinstance(response, httpx2.Response):
+            raise TypeError(f"The client gave a {type(response).__name__}, not a response.")
+        if _kind(response) == "html":
+            raise _senseless("it is a web page. Is the base URL right? It mostly ends in /v1")
+        return response
+
+    async def _whole(self, response: httpx2.Response) -> ModelAnswer:
+        data = bytearray()
+        async for chunk in response.aiter_bytes():
+            data += chunk
+            if len(data) > MAX_BODY:
+                raise _senseless(f"it has more than {MAX_BODY:,} bytes")
+        answer = Answer()
+        await self._show(answer.add(_read(bytes(data))))
+        if not answer.finished:
+            raise _senseless("it holds no finished answer")
+        return answer.result()
+
+    async def _streamed(self, response: httpx2.Response) -> ModelAnswer:
+        answer = Answer()
+        decoder = EventDecoder()
+        chunks = response.aiter_bytes()
+        async for chunk in chunks:
+            text: list[str] = []
+            events = _events(decoder, chunk)
+            try:
+                for event in events:
+                    if event == b"[DONE]":
+                        break
+                    text.append(answer.add(_read(event)))
+            finally:
+                # One network read, one hand-over; what came before a broken event is shown.
+                await self._show("".join(text))
+            if b"[DONE]" in events:
+                await _drain(chunks)
+                break
+        if not answer.finished:
+            raise ProviderError(
+                "stream_interrupted",
+                "The connection to the model was lost before the answer was whole.",
+                hint="Ask again to get a whole one.",
+            )
+        return answer.result()
+
+    async def _show(self, text: str) -> None:
+        if text:
+            self._shown = True
+            await self._out.send(TextDelta(text))
+
+
+def _events(decoder: EventDecoder, chunk: bytes) -> list[bytes]:
+    try:
+        return decoder.feed(chunk)
+    except EventTooLarge as error:
+        raise _senseless(str(error)) from error
+
+
+def _read(data: bytes) -> Completion:
+    from chatbots.provider.resilience import of_code
+
+    try:
+        part = decode(data)
+    except ValueError as error:
+        raise _senseless(str(error)) from error
+    failure = part.failure
+    if failure is not None:
+        raise of_code(failure.code or failure.type, failure.message or "")
+    return part
+
+
+async def _drain(chunks: AsyncIterator[bytes]) -> None:
+    with anyio.move_on_after(DRAIN_TIMEOUT):
+        async for _ in chunks:
+            pass
+
+
+def _kind(response: httpx2.Response) -> str:
+    return response.headers.get("content-type", "").partition(";")[0].rpartition("/")[2].strip()
+
+
+def _senseless(why: str) -> ProviderError:
+    return ProviderError("upstream_bad_response", f"The server's answer makes no sense: {why}.")
+
+
+def _describe(span: telemetry.Span, answer: ModelAnswer) -> None:
+    span.set_attribute("gen_ai.response.finish_reasons", answer.reason)
+    if answer.usage is not None:
+        span.set_attribute("gen_ai.usage.input_tokens", answer.usage.input_tokens)
+        span.set_attribute("gen_ai.usage.output_tokens", answer.usage.output_tokens)

@@ -1,0 +1,262 @@
+"""What to do when the provider fails: try again, or say what happened in our own words."""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import random
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import Final, TypeVar, cast
+
+import httpx2
+import openai
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+
+from chatbots import telemetry
+from chatbots.errors import ChatError, InvalidRequest, ProviderError
+
+T = TypeVar("T")
+
+MAX_RETRIES: Final = 2
+LONGEST_WAIT: Final = 60.0
+"""Seconds a server may ask to wait before the caller is told instead."""
+
+_TIMEOUT_STATUS: Final = frozenset({408, 504})
+_NO_QUOTA: Final = frozenset({"insufficient_quota", "credit_balance_exhausted"})
+_TOO_LONG: Final = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+
+_BY_STATUS: Final = {
+    400: "invalid_request",
+    401: "upstream_auth",
+    403: "upstream_auth",
+    404: "model_not_available",
+    413: "context_too_long",
+    422: "invalid_request",
+    429: "rate_limited",
+}
+_HINTS: Final = {
+    "upstream_auth": "Check the key (OPENAI_API_KEY) and what it may use.",
+    "model_not_available": "Name another with --model or OPENAI_MODEL.",
+    "quota_exhausted": "Add credit to the account, or use another key.",
+    "context_too_long": "Shorten the prompt, or begin a new session.",
+    "upstream_tls": "Check the host's name, or add its authority with SSL_CERT_FILE.",
+    "upstream_unreachable": "Check the network and the base URL.",
+}
+
+
+async def with_retries(
+    attempt: Callable[[], Awaitable[T]], *, unless: Callable[[], bool] = lambda: False
+) -> T:
+    """Await *attempt*, and again after a failure that may pass: at most `MAX_RETRIES` times.
+
+    Not once *unless* is true: what has been shown cannot be asked for again.
+    Waits as long as the server asks, else with jittered exponential backoff.
+    Raises the last `ChatError`.
+    """
+    # Its own policy object for each call: tenacity keeps the state of the attempts on it.
+    policy = AsyncRetrying(
+        stop=stop_after_attempt(MAX_RETRIES + 1),
+        wait=_pause,
+        retry=retry_if_exception(lambda error: _worth_retrying(error) and not unless()),
+        before_sleep=_tell,
+        reraise=True,
+    )
+    return await policy(attempt)
+
+
+def _worth_retrying(error: BaseException) -> bool:
+    if not isinstance(error, ChatError) or not error.retryable:
+        return False
+    return error.retry_after is None or error.retry_after <= LONGEST_WAIT
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, ChatError) else None
+    jitter = random.random()  # noqa: S311 - not a secret
+    if asked is not None:
+        return asked * (1 + 0.1 * jitter)
+    return min(8.0, 0.5 * 2.0 ** (state.attempt_number - 1)) * (0.5 + 0.5 * jitter)
+
+
+def _tell(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    telemetry.emit(
+        "warning",
+        "request.retry",
+        attempt=state.attempt_number,
+        code=getattr(error, "code", None),
+        seconds=round(state.upcoming_sleep, 3),
+    )
+
+
+@contextmanager
+def foreign_errors(client: openai.AsyncOpenAI, *, in_stream: bool = False) -> Generator[None]:
+    """Raise a `ChatError` in place of what the SDK, the transport or a decoder raises.
+
+    What the server said is quoted, without the client's key.
+    *in_stream*: the server had begun to answer, so a lost connection is an interrupted answer.
+    """
+    try:
+        yield
+    except openai.OpenAIError as error:
+        raise _of_sdk(error, client.api_key) from error
+    except httpx2.TransportError as error:
+        if in_stream:
+            raise _broke_off(error) from error
+        raise _of_connection(error, client.api_key) from error
+    except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL) as error:
+        said = telemetry.redact(str(error), client.api_key)
+        raise ProviderError(
+            "upstream_bad_response", f"The server's answer makes no sense: {_short(said)}"
+        ) from error
+
+
+def _of_sdk(error: openai.OpenAIError, key: str) -> ChatError:
+    if isinstance(error, openai.APIStatusError):
+        return _of_status(error, key)
+    if isinstance(error, openai.APITimeoutError):
+        return ProviderError(
+            "upstream_timeout", f"The model's server at {_host(error)} did not answer."
+        )
+    if isinstance(error, openai.APIConnectionError):
+        return _of_connection(error, key)
+    said = telemetry.redact(str(error), key)
+    if isinstance(error, openai.APIError):
+        return ProviderError("upstream_error", f"The model's server failed: {_short(said)}")
+    return ProviderError("upstream_auth", _short(said))
+
+
+def _broke_off(error: httpx2.TransportError) -> ChatError:
+    if isinstance(error, httpx2.TimeoutException):
+        return ProviderError("stream_stalled", "The answer stopped coming before it was whole.")
+    return ProviderError(
+        "stream_interrupted",
+        "The connection to the model was lost before the answer was whole.",
+        hint="Ask again to get a whole one.",
+    )
+
+
+def of_code(code: object, said: str, *, status: int | None = None) -> ChatError:
+    """Return the error for what a server *said* with an error *code*, in a body or in a stream."""
+    if code in _NO_QUOTA:
+        kind = "quota_exhausted"
+    elif code in _TOO_LONG:
+        kind = "context_too_long"
+    elif code == "content_filter":
+        kind = "content_filtered"
+    elif code == "model_not_found":
+        kind = "model_not_available"
+    else:
+        kind = _BY_STATUS.get(status or 0, "upstream_error")
+    message = f"{_MEANS.get(kind, 'The model server failed')}{_quoted(said, status)}"
+    if kind == "invalid_request":
+        return InvalidRequest(kind, message)
+    return ProviderError(kind, message, hint=_HINTS.get(kind))
+
+
+_MEANS: Final = {
+    "invalid_request": "The model's server refused the request",
+    "upstream_auth": "The model's server refused the key",
+    "model_not_available": "The model's server has no such model",
+    "rate_limited": "The model's server asks to slow down",
+    "quota_exhausted": "The account at the model's server has no credit left",
+    "context_too_long": "The conversation is longer than the model can read",
+    "content_filtered": "The provider's filter refused the request",
+    "upstream_error": "The model's server failed",
+}
+
+
+def _of_status(error: openai.APIStatusError, key: str) -> ChatError:
+    said = telemetry.redact(_what_it_said(error), key)
+    status = error.status_code
+    if 300 <= status < 400:
+        return ProviderError(
+            "upstream_bad_response",
+            f"The model's server at {_host(error)} redirects elsewhere, which is not followed "
+            f"(status {status}).",
+            retryable=False,
+            hint="Check the base URL.",
+        )
+    if status in _TIMEOUT_STATUS:
+        mapped: ChatError = ProviderError(
+            "upstream_timeout", f"The model's server gave up waiting{_quoted(said, status)}"
+        )
+    else:
+        mapped = of_code(error.code, said, status=status)
+    if status == 409:
+        mapped.retryable = True
+    mapped.retry_after = retry_after(error.response.headers)
+    wish = error.response.headers.get("x-should-retry")
+    if wish in ("true", "false") and mapped.code != "quota_exhausted":
+        mapped.retryable = wish == "true"
+    return mapped
+
+
+def _what_it_said(error: openai.APIStatusError) -> str:
+    body: object = error.body
+    said: object = (
+        cast("dict[str, object]", body).get("message") if isinstance(body, dict) else None
+    )
+    if isinstance(said, str):
+        return said
+    text = error.response.text
+    return "" if text.lstrip().startswith("<") else text
+
+
+def _of_connection(error: Exception, key: str) -> ChatError:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return ProviderError(
+                "upstream_tls",
+                f"The certificate of {_host(error)} is refused: {cause.verify_message}.",
+                hint=_HINTS["upstream_tls"],
+            )
+        cause = cause.__cause__ or cause.__context__
+    said = telemetry.redact(str(error.__cause__ or error), key)
+    return ProviderError(
+        "upstream_unreachable",
+        f"No connection to the model's server at {_host(error)}: {_short(said)}.",
+        hint=_HINTS["upstream_unreachable"],
+    )
+
+
+def _host(error: Exception) -> str:
+    try:
+        url = getattr(error, "request").url  # noqa: B009 - httpx2's raises where there is none
+    except (AttributeError, RuntimeError):
+        return "its address"
+    return f"{url.host}:{url.port}" if url.port else str(url.host)
+
+
+def retry_after(headers: httpx2.Headers) -> float | None:
+    """Return the seconds a server asks to wait: `retry-after-ms`, or `retry-after` (RFC 9110).
+
+    None where it says nothing usable.
+    """
+    for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers[name]) * unit
+        except (KeyError, ValueError):
+            continue
+        if math.isfinite(seconds) and seconds >= 0:
+            return seconds
+    try:
+        date = email.utils.parsedate_to_datetime(headers["retry-after"])
+    except (KeyError, ValueError):
+        return None
+    return max(0.0, date.timestamp() - time.time())
+
+
+def _quoted(said: str, status: int | None) -> str:
+    where = f" (status {status})" if status else ""
+    return f"{where}: {_short(said)}" if said.strip() else f"{where}."
+
+
+def _short(said: str) -> str:
+    said = " ".join(said.split())
+    return said if len(said) <= 300 else f"{said[:300]}…"

@@ -1,0 +1,82 @@
+"""Bytes of an event stream -> the data of its events (WHATWG HTML 9.2, server-sent events).
+
+Sans-I/O, and indifferent to how the bytes were split: between the bytes of a character, between
+CR and LF, anywhere. Only `data` matters to this protocol; `event`, `id` and `retry` are read over.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+MAX_EVENT: Final = 1024 * 1024
+"""Bytes one event may have."""
+
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class EventTooLarge(ValueError):
+    """One event has more bytes than the decoder takes."""
+
+
+class EventDecoder:
+    """Feed it bytes, get the data of every event that is whole.
+
+    Raises `EventTooLarge` beyond *max_event* bytes; an unfinished last event is never given out.
+    """
+
+    def __init__(self, max_event: int = MAX_EVENT) -> None:
+        self._max_event = max_event
+        self._rest = bytearray()
+        self._data: list[bytes] = []
+        self._size = 0
+        self._at_start = True
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the data of the events that *chunk* completes, in order."""
+        self._rest += chunk
+        if self._at_start and not self._skip_bom():
+            return []
+        events: list[bytes] = []
+        for line in self._lines():
+            if line:
+                self._take_field(line)
+            elif self._data:
+                events.append(b"\n".join(self._data))
+                self._data = []
+                self._size = 0
+        if self._size + len(self._rest) > self._max_event:
+            raise EventTooLarge(f"An event has more than {self._max_event:,} bytes.")
+        return events
+
+    def _skip_bom(self) -> bool:
+        """Drop a leading byte order mark; False while it could still be one."""
+        if len(self._rest) < len(_BOM) and _BOM.startswith(self._rest):
+            return False
+        if self._rest.startswith(_BOM):
+            del self._rest[: len(_BOM)]
+        self._at_start = False
+        return True
+
+    def _lines(self) -> list[bytes]:
+        """Take the whole lines out of what is there, without their ends."""
+        held = bytes(self._rest)
+        if b"\r" not in held:
+            *lines, rest = held.split(b"\n")
+            self._rest = bytearray(rest)
+            return lines
+        # A CR at the very end may be the first half of a CRLF: it waits for the next byte.
+        usable = len(held) - 1 if held.endswith(b"\r") else len(held)
+        *lines, rest = _LINE_END.split(held[:usable])
+        self._rest = bytearray(rest + held[usable:])
+        return lines
+
+    def _take_field(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            value = value.removeprefix(b" ")
+            self._data.append(value)
+            self._size += len(value) + 1
+            if self._size > self._max_event:
+                raise EventTooLarge(f"An event has more than {self._max_event:,} bytes.")

@@ -1,0 +1,1 @@
+"""Bots: each is one way of answering."""

@@ -1,0 +1,154 @@
+"""A turn that is remembered: begin it in the store, answer, finish it however it ends."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import Final
+
+import anyio
+from anyio.abc import ObjectSendStream
+from msgspec.structs import replace
+
+from chatbots.deltas import Delta, Done, Notice, TextDelta
+from chatbots.errors import ChatError, ProviderError, StorageError, error_of
+from chatbots.interfaces import ChatModel, SessionStore
+from chatbots.messages import FinalState, Message, Prompt, Turn
+from chatbots.services.take_turn import (
+    Answering,
+    Manner,
+    Narration,
+    broken_state,
+    check_length,
+    done_for,
+    request_for,
+)
+from chatbots.sessions.turn import FINAL
+from chatbots.sessions.window import visible
+from chatbots.telemetry import new_session_id
+
+CHECKPOINT_INTERVAL: Final = 1.0
+"""Seconds of output a crash may cost at most (promise P3)."""
+
+FINISH_TIMEOUT: Final = 5.0
+"""Seconds a turn that is being cancelled may take to be stored."""
+
+
+class Remembered:
+    """What the bots with memory share: their model asked with the past, their store kept up."""
+
+    def __init__(
+        self, model: ChatModel, store: SessionStore, manner: Manner, *, stream: bool
+    ) -> None:
+        self._model = model
+        self._store = store
+        self._manner = manner
+        self._stream = stream
+
+    def in_session(self, prompt: Prompt) -> Prompt:
+        """Return *prompt* with a session: its own, or a new one for it alone."""
+        if prompt.session is not None:
+            return prompt
+        return replace(prompt, session=new_session_id())
+
+    def answering(self, prompt: Prompt) -> Answering:
+        """Return what answers *prompt* and remembers it."""
+
+        async def answer(narration: Narration) -> Done:
+            check_length(prompt, self._manner)
+            turn = await self._begin(prompt, narration)
+            if turn.state in FINAL:
+                return await _replay(turn, narration)
+            return await self._ask(prompt, turn, narration)
+
+        return answer
+
+    async def _begin(self, prompt: Prompt, narration: Narration) -> Turn:
+        narration.waits_for_session = True
+        turn = await self._store.begin(prompt.session or "", prompt.request_id, prompt.messages)
+        narration.waits_for_session = False
+        return turn
+
+    async def _ask(self, prompt: Prompt, turn: Turn, narration: Narration) -> Done:
+        try:
+            past = visible(await self._store.load(turn.session))
+            request = request_for(prompt, self._manner, past, stream=self._stream)
+            out = _Checkpointed(narration, self._store, turn)
+            answer = await self._model.complete(request, out)
+        except anyio.get_cancelled_exc_class():
+            await self._give_up(turn, narration, "upstream_timeout")
+            raise
+        except ChatError as error:
+            await self._give_up(turn, narration, error.code)
+            raise
+        except Exception:
+            await self._give_up(turn, narration, "internal")
+            raise
+        await self._store.finish(
+            turn,
+            _said(narration.text),
+            state=answer.state,
+            reason=answer.reason,
+            usage=answer.usage,
+        )
+        return done_for(prompt, answer)
+
+    async def _give_up(self, turn: Turn, narration: Narration, reason: str) -> None:
+        """Store what was shown; the error that is under way matters more than a store's."""
+        state: FinalState = broken_state(narration.text)
+        cancelled = isinstance(sys.exception(), anyio.get_cancelled_exc_class())
+        if cancelled and not narration.timed_out:
+            state, reason = "cancelled", "cancelled"
+        with anyio.move_on_after(FINISH_TIMEOUT, shield=True), suppress(StorageError):
+            await self._store.finish(turn, _said(narration.text), state=state, reason=reason)
+
+
+class _Checkpointed(ObjectSendStream[Delta]):
+    """Stores the partial answer about once a second on its way out."""
+
+    def __init__(self, narration: Narration, store: SessionStore, turn: Turn) -> None:
+        self._narration = narration
+        self._store = store
+        self._turn = turn
+        self._stored_at = anyio.current_time()
+
+    async def send(self, item: Delta) -> None:
+        await self._narration.send(item)
+        if isinstance(item, TextDelta):
+            now = anyio.current_time()
+            if now - self._stored_at >= CHECKPOINT_INTERVAL:
+                self._stored_at = now
+                await self._store.checkpoint(self._turn, _said(self._narration.text))
+
+    async def aclose(self) -> None:
+        """Leave the way open: it is the caller's."""
+
+
+def _said(text: str) -> list[Message]:
+    return [Message("assistant", text)] if text else []
+
+
+async def _replay(turn: Turn, narration: Narration) -> Done:
+    """Tell a turn again that was asked before under the same request id."""
+    await narration.send(Notice("replayed", "This request was answered before; here it is again."))
+    if turn.text:
+        await narration.send(TextDelta(turn.text))
+    if turn.state in ("completed", "incomplete"):
+        return Done(
+            state=turn.state,
+            reason=turn.reason,
+            usage=turn.usage,
+            request_id=turn.request_id,
+            session=turn.session,
+        )
+    raise _error_of(turn)
+
+
+def _error_of(turn: Turn) -> ChatError:
+    message = f"This request ended before, {turn.state}."
+    try:
+        error = error_of(turn.reason or "", message)
+    except KeyError:
+        error = ProviderError("upstream_error", message)
+    error.hint = "Ask again with a new request id."
+    return error

@@ -1,0 +1,187 @@
+"""One turn, whichever bot takes it: ask once, narrate, end with exactly one terminal delta."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Literal, TypeAlias
+
+import anyio
+from anyio.abc import ObjectSendStream
+from msgspec import Struct
+
+from chatbots import telemetry
+from chatbots.deltas import Delta, Done, Failed, TextDelta
+from chatbots.errors import ChatError, InvalidRequest, ProviderError
+from chatbots.interfaces import Sink
+from chatbots.messages import Message, ModelAnswer, ModelRequest, Prompt
+
+DEFAULT_MAX_CHARS: Final = 200_000
+"""Characters a prompt may have; what a model can read is another, smaller matter."""
+
+FLUSH_LOG_INTERVAL: Final = 1.0
+"""Seconds between two `token.flush` lines of one turn: they are counted, not one per chunk."""
+
+Answering: TypeAlias = Callable[["Narration"], Awaitable[Done]]
+
+
+class Manner(Struct, frozen=True, kw_only=True):
+    """How a bot asks: its system message, and how long a prompt may be, in characters."""
+
+    instructions: str = ""
+    max_chars: int = DEFAULT_MAX_CHARS
+
+
+class Narration(ObjectSendStream[Delta]):
+    """The way out of a turn: passes deltas on and remembers the text that was shown."""
+
+    def __init__(self, out: Sink) -> None:
+        self._out = out
+        self._pieces: list[str] = []
+        self._unlogged = 0
+        self._logged_at = anyio.current_time()
+        self.deadline = anyio.CancelScope()
+        self.waits_for_session = False
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the turn's deadline has passed."""
+        return self.deadline.cancel_called
+
+    @property
+    def text(self) -> str:
+        """What was shown so far."""
+        return "".join(self._pieces)
+
+    async def send(self, item: Delta) -> None:
+        """Pass *item* on."""
+        if isinstance(item, TextDelta):
+            # First remember, then show: what is stored may be ahead of the screen, never behind.
+            self._pieces.append(item.text)
+            self._unlogged += 1
+            if anyio.current_time() - self._logged_at >= FLUSH_LOG_INTERVAL:
+                self.log_flushes()
+        await self._out.send(item)
+
+    def log_flushes(self) -> None:
+        """Log how many pieces went out since the last time."""
+        if self._unlogged:
+            telemetry.emit(
+                "debug", "token.flush", pieces=self._unlogged, chars=sum(map(len, self._pieces))
+            )
+        self._unlogged = 0
+        self._logged_at = anyio.current_time()
+
+    async def aclose(self) -> None:
+        """Leave the way open: it is the caller's."""
+
+
+async def take_turn(prompt: Prompt, out: Sink, answer: Answering, *, bot: str) -> None:
+    """Run *answer* within the prompt's deadline and end *out* with one terminal delta.
+
+    A `ChatError` becomes `Failed`; cancellation and bugs go through.
+    *bot* names the service in the log.
+    """
+    narration = Narration(out)
+    started = anyio.current_time()
+    with telemetry.bound(request_id=prompt.request_id):
+        telemetry.emit("info", "request.start", bot=bot, session=prompt.session)
+        try:
+            done = await _within_deadline(prompt, answer, narration)
+        except ChatError as error:
+            narration.log_flushes()
+            failed = _failed(prompt, error, narration)
+            telemetry.emit("error", "request.error", **_facts(error, failed.state, started))
+            await out.send(failed)
+        except anyio.get_cancelled_exc_class():
+            narration.log_flushes()
+            telemetry.emit("info", "request.end", state="cancelled")
+            raise
+        else:
+            narration.log_flushes()
+            telemetry.emit(
+                "info",
+                "request.end",
+                state=done.state,
+                reason=done.reason,
+                seconds=round(anyio.current_time() - started, 3),
+            )
+            await out.send(done)
+
+
+async def _within_deadline(prompt: Prompt, answer: Answering, narration: Narration) -> Done:
+    with anyio.move_on_after(prompt.timeout) as narration.deadline:
+        return await answer(narration)
+    if narration.waits_for_session:
+        raise InvalidRequest(
+            "session_busy",
+            f"The session {prompt.session!r} had another turn running for all of "
+            f"{prompt.timeout:g} seconds.",
+            hint="Wait for that turn, or stop it.",
+        )
+    raise ProviderError(
+        "upstream_timeout",
+        f"There was no whole answer within {prompt.timeout:g} seconds.",
+        hint="Ask for less, or raise the timeout.",
+    )
+
+
+def request_for(
+    prompt: Prompt, manner: Manner, past: Sequence[Message] = (), *, stream: bool
+) -> ModelRequest:
+    """Return the upstream request: the system message, the *past*, what is said now."""
+    instructions = manner.instructions if prompt.instructions is None else prompt.instructions
+    system = (Message("system", instructions),) if instructions.strip() else ()
+    return ModelRequest(
+        messages=(*system, *past, *prompt.messages),
+        stream=stream,
+        request_id=prompt.request_id,
+        model=prompt.model,
+        sampling=prompt.sampling,
+    )
+
+
+def check_length(prompt: Prompt, manner: Manner) -> None:
+    """Raise `InvalidRequest` (`prompt_too_long`) where more is said than *manner* allows."""
+    chars = sum(len(message.content) for message in prompt.messages)
+    if chars > manner.max_chars:
+        raise InvalidRequest(
+            "prompt_too_long",
+            f"The prompt has {chars:,} characters; at most {manner.max_chars:,} are allowed.",
+            hint="Shorten it, or raise CHATBOTS_MAX_PROMPT_CHARS.",
+            param="prompt",
+        )
+
+
+def done_for(prompt: Prompt, answer: ModelAnswer) -> Done:
+    """Return the terminal delta of a turn the model has answered."""
+    return Done(
+        state=answer.state,
+        reason=answer.reason,
+        usage=answer.usage,
+        request_id=prompt.request_id,
+        session=prompt.session,
+    )
+
+
+def broken_state(shown: str) -> Literal["failed", "interrupted"]:
+    """Return how a turn ended that broke off after *shown*."""
+    return "interrupted" if shown else "failed"
+
+
+def _failed(prompt: Prompt, error: ChatError, narration: Narration) -> Failed:
+    error.partial = narration.text
+    return Failed(
+        error=error,
+        state=broken_state(narration.text),
+        request_id=prompt.request_id,
+        session=prompt.session,
+    )
+
+
+def _facts(error: ChatError, state: str, started: float) -> dict[str, telemetry.Value]:
+    return {
+        "code": error.code,
+        "message": error.message,
+        "state": state,
+        "seconds": round(anyio.current_time() - started, 3),
+    }

@@ -1,0 +1,1 @@
+"""What is remembered: a session holds turns, a store keeps sessions."""

