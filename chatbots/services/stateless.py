@@ -8,7 +8,6 @@ from chatbots.messages import Prompt
 from chatbots.services.take_turn import (
     Manner,
     Narration,
-    check_length,
     done_for,
     request_for,
     take_turn,
@@ -26,8 +25,7 @@ class StatelessChat:
         """Answer *prompt*; see `ChatService.respond`."""
 
         async def answer(narration: Narration) -> Done:
-            check_length(prompt, self._manner)
             request = request_for(prompt, self._manner, stream=False)
             return done_for(prompt, await self._model.complete(request, narration))
 
-        await take_turn(prompt, out, answer, bot="stateless")
+        await take_turn(prompt, out, answer, manner=self._manner, bot="stateless")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatbots.interfaces import ChatModel, SessionStore, Sink
 from chatbots.messages import Prompt
 from chatbots.services.remember import Remembered
-from chatbots.services.take_turn import Manner, take_turn
+from chatbots.services.take_turn import Manner
 
 
 class StreamingChat:
@@ -20,5 +20,4 @@ class StreamingChat:
 
     async def respond(self, prompt: Prompt, out: Sink) -> None:
         """Answer *prompt*; see `ChatService.respond`."""
-        prompt = self._remembered.in_session(prompt)
-        await take_turn(prompt, out, self._remembered.answering(prompt), bot="streaming")
+        await self._remembered.respond(prompt, out, bot="streaming")

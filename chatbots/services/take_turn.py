@@ -75,8 +75,10 @@ class Narration(ObjectSendStream[Delta]):
         """Leave the way open: it is the caller's."""
 
 
-async def take_turn(prompt: Prompt, out: Sink, answer: Answering, *, bot: str) -> None:
-    """Run *answer* within the prompt's deadline and end *out* with one terminal delta.
+async def take_turn(
+    prompt: Prompt, out: Sink, answer: Answering, *, manner: Manner, bot: str
+) -> None:
+    """Check *prompt*, run *answer* within its deadline, end *out* with one terminal delta.
 
     A `ChatError` becomes `Failed`; cancellation and bugs go through.
     *bot* names the service in the log.
@@ -86,6 +88,7 @@ async def take_turn(prompt: Prompt, out: Sink, answer: Answering, *, bot: str) -
     with telemetry.bound(request_id=prompt.request_id):
         telemetry.emit("info", "request.start", bot=bot, session=prompt.session)
         try:
+            prompt.check(manner.max_chars)
             done = await _within_deadline(prompt, answer, narration)
         except ChatError as error:
             narration.log_flushes()
@@ -138,18 +141,6 @@ def request_for(
         model=prompt.model,
         sampling=prompt.sampling,
     )
-
-
-def check_length(prompt: Prompt, manner: Manner) -> None:
-    """Raise `InvalidRequest` (`prompt_too_long`) where more is said than *manner* allows."""
-    chars = sum(len(message.content) for message in prompt.messages)
-    if chars > manner.max_chars:
-        raise InvalidRequest(
-            "prompt_too_long",
-            f"The prompt has {chars:,} characters; at most {manner.max_chars:,} are allowed.",
-            hint="Shorten it, or raise CHATBOTS_MAX_PROMPT_CHARS.",
-            param="prompt",
-        )
 
 
 def done_for(prompt: Prompt, answer: ModelAnswer) -> Done:

@@ -1,0 +1,99 @@
+# Everything a contributor runs; `make` alone lists it.
+#
+# The first target that needs it makes .venv and installs into it, checked by hash.
+# PYTHON=... chooses the interpreter for that, VENV=... another place.
+
+VENV ?= .venv
+PY := $(VENV)/bin/python
+UV := $(VENV)/constraints/bin/uv
+DEMO := $(VENV)/.installed-demo
+DEV := $(VENV)/.installed-dev
+
+# Two workers suit the smallest machine; asyncio's debug mode names what blocks the loop.
+PYTEST_OPTIONS ?= -n 2 --asyncio-debug
+PYTEST := $(PY) -W error packaging/check_skips.py $(PYTEST_OPTIONS)
+FAST := -m "not weights and not slow"
+
+DEMO_PROMPT ?= Hello! Explain in two sentences what a Python generator is.
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo weights test test-all format lint types cover owncov size \
+	docs docs-check bench bench-smoke check constraints model-wheels clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(DEMO): packaging/constraints-demo.txt pyproject.toml
+	@packaging/install.sh $(VENV) $< $@
+
+$(DEV): packaging/constraints.txt pyproject.toml
+	@packaging/install.sh $(VENV) $< $@
+
+install: $(DEV) ## Make the virtual environment, with everything to develop
+
+demo: $(DEMO) ## Chat with a real model on this machine: no key, no account
+	@$(PY) -m chatbots models pull
+	$(PY) -m cmd.stream --model local --prompt "$(DEMO_PROMPT)"
+
+weights: $(DEV)
+	@$(PY) -m chatbots models pull
+
+test: $(DEV) ## Run the fast tests: no weights, nothing slow
+	$(PYTEST) $(FAST)
+
+test-all: $(DEV) weights ## Run every test
+	$(PYTEST)
+
+format: $(DEV) ## Format the code and fix what can be fixed
+	$(PY) -m ruff check --fix-only --quiet .
+	$(PY) -m ruff format .
+
+lint: $(DEV) ## Check style, format and the floors
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(VENV)/bin/lint-imports
+
+types: $(DEV) ## Check types with mypy and pyright, both strict
+	$(PY) -m mypy
+	$(PY) -m pyright --pythonpath $(PY)
+
+cover: $(DEV) ## Show the coverage of the fast tests
+	$(PY) -m coverage erase
+	$(PY) -m coverage run -m pytest $(FAST)
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage report --show-missing --skip-covered
+
+owncov: $(DEV) ## Check that each module's own test covers it
+	$(PY) packaging/owncov.py
+
+size: $(DEV) ## Show how much there is to read, and its limits
+	$(PY) packaging/size.py
+
+docs: $(DEV) ## Write the generated pages anew
+	$(PY) docs/generate.py
+
+docs-check: $(DEV) ## Check that the generated pages are current
+	$(PY) docs/generate.py --check
+
+bench: $(DEV) ## Run every benchmark
+	$(PY) -m bench
+
+bench-smoke: $(DEV) ## Run every benchmark once, briefly: does it still work?
+	$(PY) -m bench --smoke
+
+check: lint types size test owncov docs-check ## Everything a change must pass
+
+constraints: $(UV) ## Choose the newest allowed packages and write down their hashes
+	packaging/constraints.sh $(UV)
+
+$(UV):
+	@python3 -m venv $(VENV)/constraints
+	@$(VENV)/constraints/bin/python -m pip install --quiet uv
+
+model-wheels: $(DEV) ## Build data wheels from the local model's verified weights
+	$(PY) packaging/model_wheels.py
+
+clean: ## Remove what the tools left behind, but not the virtual environment
+	rm -rf build dist *.egg-info .coverage* .hypothesis .import_linter_cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +

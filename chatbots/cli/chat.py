@@ -1,0 +1,61 @@
+"""What `nomem`, `memory` and `stream` share: flags, settings, a bot, and one way to ask it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from chatbots.cli.flags import Flags, parse_flags
+from chatbots.cli.outcome import guarded
+
+if TYPE_CHECKING:
+    from chatbots.settings import Settings
+
+Kind: TypeAlias = Literal["nomem", "memory", "stream"]
+
+
+def chat_program(kind: Kind, purpose: str, argv: Sequence[str] | None) -> int:
+    """Run a chat program and return its exit status."""
+    flags = parse_flags(f"chatbots {kind}", purpose, argv)
+    return guarded(lambda: _run(kind, flags), debug=flags.debug)
+
+
+def _run(kind: Kind, flags: Flags) -> int:
+    # Imported here, so that --help and a wrong flag answer at once.
+    import anyio
+
+    from chatbots.cli.asking import converse
+    from chatbots.cli.choose import choose_model
+    from chatbots.cli.loop import loop_options
+
+    settings = choose_model(load_settings(flags))
+    return anyio.run(converse, kind, flags, settings, backend_options=loop_options())
+
+
+def load_settings(flags: Flags) -> Settings:
+    """Return the settings, the flags' values first, with logging set up to match."""
+    from chatbots.settings import Settings, read_instructions
+
+    system = flags.system
+    if flags.instructions is not None:
+        system = read_instructions(flags.instructions)
+    settings = Settings.load(
+        openai_model=flags.model,
+        openai_base_url=flags.base_url,
+        assistant_instructions=system,
+        chatbots_timeout=flags.timeout,
+        log_level="debug" if flags.debug else "info" if flags.verbose else None,
+    )
+    _set_up_logging(settings)
+    return settings
+
+
+def _set_up_logging(settings: Settings) -> None:
+    if settings.log_level is None:
+        # A person is told in one line of the program's own; nobody asked for logs.
+        logging.getLogger().addHandler(logging.NullHandler())
+        return
+    from chatbots.logs import set_up_logging
+
+    set_up_logging(level=settings.log_level, form=settings.log_format, secrets=settings.secrets)

@@ -1,0 +1,80 @@
+"""The flags that the chat programs share. Only the standard library: `--help` must be quick."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from chatbots.version import VERSION
+
+EPILOG: Final = """\
+Without --prompt a terminal gets a prompt loop, and a pipe is read as one question a line.
+Settings come from the flags, the environment, .env and instructions.txt, in this order;
+docs/settings.md lists them. With no key and no base URL the model on this machine answers.
+Exit status: 0 answered, 1 failed or cut off, 2 wrong usage, 130 Ctrl-C."""
+
+
+class Flags(argparse.Namespace):
+    """What a chat program was told on its command line."""
+
+    prompt: list[str] | None
+    model: str | None
+    base_url: str | None
+    system: str | None
+    instructions: Path | None
+    timeout: float | None
+    json: bool
+    verbose: bool
+    debug: bool
+
+
+def parse_flags(program: str, purpose: str, argv: Sequence[str] | None) -> Flags:
+    """Return the flags in *argv* (the process's own if None); exits with 2 on wrong usage."""
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=purpose,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--prompt",
+        action="append",
+        metavar="TEXT",
+        help="ask this and leave; may be repeated, '-' is standard input",
+    )
+    parser.add_argument(
+        "--model", metavar="NAME", help="the model to ask; 'local' is on this machine"
+    )
+    parser.add_argument("--base-url", metavar="URL", help="a server that speaks the OpenAI API")
+    system = parser.add_mutually_exclusive_group()
+    system.add_argument("--system", metavar="TEXT", help="the system message")
+    system.add_argument(
+        "--instructions", type=Path, metavar="FILE", help="a file with the system message"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help="for the whole turn, retries included (default 300)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="say more on standard error; logs at info"
+    )
+    parser.add_argument("--debug", action="store_true", help="logs at debug; tracebacks")
+    parser.add_argument("--version", action="version", version=f"chatbots {VERSION}")
+    return parser.parse_args(argv, namespace=Flags())
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return seconds

@@ -1,0 +1,103 @@
+"""A conversation at a terminal: a line in, an answer out, and a few commands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chatbots.cli.asking import Asker
+from chatbots.cli.outcome import INTERRUPTED, OK, tell
+from chatbots.places import state_folder
+from chatbots.settings import Settings
+from chatbots.telemetry import new_session_id
+from chatbots.terminal.line_editor import LineEditor, open_line_editor
+
+HELP: Final = """\
+/help            these lines
+/reset           begin a new conversation
+/system TEXT     set the system message; without TEXT, show it
+/model NAME      ask another model of the same server; without NAME, show it
+/quit            leave; Ctrl-D does too
+Ctrl-C stops an answer and keeps what was shown; pressed again, it leaves."""
+
+
+async def prompt_loop(asker: Asker, settings: Settings) -> int:
+    """Ask what a person types until they leave; return the exit status."""
+    editor = open_line_editor(state_folder() / "history")
+    conversation = _Conversation(asker, settings)
+    tell(f"{conversation.model} answers. /help shows the commands, Ctrl-D leaves.")
+    pressed = False
+    while True:
+        line = await _read(editor)
+        if line is None:
+            return OK
+        if line == _CTRL_C:
+            if pressed:
+                return INTERRUPTED
+            pressed = True
+            tell("Press Ctrl-C again to leave.")
+            continue
+        pressed = False
+        if line.startswith("/"):
+            if not conversation.obey(line):
+                return OK
+        elif line.strip():
+            pressed = await conversation.say(line)
+
+
+_CTRL_C: Final = "\x03"
+
+
+async def _read(editor: LineEditor) -> str | None:
+    try:
+        return await editor.read("> ")
+    except EOFError:
+        return None
+    except KeyboardInterrupt:
+        return _CTRL_C
+
+
+class _Conversation:
+    """What the commands change: the bot's session, its system message, its model."""
+
+    def __init__(self, asker: Asker, settings: Settings) -> None:
+        self._asker = asker
+        self.model = settings.openai_model
+        self._session = asker.bot.session
+        self._system = settings.assistant_instructions
+
+    async def say(self, line: str) -> bool:
+        """Ask; return whether Ctrl-C stopped the answer."""
+        self._asker.status = OK
+        prompt = self._asker.bot.prompt(
+            line, session=self._session, model=self.model, instructions=self._system
+        )
+        await self._asker.ask([prompt])
+        return self._asker.status == INTERRUPTED
+
+    def obey(self, line: str) -> bool:
+        """Do what a command says; return False if it is to leave."""
+        command, _, rest = line.partition(" ")
+        rest = rest.strip()
+        match command:
+            case "/quit" | "/exit":
+                return False
+            case "/help":
+                tell_lines(HELP)
+            case "/reset":
+                self._session = new_session_id()
+                tell("A new conversation.")
+            case "/system":
+                self._system = rest or self._system
+                tell(f"system: {self._system or '(none)'}")
+            case "/model":
+                self.model = rest or self.model
+                tell(f"model: {self.model}")
+            case _:
+                tell(f"There is no command {command}; /help shows those there are.")
+        return True
+
+
+def tell_lines(text: str) -> None:
+    """Write *text* to standard error, a remark a line."""
+    for line in text.splitlines():
+        tell(line)

@@ -1,0 +1,169 @@
+"""Replies on a screen or in a pipe: the answer on one stream, everything else on another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, Protocol, TextIO
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from chatbots.deltas import Delta, Done, Failed, Notice, TextDelta
+from chatbots.errors import ChatError
+from chatbots.interfaces import Source
+from chatbots.terminal.spinner import Spinner
+
+WINDOW: Final = 0.03
+"""Seconds between two writes of text: about what a screen can show."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters but tab and newline: an answer must not steer the terminal."""
+
+
+class Paper(Protocol):
+    """How one reply after the other is put down."""
+
+    def text(self, text: str) -> str:
+        """Return what to write for a piece of the answer."""
+        ...
+
+    def end(self, end: Done | Failed) -> str:
+        """Return what to write at the end of a reply."""
+        ...
+
+
+class Console:
+    """A `Consumer` that writes answers to *answers* and everything else to *remarks*.
+
+    *paper* decides on the form, *on_end* is told how each reply ended.
+    On a terminal a spinner shows until the first delta.
+    """
+
+    def __init__(
+        self,
+        paper: Paper,
+        *,
+        answers: TextIO,
+        remarks: TextIO,
+        on_end: Callable[[Done | Failed], None] = lambda _: None,
+    ) -> None:
+        self._paper = paper
+        self._answers = answers
+        self._remarks = remarks
+        self._on_end = on_end
+        self._spinner = Spinner(remarks, on=remarks.isatty() and answers.isatty())
+
+    async def consume(self, source: Source) -> None:
+        """Write every reply of *source*."""
+        self._spinner.wind()
+        while True:
+            try:
+                delta = await self._next(source)
+            except anyio.EndOfStream:
+                return
+            match delta:
+                case TextDelta(text):
+                    await self._write(self._paper.text(text))
+                case Notice(message=message):
+                    self.remark(message)
+                case Done() | Failed():
+                    await self._write(self._paper.end(delta))
+                    self._on_end(delta)
+
+    def remark(self, text: str) -> None:
+        """Write a line about the answer beside it."""
+        self._remarks.write(f"chatbots: {text}\n")
+        self._remarks.flush()
+
+    async def _next(self, source: Source) -> Delta:
+        with self._spinner:
+            while self._spinner.turning:
+                with anyio.move_on_after(self._spinner.step):
+                    return await source.receive()
+                self._spinner.turn()
+        return await source.receive()
+
+    async def _write(self, text: str) -> None:
+        if text:
+            # In a thread: a reader who has stopped (a pager) must not stop Ctrl-C as well.
+            await anyio.to_thread.run_sync(self._put, text, abandon_on_cancel=True)
+
+    def _put(self, text: str) -> None:
+        self._answers.write(text)
+        self._answers.flush()
+
+
+class PlainPaper:
+    """The text alone; each answer ends with exactly one newline.
+
+    *clean* takes out control characters, for a terminal.
+    """
+
+    def __init__(self, *, clean: bool) -> None:
+        self._clean = clean
+        self._begun = False
+        self._newlines = 0
+
+    def text(self, text: str) -> str:
+        """Return the text, its last newlines held back until more follows."""
+        if self._clean:
+            text = _CONTROL.sub("\ufffd", text)
+        body = text.rstrip("\n")
+        if not body:
+            self._newlines += len(text)
+            return ""
+        shown = "\n" * (self._newlines if self._begun else 0) + body
+        self._begun = True
+        self._newlines = len(text) - len(body)
+        return shown
+
+    def end(self, end: Done | Failed) -> str:
+        """Return the newline after the answer; none where nothing was shown of it."""
+        owed = self._begun or isinstance(end, Done)
+        self._begun = False
+        self._newlines = 0
+        return "\n" if owed else ""
+
+
+class JsonPaper:
+    """One JSON object a line: `text` for each piece, then `done` or `failed`.
+
+    *whole*: one `reply` object with all of the text in place of the pieces and of `done`.
+    """
+
+    def __init__(self, *, whole: bool) -> None:
+        self._whole = whole
+        self._pieces: list[str] = []
+
+    def text(self, text: str) -> str:
+        """Return the line for a piece of text."""
+        if self._whole:
+            self._pieces.append(text)
+            return ""
+        return _line({"type": "text", "text": text})
+
+    def end(self, end: Done | Failed) -> str:
+        """Return the line for the end of a reply."""
+        text = "".join(self._pieces)
+        self._pieces.clear()
+        if isinstance(end, Failed):
+            return _line({"type": "failed", "state": end.state, "error": _told(end.error)})
+        fields = {name: getattr(end, name) for name in end.__struct_fields__}
+        if self._whole:
+            return _line({"type": "reply", "text": text, **fields})
+        return _line({"type": "done", **fields})
+
+
+def _told(error: ChatError) -> dict[str, object]:
+    return {
+        "code": error.code,
+        "message": str(error),
+        "retryable": error.retryable,
+        "retry_after": error.retry_after,
+    }
+
+
+def _line(value: dict[str, object]) -> str:
+    return f"{msgspec.json.encode(value).decode()}\n"

@@ -1,0 +1,198 @@
+"""What the fake server says to a chat call, when, and how it breaks off."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import anyio
+import msgspec
+
+from chatbots.testing import bodies
+from chatbots.testing.bodies import ChatBodies, Json
+from chatbots.testing.http1 import JSON, Exchange
+from chatbots.testing.requests import ChatRequest
+
+Pieces: TypeAlias = "str | Iterable[str] | AsyncIterable[str]"
+"""A text (streamed word by word), the pieces it is streamed in, or pieces a test hands out."""
+
+Rule: TypeAlias = "Callable[[ChatRequest], Answer]"
+"""What is answered when no answer is queued."""
+
+EVENT_STREAM: Final = "text/event-stream; charset=utf-8"
+WORD: Final = re.compile(r"\s*\S+(?:\s+$)?|\s+")
+ERROR_KINDS: Final[Mapping[int, tuple[str, str | None]]] = {
+    401: ("invalid_request_error", "invalid_api_key"),
+    404: ("invalid_request_error", "model_not_found"),
+    429: ("requests", "rate_limit_exceeded"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One answer to one chat call.
+
+    `text` may be an async iterable, such as the receiving end of an anyio memory stream:
+    then the test hands out each piece, and closes the stream to end the answer.
+    `hold`: nothing is sent, not even headers, before this event is set.
+    `delay`: seconds before each piece of a stream; a whole answer waits once.
+    `finish_reason`: None ends a stream cleanly after the last piece, without reason or `[DONE]`.
+    `status`: another one than 200 sends `error` in place of an answer:
+    a message, or the fields of OpenAI's error object.
+    `usage`: fields of the usage object that replace the counted ones.
+    `refusal`: the text is said in the field `refusal`.
+    `drop_after`: the connection is reset after so many pieces,
+    in the middle of the body where the answer is whole.
+    """
+
+    text: Pieces = ""
+    hold: anyio.Event | None = None
+    delay: float = 0.0
+    finish_reason: str | None = "stop"
+    status: int = 200
+    error: str | Mapping[str, object] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    usage: Mapping[str, object] = field(default_factory=dict[str, object])
+    refusal: bool = False
+    drop_after: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.error is not None and self.status == 200:
+            raise ValueError("An answer with an error needs a status, such as status=500.")
+        if self.status != 200 and self.text != "":
+            raise ValueError(f"An answer with status {self.status} has an error=, no text.")
+
+
+def echo(request: ChatRequest) -> Answer:
+    """Answer with what the user said last."""
+    return Answer(text=request.last_said)
+
+
+async def give(answer: Answer, request: ChatRequest, exchange: Exchange, created: int) -> None:
+    """Answer *request* as scripted."""
+    if answer.hold is not None:
+        await answer.hold.wait()
+    number = exchange.call.number
+    headers = {
+        "x-request-id": bodies.token_like("req_", number, 32),
+        **{name.lower(): value for name, value in answer.headers.items()},
+    }
+    sheet = ChatBodies(
+        id=bodies.token_like("chatcmpl-", number, 29),
+        created=created,
+        model=request.model,
+        said_in="refusal" if answer.refusal else "content",
+        include_usage=request.include_usage,
+    )
+    if answer.status != 200:
+        await fail(answer, exchange, headers)
+    elif request.stream:
+        await stream(answer, request, exchange, sheet, headers)
+    else:
+        await say_at_once(answer, request, exchange, sheet, headers)
+
+
+async def fail(answer: Answer, exchange: Exchange, headers: Mapping[str, str]) -> None:
+    """Send an error response."""
+    await anyio.sleep(answer.delay)
+    kind, code = ERROR_KINDS.get(
+        answer.status,
+        ("server_error" if answer.status >= 500 else "invalid_request_error", None),
+    )
+    said = answer.error
+    fields: Json = {
+        "message": said if isinstance(said, str) else f"The fake server says {answer.status}.",
+        "type": kind,
+        "param": None,
+        "code": code,
+        **(said if isinstance(said, Mapping) else {}),
+    }
+    body = msgspec.json.encode(bodies.error(fields))
+    await exchange.respond(answer.status, body, {"content-type": JSON, **headers})
+
+
+async def say_at_once(
+    answer: Answer,
+    request: ChatRequest,
+    exchange: Exchange,
+    sheet: ChatBodies,
+    headers: Mapping[str, str],
+) -> None:
+    """Send a whole answer."""
+    pieces = [piece async for piece in handed_out(answer.text)]
+    await anyio.sleep(answer.delay)
+    whole = sheet.whole("".join(pieces), answer.finish_reason, count(answer, request, len(pieces)))
+    body = msgspec.json.encode(whole)
+    headers = {"content-type": JSON, **headers}
+    if answer.drop_after is None:
+        await exchange.respond(200, body, headers)
+        exchange.sent_chunk()
+    else:
+        await exchange.start(200, {**headers, "content-length": str(len(body))})
+        await exchange.send(body[: len(body) // 2])
+        exchange.reset()
+
+
+async def stream(
+    answer: Answer,
+    request: ChatRequest,
+    exchange: Exchange,
+    sheet: ChatBodies,
+    headers: Mapping[str, str],
+) -> None:
+    """Send an answer piece by piece, as server-sent events."""
+    await exchange.start(
+        200, {"content-type": EVENT_STREAM, "cache-control": "no-cache", **headers}
+    )
+    await exchange.send(bodies.event(sheet.opening()))
+    if answer.drop_after != 0:
+        await send_pieces(answer, exchange, sheet)
+    if answer.drop_after is not None:
+        exchange.reset()
+    elif answer.finish_reason is None:
+        await exchange.finish()
+    else:
+        await exchange.send(bodies.event(sheet.closing(answer.finish_reason)))
+        if sheet.include_usage:
+            tokens = count(answer, request, exchange.call.sent_chunks)
+            await exchange.send(bodies.event(sheet.accounting(tokens)))
+        await exchange.finish(bodies.DONE)
+
+
+async def send_pieces(answer: Answer, exchange: Exchange, sheet: ChatBodies) -> None:
+    """Send the text, up to where it is to be dropped."""
+    async with aclosing(handed_out(answer.text)) as pieces:
+        async for piece in pieces:
+            await anyio.sleep(answer.delay)
+            await exchange.send(bodies.event(sheet.piece(piece)))
+            exchange.sent_chunk()
+            if exchange.call.sent_chunks == answer.drop_after:
+                return
+
+
+async def handed_out(text: Pieces) -> AsyncGenerator[str, None]:
+    """Yield the pieces of *text*, and close it where it is a stream."""
+    if isinstance(text, str):
+        text = WORD.findall(text)
+    if not isinstance(text, AsyncIterable):
+        for piece in text:
+            yield piece
+        return
+    try:
+        async for piece in text:
+            yield piece
+    finally:
+        # Whoever still hands out pieces is told that nobody takes them any more.
+        close = getattr(text, "aclose", None)
+        if close is not None:
+            with anyio.CancelScope(shield=True):
+                await close()
+
+
+def count(answer: Answer, request: ChatRequest, pieces: int) -> Json:
+    """Count tokens: a word in, or a piece out, is one."""
+    asked = sum(len(said.text.split()) for said in request.messages)
+    return {**bodies.usage(asked, pieces), **answer.usage}

@@ -1,0 +1,168 @@
+"""A fake OpenAI server on loopback: real sockets, scripted answers, and a record of every call.
+
+    async with FakeOpenAI() as fake:
+        fake.answer("Hello there.")
+        client = AsyncOpenAI(base_url=fake.base_url, api_key="any")
+        ...
+        assert fake.calls[0].json["messages"][-1]["content"] == "Hi!"
+
+A stream is held half-way without sleeping where the test hands out the pieces itself:
+
+        send, pieces = anyio.create_memory_object_stream[str]()
+        fake.answer(pieces)
+        await send.send("Hel")
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+import anyio
+from anyio.abc import TaskGroup
+
+from chatbots.testing.answers import Answer, Pieces, Rule, echo
+from chatbots.testing.calls import Call
+from chatbots.testing.endpoints import Endpoints
+from chatbots.testing.http1 import Connection, Player, Record
+from chatbots.testing.sockets import LOOPBACK, Listener, Wire
+
+
+class FakeOpenAI:
+    """Serves chat completions, embeddings and models from `http://127.0.0.1:PORT/v1`.
+
+    *port* 0 takes a free one.
+    *api_key*: calls without exactly this key get 401; None lets everybody in.
+    *models*: calls for others get 404; None lets any model exist.
+    *rule*: what is answered when nothing is queued; by default what the user said last.
+    *send_buffer*: bytes the kernel buffers for a connection; small, it shows early (in
+    `Call.blocked`) that a client has stopped reading.
+    Entering raises `OSError` if the port is taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        api_key: str | None = None,
+        models: Sequence[str] | None = None,
+        rule: Rule = echo,
+        send_buffer: int | None = None,
+    ) -> None:
+        self.connections = 0
+        """TCP connections accepted so far."""
+        self.base_url = ""
+        self._port = port
+        self._send_buffer = send_buffer
+        self._queue: deque[Answer | Player] = deque()
+        self._endpoints = Endpoints(self._queue, rule, api_key=api_key, models=models)
+        self._record = Record()
+        self._wires: set[Wire] = set()
+        self._listener: Listener
+        self._tasks: TaskGroup
+
+    async def __aenter__(self) -> Self:
+        self._listener = Listener(self._port, send_buffer=self._send_buffer)
+        self.base_url = f"http://{LOOPBACK}:{self._listener.port}/v1"
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        self._tasks.start_soon(self._accept)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        self._tasks.cancel_scope.cancel()
+        try:
+            if isinstance(exc, anyio.get_cancelled_exc_class()):
+                return await self._tasks.__aexit__(exc_type, exc, traceback)
+            # The test's own exception is not the task group's: it would come out in a group.
+            await self._tasks.__aexit__(None, None, None)
+            return None
+        finally:
+            # A task cancelled before its first step has closed nothing.
+            self._listener.close()
+            for wire in self._wires:
+                wire.close()
+
+    @property
+    def open_connections(self) -> int:
+        """TCP connections open now."""
+        return len(self._wires)
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every call so far, in the order of arrival."""
+        return self._record.calls
+
+    def answer(
+        self,
+        text: Pieces = "",
+        *,
+        hold: anyio.Event | None = None,
+        delay: float = 0.0,
+        finish_reason: str | None = "stop",
+        status: int = 200,
+        error: str | Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        usage: Mapping[str, object] | None = None,
+        refusal: bool = False,
+        drop_after: int | None = None,
+    ) -> None:
+        """Queue an answer for the next chat call; `Answer` says what each value does."""
+        self._queue.append(
+            Answer(
+                text=text,
+                hold=hold,
+                delay=delay,
+                finish_reason=finish_reason,
+                status=status,
+                error=error,
+                headers=headers or {},
+                usage=usage or {},
+                refusal=refusal,
+                drop_after=drop_after,
+            )
+        )
+
+    def play(self, player: Player) -> None:
+        """Queue a function that answers the next chat call by hand, down to the bytes."""
+        self._queue.append(player)
+
+    async def until(self, fact: Callable[[], bool]) -> None:
+        """Return when *fact*, about the calls or the connections, is true."""
+        await self._record.changes.until(fact)
+
+    async def wait_for_call(self, number: int = 1) -> Call:
+        """Return the call with this *number*, counted from 1, when it has arrived."""
+        await self.until(lambda: len(self.calls) >= number)
+        return self.calls[number - 1]
+
+    async def wait_for_hangup(self, call: Call) -> None:
+        """Return when the client of *call* has closed its connection before the answer was whole.
+
+        Raises `AssertionError` if the answer ended first.
+        """
+        await self.until(lambda: call.hung_up or call.finished is not None)
+        if not call.hung_up:
+            raise AssertionError(
+                f"The client of call {call.number} did not hang up: its answer ended."
+            )
+
+    async def _accept(self) -> None:
+        while True:
+            wire = await self._listener.accept()
+            self.connections += 1
+            self._wires.add(wire)
+            self._record.changes.announce()
+            self._tasks.start_soon(self._serve, wire, self.connections)
+
+    async def _serve(self, wire: Wire, number: int) -> None:
+        await Connection(number, wire, self._record).serve(self._endpoints)
+        self._wires.discard(wire)
+        self._record.changes.announce()

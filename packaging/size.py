@@ -1,0 +1,58 @@
+"""Show how much code there is to read, and fail when it is more than an afternoon's worth.
+
+python packaging/size.py
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "chatbots"
+CORE_ROOMS = {"flow", "provider", "services"}
+
+
+class Budget(NamedTuple):
+    """A part of the package: the lines it has and the lines it may have."""
+
+    part: str
+    lines: int
+    limit: int
+
+
+def lines_of(path: Path) -> int:
+    """Count the lines of a file, blank ones and docstrings too: all of it is read."""
+    return len(path.read_text("utf-8").splitlines())
+
+
+def words() -> set[str]:
+    """Return the modules that the import linter's first contract puts below every room."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    floors: list[str] = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    lowest = floors[floors.index("interfaces") :]
+    return {f"{module.strip()}.py" for floor in lowest for module in floor.split("|")}
+
+
+def budgets() -> list[Budget]:
+    """Count the package, and the core within it: the words and the rooms of a text turn."""
+    everything = sorted(PACKAGE.rglob("*.py"))
+    parts = words() | CORE_ROOMS
+    core = [path for path in everything if path.relative_to(PACKAGE).parts[0] in parts]
+    return [
+        Budget("chatbots/", sum(map(lines_of, everything)), 12_000),
+        Budget("words + flow + provider + services", sum(map(lines_of, core)), 2_500),
+    ]
+
+
+def main() -> int:
+    """Print each budget; return 1 if one is overdrawn."""
+    counted = budgets()
+    for budget in counted:
+        print(f"{budget.lines:6,} of {budget.limit:6,} lines: {budget.part}")
+    return 1 if any(budget.lines >= budget.limit for budget in counted) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

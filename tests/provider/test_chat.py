@@ -1,0 +1,288 @@
+"""Chat completions over real sockets: whole, streamed, broken off, left."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from openai import AsyncOpenAI
+
+from chatbots.deltas import TextDelta
+from chatbots.errors import ChatError, InvalidRequest, ProviderError
+from chatbots.flow.channel import open_channel
+from chatbots.messages import Message, ModelRequest, Usage
+from chatbots.provider.chat import OpenAIChat
+from chatbots.provider.client import Access, SharedClient
+from chatbots.testing import FakeOpenAI
+from chatbots.testing.http1 import Exchange
+
+KEY = "sk-canary-0123456789"
+
+
+@asynccontextmanager
+async def model_on(fake: FakeOpenAI) -> AsyncIterator[OpenAIChat]:
+    shared = SharedClient(Access(api_key=KEY, base_url=fake.base_url))
+
+    async def client() -> AsyncOpenAI:
+        return shared.get()
+
+    try:
+        yield OpenAIChat(client, model="m")
+    finally:
+        await shared.aclose()
+
+
+def asking(*, stream: bool, said: str = "Hi") -> ModelRequest:
+    return ModelRequest(messages=(Message("user", said),), stream=stream, request_id="r1")
+
+
+async def told(model: OpenAIChat, request: ModelRequest) -> tuple[list[str], object]:
+    """Return the pieces that were sent, and the answer or the error."""
+    out, source = open_channel()
+    pieces: list[str] = []
+    try:
+        result: object = await model.complete(request, out)
+    except ChatError as error:
+        result = error
+    out.close()
+    async for delta in source:
+        assert isinstance(delta, TextDelta)
+        pieces.append(delta.text)
+    return pieces, result
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_is_sent_and_returned(stream: bool) -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.answer("Hello there, Ada.")
+        out, source = open_channel()
+        answer = await model.complete(asking(stream=stream), out)
+        assert await source.receive() == TextDelta("Hello there, Ada.")
+    assert answer.text == "Hello there, Ada."
+    assert (answer.state, answer.reason) == ("completed", "stop")
+    assert isinstance(answer.usage, Usage)
+    assert answer.usage.output_tokens > 0
+    assert fake.calls[0].json.get("stream", False) is stream
+
+
+async def test_a_streamed_answer_arrives_while_it_forms() -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        say, pieces = anyio.create_memory_object_stream[str](0)
+        fake.answer(pieces)
+        out, source = open_channel()
+        async with anyio.create_task_group() as group, say:
+            group.start_soon(model.complete, asking(stream=True), out)
+            await say.send("Hel")
+            assert await source.receive() == TextDelta("Hel")
+            await say.send("lo")
+            assert await source.receive() == TextDelta("lo")
+            await say.aclose()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_ten_turns_use_one_connection(stream: bool) -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        for _ in range(10):
+            await told(model, asking(stream=stream))
+        assert len(fake.calls) == 10
+        assert fake.connections == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_cut_answer_is_incomplete(stream: bool) -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.answer("Once upon a", finish_reason="length")
+        answer = await model.complete(asking(stream=stream), open_channel()[0])
+    assert (answer.state, answer.reason, answer.text) == ("incomplete", "length", "Once upon a")
+
+
+async def test_a_stream_that_ends_without_a_finish_reason_is_interrupted() -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.answer("Once upon a time", finish_reason=None)
+        pieces, error = await told(model, asking(stream=True))
+    assert "".join(pieces) == "Once upon a time"
+    assert isinstance(error, ProviderError)
+    assert error.code == "stream_interrupted"
+
+
+async def test_a_connection_that_is_reset_mid_answer_is_interrupted_and_not_tried_again() -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.answer(["Once", " upon", " a"], drop_after=2)
+        pieces, error = await told(model, asking(stream=True))
+        assert len(fake.calls) == 1
+    assert "".join(pieces) == "Once upon"
+    assert isinstance(error, ProviderError)
+    assert error.code == "stream_interrupted"
+
+
+async def test_a_connection_that_is_reset_before_anything_was_shown_is_tried_again() -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.answer("never shown", drop_after=0)
+        fake.answer("Hello")
+        pieces, _ = await told(model, asking(stream=True))
+        assert len(fake.calls) == 2
+    assert "".join(pieces) == "Hello"
+
+
+async def test_the_server_may_fail_twice_and_then_answer() -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        for _ in range(2):
+            fake.answer(status=503, error="busy", headers={"retry-after-ms": "1"})
+        fake.answer("Hello")
+        pieces, _ = await told(model, asking(stream=False))
+        assert len(fake.calls) == 3
+    assert pieces == ["Hello"]
+
+
+async def test_the_server_that_fails_a_third_time_is_believed() -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        for _ in range(3):
+            fake.answer(status=500, error="broken", headers={"retry-after-ms": "1"})
+        pieces, error = await told(model, asking(stream=True))
+        assert len(fake.calls) == 3
+    assert pieces == []
+    assert isinstance(error, ProviderError)
+    assert error.code == "upstream_error"
+
+
+async def test_a_server_that_refuses_the_request_is_the_callers_matter() -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.answer(status=400, error="messages[0] is odd")
+        _, error = await told(model, asking(stream=False))
+        assert len(fake.calls) == 1
+    assert isinstance(error, InvalidRequest)
+    assert "messages[0] is odd" in str(error)
+
+
+async def test_leaving_closes_the_upstream_socket() -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        say, pieces = anyio.create_memory_object_stream[str](0)
+        fake.answer(pieces)
+        out, source = open_channel()
+        async with anyio.create_task_group() as group, say:
+            group.start_soon(model.complete, asking(stream=True), out)
+            await say.send("Hel")
+            await source.receive()
+            group.cancel_scope.cancel()
+        with anyio.fail_after(5):
+            await fake.wait_for_hangup(fake.calls[0])
+
+
+async def test_a_reader_who_left_ends_the_request_as_itself() -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        out, source = open_channel()
+        source.close()
+        with pytest.raises(anyio.BrokenResourceError):
+            await model.complete(asking(stream=True), out)
+
+
+async def test_an_error_in_the_stream_keeps_its_words_and_the_text_before_it() -> None:
+    async def player(exchange: Exchange) -> None:
+        await exchange.start(200, {"content-type": "text/event-stream"})
+        await exchange.send(b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n')
+        await exchange.send(b'data: {"error":{"message":"It broke","code":"server_error"}}\n\n')
+        await exchange.finish()
+
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.play(player)
+        pieces, error = await told(model, asking(stream=True))
+    assert pieces == ["Hi"]
+    assert isinstance(error, ProviderError)
+    assert error.code == "upstream_error"
+    assert "It broke" in str(error)
+
+
+@pytest.mark.parametrize(
+    "event", [b"data: {nope\n\n", b"data: [1]\n\n", b"data: " + b"x" * 1_100_000 + b"\n\n"]
+)
+async def test_an_event_that_makes_no_sense_keeps_the_text_before_it(event: bytes) -> None:
+    async def player(exchange: Exchange) -> None:
+        await exchange.start(200, {"content-type": "text/event-stream"})
+        await exchange.finish(b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n' + event)
+
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.play(player)
+        pieces, error = await told(model, asking(stream=True))
+    assert pieces == ["Hi"]
+    assert isinstance(error, ProviderError)
+    assert error.code == "upstream_bad_response"
+
+
+async def bad_body(content_type: str, body: bytes, *, stream: bool) -> ProviderError:
+    async def player(exchange: Exchange) -> None:
+        await exchange.respond(200, body, {"content-type": content_type})
+
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        for _ in range(3):
+            fake.play(player)
+        pieces, error = await told(model, asking(stream=stream))
+    assert pieces == []
+    assert isinstance(error, ProviderError)
+    return error
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/html; charset=utf-8", b"<html>Welcome</html>"),
+        ("application/json", b""),
+        ("application/json", b"{}"),
+        ("application/json", b'{"choices":[{"message":{"content":"Hi"}}]}'),
+    ],
+)
+async def test_a_success_that_is_no_answer_is_never_an_empty_answer(
+    content_type: str, body: bytes, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatbots.provider.resilience._BACKOFF", 0.001)
+    error = await bad_body(content_type, body, stream=stream)
+    assert error.code in ("upstream_bad_response", "stream_interrupted")
+
+
+async def test_a_server_that_streams_to_nobody_may_answer_whole() -> None:
+    async def player(exchange: Exchange) -> None:
+        await exchange.respond(
+            200,
+            b'{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}',
+            {"content-type": "application/json"},
+        )
+
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.play(player)
+        pieces, _ = await told(model, asking(stream=True))
+    assert pieces == ["Hi"]
+
+
+async def test_a_whole_answer_beyond_the_cap_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatbots.provider.chat.MAX_BODY", 100)
+    monkeypatch.setattr("chatbots.provider.resilience._BACKOFF", 0.001)
+    error = await bad_body("application/json", b"x" * 101, stream=False)
+    assert "more than 100 bytes" in str(error)
+
+
+async def test_a_server_that_keeps_talking_after_the_end_does_not_hold_the_turn() -> None:
+    async def player(exchange: Exchange) -> None:
+        await exchange.start(200, {"content-type": "text/event-stream"})
+        await exchange.send(
+            b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\n'
+            b"data: [DONE]\n\n"
+        )
+        await anyio.sleep_forever()
+
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.play(player)
+        with anyio.fail_after(5):
+            pieces, _ = await told(model, asking(stream=True))
+    assert pieces == ["Hi"]
+
+
+async def test_no_error_shows_the_key() -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.answer(status=401, error=f"Incorrect API key provided: {KEY}.")
+        _, error = await told(model, asking(stream=True))
+    assert isinstance(error, ProviderError)
+    assert error.code == "upstream_auth"
+    assert KEY not in str(error)
+    assert KEY not in repr(error)

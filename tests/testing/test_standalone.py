@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+
+from chatbots.testing.requests import ChatRequest, Said
+from chatbots.testing.standalone import main, parser, rule, serve
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = [sys.executable, "-m", "chatbots.testing"]
+HI = ChatRequest(model="m", messages=[Said(role="user", content="Hi")])
+
+
+def test_answers_take_turns() -> None:
+    answer = rule(["One.", "Two."], 0.5)
+    assert [answer(HI).text for _ in range(3)] == ["One.", "Two.", "One."]
+    assert answer(HI).delay == 0.5
+
+
+def test_without_answers_it_says_what_the_user_said() -> None:
+    assert rule([], 0)(HI).text == "Hi"
+
+
+async def test_it_prints_its_base_url_and_serves_until_it_is_told_to_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flags = parser().parse_args(["--answer", "Hello.", "--api-key", "k"])
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(serve, flags)
+            url = ""
+            while not url:
+                await anyio.sleep(0.01)
+                url = capsys.readouterr().out.strip()
+            async with httpx2.AsyncClient(trust_env=False) as client:
+                response = await client.post(
+                    f"{url}/chat/completions",
+                    json={"model": "m", "messages": [{"role": "user", "content": "Hi"}]},
+                    headers={"authorization": "Bearer k"},
+                )
+                refused = await client.get(f"{url}/models")
+            signal.raise_signal(signal.SIGTERM)
+    assert response.json()["choices"][0]["message"]["content"] == "Hello."
+    assert refused.status_code == 401
+
+
+def test_a_port_that_is_taken_is_one_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["--port", str(port)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert f"port {port}" in said.err
+
+
+@pytest.mark.parametrize("wanted", [signal.SIGINT, signal.SIGTERM])
+def test_as_a_program_it_ends_with_status_0(wanted: signal.Signals) -> None:
+    with subprocess.Popen(
+        PROGRAM, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline().startswith("http://127.0.0.1:")
+        program.send_signal(wanted)
+        out, err = program.communicate(timeout=20)
+    assert (program.returncode, out, err) == (0, "", "")
+
+
+def test_it_is_light_to_import() -> None:
+    heavy = ("openai", "pydantic", "httpx2", "pytest", "numpy")
+    code = f"import sys, chatbots.testing; print([m for m in {heavy} if m in sys.modules])"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "[]\n"
