@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, Unpack
 
+import anyio
 import anyio.from_thread
+import anyio.to_thread
 
 from chatbots.errors import ConfigurationError
 from chatbots.flow.bot import Bot
 from chatbots.flow.calling import Asking, Said
 from chatbots.interfaces import ChatModel, ChatService, SessionStore
 from chatbots.messages import Reply, Sampling, SessionId
+from chatbots.places import cache_folder, hub_cache, ollama_folder, state_folder
 from chatbots.provider.chat import OpenAIChat
 from chatbots.provider.client import OPENAI_URL, Access, SharedClient
 from chatbots.services.memory import MemoryChat
@@ -19,11 +23,13 @@ from chatbots.services.stateless import StatelessChat
 from chatbots.services.streaming import StreamingChat
 from chatbots.services.take_turn import Manner
 from chatbots.sessions.in_memory import InMemorySessions
-from chatbots.settings import Settings
+from chatbots.settings import LOCAL, Settings
 from chatbots.telemetry import new_session_id
 
 if TYPE_CHECKING:
+    from chatbots.local.catalog import Weights
     from chatbots.local.model import LocalModel
+    from chatbots.local.weights import WeightStore
     from chatbots.provider.client import OpenAIClient
 
 
@@ -49,7 +55,7 @@ class Chatbots:
         self._clients = _clients_for(self.settings, client)
         self._model: ChatModel = OpenAIChat(
             self._clients.get,
-            model=self.settings.openai_model,
+            model=LOCAL if self.settings.wants_local else self.settings.openai_model,
             sampling=Sampling(
                 temperature=self.settings.openai_temperature,
                 max_tokens=self.settings.openai_max_tokens,
@@ -202,3 +208,55 @@ class _Local:
     async def _give_back_client(self) -> None:
         if self._shared is not None:
             await self._shared.aclose()
+
+
+def weights_of(settings: Settings) -> tuple[WeightStore, Weights]:
+    """Return where this machine's weights are, and which of them the local model uses."""
+    from chatbots.local.catalog import load
+    from chatbots.local.weights import WeightStore
+
+    store = WeightStore(
+        cache_folder(settings),
+        hub_cache=hub_cache(settings),
+        ollama_dir=ollama_folder(settings),
+    )
+    return store, load()[0]
+
+
+def find_weights(settings: Settings) -> Path | None:
+    """Return the file the local model runs on, or None if it is not on this machine yet.
+
+    May hash a whole file. Raises `ConfigurationError` for a file that cannot be used.
+    """
+    from chatbots.local.weights import own_file
+
+    if settings.chatbots_local_model is not None:
+        return own_file(settings.chatbots_local_model)
+    store, weights = weights_of(settings)
+    return store.find(weights)
+
+
+async def local_model(settings: Settings) -> LocalModel:
+    """Return the local model, not yet started.
+
+    Raises `ConfigurationError` (`weights_missing`) where its weights are not on this machine.
+    """
+    from chatbots.local.catalog import Weights
+    from chatbots.local.model import LocalModel
+    from chatbots.local.weights import WeightStore
+
+    path = await anyio.to_thread.run_sync(find_weights, settings)
+    _, weights = weights_of(settings)
+    if path is None:
+        raise ConfigurationError(
+            "weights_missing",
+            f"The local model, {weights.title}, is not on this machine.",
+            hint="Fetch it with: chatbots models pull",
+        )
+    return LocalModel(
+        path,
+        name=LOCAL,
+        state_dir=state_folder(),
+        idle=settings.chatbots_local_idle,
+        context=weights.context,
+    )

@@ -2,8 +2,85 @@
 
 from __future__ import annotations
 
-from chatbots.settings import Settings
+import datetime
+import sys
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from chatbots.app import find_weights, weights_of
+from chatbots.cli.outcome import tell
+from chatbots.errors import ConfigurationError
+from chatbots.settings import LOCAL, SHUTTING_DOWN, Settings
+
+if TYPE_CHECKING:
+    from chatbots.local.catalog import Weights
 
 
 def choose_model(settings: Settings) -> Settings:
-    return settings
+    """Return *settings* with somebody to ask, and say so where nobody had been named.
+
+    On a terminal a missing local model is offered once for download.
+    Raises `ConfigurationError` where there is nobody to ask.
+    """
+    if settings.says_where and not settings.wants_local:
+        _warn_of_the_end(settings)
+        return settings
+    asked_for = settings.wants_local
+    if find_weights(settings) is None:
+        _offer_download(settings, asked_for=asked_for)
+    if not asked_for:
+        tell(f"No key is set; {_title(settings)} answers, on this machine.")
+    return settings.model_copy(update={"chatbots_local": True, "openai_model": LOCAL})
+
+
+def _offer_download(settings: Settings, *, asked_for: bool) -> None:
+    _, weights = weights_of(settings)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or not _agrees(weights):
+        raise _nobody(weights, asked_for=asked_for)
+    from chatbots.cli.download import pull_weights
+
+    anyio.run(pull_weights, settings)
+
+
+def _agrees(weights: Weights) -> bool:
+    sys.stderr.write(
+        f"Download {weights.title}, {weights.size // 1_000_000} MB, {weights.licence}, "
+        "and answer locally? [Y/n] "
+    )
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+
+
+def _nobody(weights: Weights, *, asked_for: bool) -> ConfigurationError:
+    fetch = f"chatbots models pull ({weights.size // 1_000_000} MB)"
+    if asked_for:
+        return ConfigurationError(
+            "weights_missing",
+            f"The local model, {weights.title}, is not on this machine.",
+            hint=f"Fetch it with: {fetch}.",
+        )
+    return ConfigurationError(
+        "not_configured",
+        "There is no model to ask: no key, no base URL, and no local model.",
+        hint=f"Set OPENAI_API_KEY, or fetch a model for this machine with: {fetch}.",
+    )
+
+
+def _title(settings: Settings) -> str:
+    if settings.chatbots_local_model is not None:
+        return settings.chatbots_local_model.name
+    return weights_of(settings)[1].title
+
+
+def _warn_of_the_end(settings: Settings) -> None:
+    """Say when OpenAI shuts the model down; other servers may name theirs as they like."""
+    end = SHUTTING_DOWN.get(settings.openai_model)
+    if end is None or settings.openai_base_url is not None:
+        return
+    over = datetime.date.fromisoformat(end) <= datetime.datetime.now(datetime.UTC).date()
+    tell(
+        f"warning: OpenAI {'has shut down' if over else 'shuts down'} {settings.openai_model} "
+        f"{'since' if over else 'on'} {end}; choose another with --model or OPENAI_MODEL."
+    )

@@ -124,6 +124,49 @@ async def test_raw_bytes_go_out_as_they_are() -> None:
         assert fake.calls[0].sent_bytes == 21
 
 
+async def test_an_answer_can_be_said_bit_by_bit() -> None:
+    async def spell(exchange: Exchange) -> None:
+        await exchange.start(201, {"x-odd": "1"})
+        await exchange.send(b"one")
+        exchange.sent_chunk()
+        await exchange.finish(b"two")
+
+    async with FakeOpenAI() as fake, dial(fake) as stream:
+        fake.play(spell)
+        await stream.send(post())
+        received = await read_until(stream, b"0\r\n\r\n")
+        assert received == (
+            b"HTTP/1.1 201 \r\nx-odd: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"
+        )
+        assert fake.calls[0].sent_bytes == len(received)
+        assert fake.calls[0].sent_chunks == 1
+        await stream.send(b"HEAD /v1/models HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await read_until(stream, b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        assert fake.connections == 1
+
+
+async def test_a_client_that_breaks_off_while_it_is_sent_to_has_hung_up() -> None:
+    ready = anyio.Event()
+
+    async def flood(exchange: Exchange) -> None:
+        await exchange.start(200, {})
+        with anyio.CancelScope(shield=True):  # only the failing send ends this
+            await ready.wait()
+            while True:
+                await exchange.send(b"x" * 1024)
+
+    async with FakeOpenAI() as fake:
+        async with dial(fake) as stream:
+            fake.play(flood)
+            await stream.send(post())
+            call = await fake.wait_for_call()
+        ready.set()
+        with anyio.fail_after(5):
+            await fake.wait_for_hangup(call)
+            await fake.until(lambda: fake.open_connections == 0)
+
+
 async def test_an_answer_that_returns_early_ends_in_the_middle() -> None:
     async def stop(exchange: Exchange) -> None:
         await exchange.start(200, {"content-length": "10"})

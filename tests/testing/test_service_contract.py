@@ -322,40 +322,40 @@ def contract(bot: type[TinyBot]) -> ChatServiceContract:
     return Broken()
 
 
-@pytest.mark.parametrize(
-    ("bot", "promise"),
-    [
-        (Silent, "a_reply_is_the_models_text_and_then_done"),
-        (TalksOn, "a_reply_is_the_models_text_and_then_done"),
-        (EndsTwice, "a_reply_is_the_models_text_and_then_done"),
-        (EmptyPieces, "a_reply_is_the_models_text_and_then_done"),
-        (Strips, "a_reply_is_the_models_text_and_then_done"),
-        (ForgetsUsage, "a_reply_is_the_models_text_and_then_done"),
-        (Closes, "a_reply_is_the_models_text_and_then_done"),
-        (AlwaysCompleted, "an_answer_that_was_cut_is_done_but_incomplete"),
-        (NeedsText, "an_answer_without_text_is_an_answer"),
-        (AsksTwice, "a_turn_asks_the_model_once_and_carries_what_was_said"),
-        (OwnRequestId, "a_turn_asks_the_model_once_and_carries_what_was_said"),
-        (NeedsASession, "a_prompt_needs_no_session"),
-        (MixesUp, "turns_at_the_same_time_are_not_mixed_up"),
-        (Buffers, "a_reader_that_is_behind_makes_the_turn_wait"),
-        (AllAtOnce, "a_reader_that_is_behind_makes_the_turn_wait"),
-        (Raises, "a_model_that_fails_at_once_ends_the_turn_with_its_error"),
-        (CallsItDone, "a_model_that_fails_at_once_ends_the_turn_with_its_error"),
-        (OwnError, "a_model_that_fails_at_once_ends_the_turn_with_its_error"),
-        (AlwaysInterrupted, "a_model_that_fails_at_once_ends_the_turn_with_its_error"),
-        (Nameless, "a_model_that_fails_at_once_ends_the_turn_with_its_error"),
-        (NeverInterrupted, "a_model_that_fails_half_way_ends_the_turn_after_its_text"),
-        (OwnError, "a_model_that_fails_half_way_ends_the_turn_after_its_text"),
-        (LocksWhenItFails, "a_failed_turn_leaves_the_bot_usable"),
-        (SwallowsBugs, "a_bug_in_the_model_raises"),
-        (DoneInSpiteOfBugs, "a_bug_in_the_model_raises"),
-        (NoDeadline, "a_turn_past_its_deadline_fails"),
-        (LastWord, "cancelling_stops_the_model_and_sends_nothing_more"),
-        (Locks, "a_cancelled_turn_leaves_the_session_usable"),
-        (Locks, "a_turn_whose_reader_has_left_leaves_the_session_usable"),
-    ],
-)
+BROKEN: list[tuple[type[TinyBot], str]] = [
+    (Silent, "a_reply_is_the_models_text_and_then_done"),
+    (TalksOn, "a_reply_is_the_models_text_and_then_done"),
+    (EndsTwice, "a_reply_is_the_models_text_and_then_done"),
+    (EmptyPieces, "a_reply_is_the_models_text_and_then_done"),
+    (Strips, "a_reply_is_the_models_text_and_then_done"),
+    (ForgetsUsage, "a_reply_is_the_models_text_and_then_done"),
+    (Closes, "a_reply_is_the_models_text_and_then_done"),
+    (AlwaysCompleted, "an_answer_that_was_cut_is_done_but_incomplete"),
+    (NeedsText, "an_answer_without_text_is_an_answer"),
+    (AsksTwice, "a_turn_asks_the_model_once_and_carries_what_was_said"),
+    (OwnRequestId, "a_turn_asks_the_model_once_and_carries_what_was_said"),
+    (NeedsASession, "a_prompt_needs_no_session"),
+    (MixesUp, "turns_at_the_same_time_are_not_mixed_up"),
+    (Buffers, "a_reader_that_is_behind_makes_the_turn_wait"),
+    (AllAtOnce, "a_reader_that_is_behind_makes_the_turn_wait"),
+    (Raises, "a_model_that_fails_at_once_ends_the_turn_with_its_error"),
+    (CallsItDone, "a_model_that_fails_at_once_ends_the_turn_with_its_error"),
+    (OwnError, "a_model_that_fails_at_once_ends_the_turn_with_its_error"),
+    (AlwaysInterrupted, "a_model_that_fails_at_once_ends_the_turn_with_its_error"),
+    (Nameless, "a_model_that_fails_at_once_ends_the_turn_with_its_error"),
+    (NeverInterrupted, "a_model_that_fails_half_way_ends_the_turn_after_its_text"),
+    (OwnError, "a_model_that_fails_half_way_ends_the_turn_after_its_text"),
+    (LocksWhenItFails, "a_failed_turn_leaves_the_bot_usable"),
+    (SwallowsBugs, "a_bug_in_the_model_raises"),
+    (DoneInSpiteOfBugs, "a_bug_in_the_model_raises"),
+    (NoDeadline, "a_turn_past_its_deadline_fails"),
+    (LastWord, "cancelling_stops_the_model_and_sends_nothing_more"),
+    (Locks, "a_cancelled_turn_leaves_the_session_usable"),
+    (Locks, "a_turn_whose_reader_has_left_leaves_the_session_usable"),
+]
+
+
+@pytest.mark.parametrize(("bot", "promise"), BROKEN)
 async def test_a_broken_promise_is_noticed(bot: type[TinyBot], promise: str) -> None:
     with pytest.raises((AssertionError, TimeoutError, ChatError)):
         await getattr(contract(bot), f"test_{promise}")()
@@ -373,3 +373,8 @@ async def test_a_bot_that_goes_on_after_it_was_cancelled_is_noticed() -> None:
         with pytest.raises(AssertionError, match="cancelled"):
             await Broken().test_cancelling_stops_the_model_and_sends_nothing_more()
         tasks.cancel_scope.cancel()
+
+
+def test_each_promise_is_broken_once() -> None:
+    promises = {name for name in dir(ChatServiceContract) if name.startswith("test_")}
+    assert {f"test_{promise}" for _, promise in BROKEN} == promises

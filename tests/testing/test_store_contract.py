@@ -305,42 +305,42 @@ class ForgettingWakesNobody(TinyStore):
         self.sessions.pop(session, None)
 
 
-@pytest.mark.parametrize(
-    ("store", "promise"),
-    [
-        (LosesWords, "begin_keeps_what_was_said"),
-        (AsciiOnly, "begin_keeps_what_was_said"),
-        (CountsFrom0, "turns_count_from_1_without_gaps_however_they_end"),
-        (NewestFirst, "load_returns_the_turns_in_order"),
-        (SortsByName, "load_returns_the_turns_in_order"),
-        (OneSessionForAll, "a_session_nobody_used_has_no_turns"),
-        (NeverWaits, "begin_waits_while_the_session_has_a_turn_running"),
-        (NeverWakes, "begin_waits_while_the_session_has_a_turn_running"),
-        (NeverWaits, "of_many_at_once_one_turn_runs_at_a_time"),
-        (OneLockForAll, "two_sessions_do_not_wait_for_each_other"),
-        (WaiterTakesAPlace, "a_cancelled_waiter_leaves_the_session_usable"),
-        (AlwaysANewTurn, "the_same_request_again_gets_the_turn_it_made"),
-        (SeesNoConflict, "the_same_request_id_with_other_words_is_a_conflict"),
-        (WrongCode, "the_same_request_id_with_other_words_is_a_conflict"),
-        (GivesARunningTurn, "the_same_request_while_its_turn_runs_waits_for_its_end"),
-        (AlwaysANewTurn, "the_same_request_while_its_turn_runs_waits_for_its_end"),
-        (NoCheckpoints, "a_checkpoint_can_be_loaded"),
-        (StateStaysAccepted, "a_checkpoint_can_be_loaded"),
-        (ForgetsUsage, "finish_keeps_the_answer_and_how_it_ended"),
-        (ForgetsPartials, "finish_keeps_the_answer_and_how_it_ended"),
-        (KeepsOneMessage, "finish_keeps_the_answer_and_how_it_ended"),
-        (CallsAllCompleted, "finish_keeps_the_answer_and_how_it_ended"),
-        (EndsTwice, "a_turn_ends_once"),
-        (EndsEverywhere, "two_turns_of_two_sessions_are_kept_apart"),
-        (ForgetsNothing, "a_forgotten_session_is_gone_and_starts_anew"),
-        (ForgetsAll, "a_forgotten_session_is_gone_and_starts_anew"),
-        (CountsOnAfterForgetting, "a_forgotten_session_is_gone_and_starts_anew"),
-        (ForgettingTheUnknownFails, "forgetting_a_session_nobody_used_is_no_error"),
-        (ResurrectsWhenFinished, "a_turn_that_runs_when_forgotten_finishes_into_nothing"),
-        (LateEndHitsTheNewTurn, "the_next_turn_does_not_wait_for_a_forgotten_one"),
-        (ForgettingWakesNobody, "who_waited_for_a_forgotten_turn_waits_no_more"),
-    ],
-)
+BROKEN: list[tuple[type[TinyStore], str]] = [
+    (LosesWords, "begin_keeps_what_was_said"),
+    (AsciiOnly, "begin_keeps_what_was_said"),
+    (CountsFrom0, "turns_count_from_1_without_gaps_however_they_end"),
+    (NewestFirst, "load_returns_the_turns_in_order"),
+    (SortsByName, "load_returns_the_turns_in_order"),
+    (OneSessionForAll, "a_session_nobody_used_has_no_turns"),
+    (NeverWaits, "begin_waits_while_the_session_has_a_turn_running"),
+    (NeverWakes, "begin_waits_while_the_session_has_a_turn_running"),
+    (NeverWaits, "of_many_at_once_one_turn_runs_at_a_time"),
+    (OneLockForAll, "two_sessions_do_not_wait_for_each_other"),
+    (WaiterTakesAPlace, "a_cancelled_waiter_leaves_the_session_usable"),
+    (AlwaysANewTurn, "the_same_request_again_gets_the_turn_it_made"),
+    (SeesNoConflict, "the_same_request_id_with_other_words_is_a_conflict"),
+    (WrongCode, "the_same_request_id_with_other_words_is_a_conflict"),
+    (GivesARunningTurn, "the_same_request_while_its_turn_runs_waits_for_its_end"),
+    (AlwaysANewTurn, "the_same_request_while_its_turn_runs_waits_for_its_end"),
+    (NoCheckpoints, "a_checkpoint_can_be_loaded"),
+    (StateStaysAccepted, "a_checkpoint_can_be_loaded"),
+    (ForgetsUsage, "finish_keeps_the_answer_and_how_it_ended"),
+    (ForgetsPartials, "finish_keeps_the_answer_and_how_it_ended"),
+    (KeepsOneMessage, "finish_keeps_the_answer_and_how_it_ended"),
+    (CallsAllCompleted, "finish_keeps_the_answer_and_how_it_ended"),
+    (EndsTwice, "a_turn_ends_once"),
+    (EndsEverywhere, "two_turns_of_two_sessions_are_kept_apart"),
+    (ForgetsNothing, "a_forgotten_session_is_gone_and_starts_anew"),
+    (ForgetsAll, "a_forgotten_session_is_gone_and_starts_anew"),
+    (CountsOnAfterForgetting, "a_forgotten_session_is_gone_and_starts_anew"),
+    (ForgettingTheUnknownFails, "forgetting_a_session_nobody_used_is_no_error"),
+    (ResurrectsWhenFinished, "a_turn_that_runs_when_forgotten_finishes_into_nothing"),
+    (LateEndHitsTheNewTurn, "the_next_turn_does_not_wait_for_a_forgotten_one"),
+    (ForgettingWakesNobody, "who_waited_for_a_forgotten_turn_waits_no_more"),
+]
+
+
+@pytest.mark.parametrize(("store", "promise"), BROKEN)
 async def test_a_broken_promise_is_noticed(store: type[TinyStore], promise: str) -> None:
     class Broken(SessionStoreContract):
         patience = 0.3
@@ -350,3 +350,8 @@ async def test_a_broken_promise_is_noticed(store: type[TinyStore], promise: str)
 
     with pytest.raises((AssertionError, TimeoutError, KeyError)):
         await getattr(Broken(), f"test_{promise}")()
+
+
+def test_each_promise_is_broken_once() -> None:
+    promises = {name for name in dir(SessionStoreContract) if name.startswith("test_")}
+    assert {f"test_{promise}" for _, promise in BROKEN} == promises

@@ -1,0 +1,1 @@
+"""The embedded default: a real model on this machine."""

@@ -1,0 +1,136 @@
+"""Write the pages that are made from the code: errors.md, settings.md, and .env.example.
+
+`--check` writes nothing and fails where a page is not what the code says.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from chatbots.errors import ChatError
+from chatbots.settings import Settings
+
+ROOT: Final = Path(__file__).parent.parent
+
+NOTE: Final = "<!-- Made by `make docs` from {source}; edit that. -->\n"
+
+
+
+def errors_page() -> str:
+    """Return the page of error codes."""
+    rows = "\n".join(
+        f"| `{code}` | `{kind.__name__}` | {about.category} | {'yes' if about.retryable else 'no'} "
+        f"| {kind.EXIT_STATUS} | {about.http} | {about.close} | {about.meaning} |"
+        for kind in ChatError.__subclasses__()
+        for code, about in kind.CODES.items()
+    )
+    return f"""# Errors
+
+{NOTE.format(source="chatbots/errors.py")}
+Every error is a `ChatError` with a `.code`, a `.message`, `.retryable`, `.retry_after` in seconds,
+a `.hint` that says what to do, and the `.partial` text of the answer that had arrived.
+Its class says who must act:
+the operator (`ConfigurationError`), the caller (`InvalidRequest`), the model's server
+(`ProviderError`), the session store (`StorageError`), or nobody (`TurnCancelled`).
+
+*Retryable* says whether the same request may succeed later; a server can say otherwise for one.
+*Exit* is the exit status of a program, *HTTP* and *close* are the status and the WebSocket close
+code for servers that pass the error on.
+
+| code | class | category | retryable | exit | HTTP | close | meaning |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+{rows}
+"""
+
+
+def settings_page() -> str:
+    """Return the page of settings."""
+    rows = "\n".join(
+        f"| `{name.upper()}` | {_default(field)} | {field.description} |" for name, field in _fields()
+    )
+    return f"""# Settings
+
+{NOTE.format(source="chatbots/settings.py")}
+Every setting is a variable of the environment, a line in `.env` in the current folder, and a field
+of `Settings` in lower case.
+The strongest wins: a flag of the command, the environment, `.env`, `instructions.txt` (for the
+instructions), the default.
+A variable that is empty counts as not set.
+`Settings(...)` reads nothing; `Settings.load()` reads the environment and the files.
+
+`SERVER_*` and `DB_*` are checked already, but no program of this version uses them.
+
+| variable | default | meaning |
+| --- | --- | --- |
+{rows}
+"""
+
+
+def example_file() -> str:
+    """Return the example of a settings file: everything there is, nothing set."""
+    lines = [
+        "# Copy this to .env and take the # away from what you want to set.",
+        "# Made by `make docs` from chatbots/settings.py; docs/settings.md says more.",
+    ]
+    for name, field in _fields():
+        lines += ["", f"# {field.description}", f"# {name.upper()}={_example(name, field)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _fields() -> Iterator[tuple[str, FieldInfo]]:
+    yield from Settings.model_fields.items()
+
+
+def _default(field: FieldInfo) -> str:
+    shown = _shown(field)
+    return f"`{shown}`" if shown else "none"
+
+
+def _example(name: str, field: FieldInfo) -> str:
+    seed = {
+        "openai_base_url": "https://api.openai.com/v1",
+        "openai_max_tokens": "1000",
+        "openai_temperature": "0.7",
+    }
+    return seed.get(name) or _shown(field)
+
+
+def _shown(field: FieldInfo) -> str:
+    value = field.default
+    if value is None:
+        return ""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return str(int(value)) if isinstance(value, bool) else f"{value}"
+
+
+PAGES: Final = {
+    "docs/errors.md": errors_page,
+    "docs/settings.md": settings_page,
+    ".env.example": example_file,
+}
+
+
+def main(*, check: bool) -> int:
+    """Write the pages, or compare them; return the exit status."""
+    stale = 0
+    for name, page in PAGES.items():
+        path = ROOT / name
+        now = page()
+        if check:
+            if not path.is_file() or path.read_text(encoding="utf-8") != now:
+                print(f"{name} is not what the code says: run make docs")
+                stale = 1
+        else:
+            path.write_text(now, encoding="utf-8")
+    return stale
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(check="--check" in sys.argv[1:]))
