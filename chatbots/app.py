@@ -7,17 +7,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, Unpack
 
 import anyio
-import anyio.from_thread
 import anyio.to_thread
 
 from chatbots.errors import ConfigurationError
 from chatbots.flow.bot import Bot
 from chatbots.flow.calling import Asking, Said
 from chatbots.interfaces import ChatModel, ChatService, SessionStore
-from chatbots.messages import Reply, Sampling, SessionId
-from chatbots.places import cache_folder, hub_cache, ollama_folder, state_folder
+from chatbots.messages import Reply, Sampling
+from chatbots.places import cache_folder, hub_cache, local_state, ollama_folder
 from chatbots.provider.chat import OpenAIChat
-from chatbots.provider.client import OPENAI_URL, Access, SharedClient
+from chatbots.provider.client import OPENAI_URL, Access, OpenAIClient, SharedClient
 from chatbots.services.memory import MemoryChat
 from chatbots.services.stateless import StatelessChat
 from chatbots.services.streaming import StreamingChat
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from chatbots.local.catalog import Weights
     from chatbots.local.model import LocalModel
     from chatbots.local.weights import WeightStore
-    from chatbots.provider.client import OpenAIClient
 
 
 class Chatbots:
@@ -67,17 +65,20 @@ class Chatbots:
         )
 
     def stateless(self, **defaults: Unpack[Asking]) -> Bot:
-        """Return a bot that answers each prompt on its own."""
+        """Return a bot that answers each prompt on its own.
+
+        *defaults* are keywords of `ask` that hold for every turn.
+        """
         return self._bot(StatelessChat(self._model, self._manner), defaults)
 
-    def memory(self, session: SessionId | None = None, **defaults: Unpack[Asking]) -> Bot:
-        """Return a bot that remembers; without a *session*, a conversation of its own."""
-        defaults["session"] = session or new_session_id()
+    def memory(self, **defaults: Unpack[Asking]) -> Bot:
+        """Return a bot that remembers; without a `session=`, a conversation of its own."""
+        defaults.setdefault("session", new_session_id())
         return self._bot(MemoryChat(self._model, self.store, self._manner), defaults)
 
-    def streaming(self, session: SessionId | None = None, **defaults: Unpack[Asking]) -> Bot:
+    def streaming(self, **defaults: Unpack[Asking]) -> Bot:
         """Return a bot that remembers and answers as the answer forms; see `memory`."""
-        defaults["session"] = session or new_session_id()
+        defaults.setdefault("session", new_session_id())
         return self._bot(StreamingChat(self._model, self.store, self._manner), defaults)
 
     async def aclose(self) -> None:
@@ -114,12 +115,14 @@ def ask_sync(said: Said, *, settings: Settings | None = None, **asking: Unpack[A
     Opens and closes everything around the one turn. Raises as `ask` does.
     """
 
+    from anyio.from_thread import start_blocking_portal
+
     async def turn() -> Reply:
         async with Chatbots(settings) as bots:
             return await bots.stateless().ask(said, **asking)
 
     # A loop in a thread of its own: a notebook's thread has one running already.
-    with anyio.from_thread.start_blocking_portal() as portal:
+    with start_blocking_portal() as portal:
         future = portal.start_task_soon(turn)
         try:
             return future.result()
@@ -241,9 +244,7 @@ async def local_model(settings: Settings) -> LocalModel:
 
     Raises `ConfigurationError` (`weights_missing`) where its weights are not on this machine.
     """
-    from chatbots.local.catalog import Weights
     from chatbots.local.model import LocalModel
-    from chatbots.local.weights import WeightStore
 
     path = await anyio.to_thread.run_sync(find_weights, settings)
     _, weights = weights_of(settings)
@@ -256,7 +257,7 @@ async def local_model(settings: Settings) -> LocalModel:
     return LocalModel(
         path,
         name=LOCAL,
-        state_dir=state_folder(),
+        state_dir=local_state(),
         idle=settings.chatbots_local_idle,
         context=weights.context,
     )

@@ -23,6 +23,11 @@ def state_folder() -> Path:
     return platformdirs.user_state_path(DISTRIBUTION)
 
 
+def local_state() -> Path:
+    """Return the folder where users of the local model and its process meet."""
+    return state_folder() / "local"
+
+
 def hub_cache(settings: Settings) -> Path:
     """Return the Hugging Face hub's cache (its documentation: HF_HUB_CACHE, then HF_HOME)."""
     home = settings.hf_home or Path.home() / ".cache" / "huggingface"

@@ -21,7 +21,6 @@ ROOT: Final = Path(__file__).parent.parent
 NOTE: Final = "<!-- Made by `make docs` from {source}; edit that. -->\n"
 
 
-
 def errors_page() -> str:
     """Return the page of error codes."""
     rows = "\n".join(
@@ -52,7 +51,8 @@ code for servers that pass the error on.
 def settings_page() -> str:
     """Return the page of settings."""
     rows = "\n".join(
-        f"| `{name.upper()}` | {_default(field)} | {field.description} |" for name, field in _fields()
+        f"| `{name.upper()}` | {_default(field)} | {field.description} |"
+        for name, field in _fields()
     )
     return f"""# Settings
 

@@ -54,7 +54,7 @@ class Asker:
 
     def __init__(self, bot: Bot, kind: Kind, flags: Flags) -> None:
         self.bot = bot
-        self.status = OK
+        self.status: int = OK
         self._verbose = flags.verbose
         self._json = flags.json
         paper = (
@@ -121,7 +121,7 @@ async def _lines(bot: Bot) -> AsyncIterator[Prompt]:
 
 
 def _summary(end: Done) -> str:
-    parts = [end.state]
+    parts: list[str] = [end.state]
     if end.usage is not None:
         parts.append(f"{end.usage.input_tokens} tokens read, {end.usage.output_tokens} written")
     if end.session is not None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import sys
-
 from typing import TYPE_CHECKING
 
 import anyio
@@ -79,7 +78,7 @@ def _warn_of_the_end(settings: Settings) -> None:
     end = SHUTTING_DOWN.get(settings.openai_model)
     if end is None or settings.openai_base_url is not None:
         return
-    over = datetime.date.fromisoformat(end) <= datetime.datetime.now(datetime.UTC).date()
+    over = dt.date.fromisoformat(end) <= dt.datetime.now(dt.UTC).date()
     tell(
         f"warning: OpenAI {'has shut down' if over else 'shuts down'} {settings.openai_model} "
         f"{'since' if over else 'on'} {end}; choose another with --model or OPENAI_MODEL."

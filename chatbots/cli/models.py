@@ -36,3 +36,99 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     flags = parser.parse_args(argv)
     return guarded(lambda: _run(flags.action), debug=flags.debug)
+
+
+def _run(action: str) -> int:
+    from chatbots.settings import Settings
+
+    actions = {
+        "list": _list,
+        "pull": _pull,
+        "verify": _verify,
+        "path": _path,
+        "status": _status,
+        "stop": _stop,
+    }
+    return actions[action](Settings.load())
+
+
+def _list(settings: Settings) -> int:
+    from chatbots.app import weights_of
+    from chatbots.local.catalog import load
+
+    store, chosen = weights_of(settings)
+    for weights in load():
+        place = store.find(weights)
+        marks = "default, " if weights == chosen else ""
+        _say(
+            f"{weights.name}: {weights.title}, {weights.size // 1_000_000} MB, {weights.licence}; "
+            f"{marks}{f'here: {place}' if place else 'not here'}"
+        )
+    if settings.chatbots_local_model is not None:
+        _say(f"{settings.chatbots_local_model}: your own file (CHATBOTS_LOCAL_MODEL), used instead")
+    return OK
+
+
+def _pull(settings: Settings) -> int:
+    import anyio
+
+    from chatbots.cli.download import pull_weights
+
+    _say(str(anyio.run(pull_weights, settings)))
+    return OK
+
+
+def _verify(settings: Settings) -> int:
+    from chatbots.app import weights_of
+
+    store, weights = weights_of(settings)
+    path = store.verify(weights)
+    if path is None:
+        return _not_here()
+    _say(f"{path}: sha256 {weights.sha256}, as it should be")
+    return OK
+
+
+def _path(settings: Settings) -> int:
+    from chatbots.app import find_weights
+
+    path = find_weights(settings)
+    if path is None:
+        return _not_here()
+    _say(str(path))
+    return OK
+
+
+def _status(_: Settings) -> int:
+    from chatbots.local.running import running
+    from chatbots.places import local_state
+
+    processes = running(local_state())
+    for process in processes:
+        use = "in use" if process.in_use else "idle"
+        _say(f"pid {process.pid}: {process.path or 'loading'}, {use}, {process.base_url or '-'}")
+    if not processes:
+        tell("No local model is running.")
+    return OK
+
+
+def _stop(_: Settings) -> int:
+    from chatbots.local.running import stop
+    from chatbots.places import local_state
+
+    for process in stop(local_state()):
+        _say(f"pid {process.pid}: ended")
+    return OK
+
+
+def _not_here() -> int:
+    tell("The model is not on this machine. Fetch it with: chatbots models pull")
+    return FAILED
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""One question from start to exit, beside a bare script on the openai SDK (goal: at most 1.15)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from bench.measure import interleaved, table, wall
+from bench.serving import upstream
+
+SDK = """
+from openai import OpenAI
+stream = OpenAI().chat.completions.create(
+    model="bench", messages=[{"role": "user", "content": "Hi"}], stream=True
+)
+for chunk in stream:
+    if chunk.choices and chunk.choices[0].delta.content:
+        print(chunk.choices[0].delta.content, end="", flush=True)
+print()
+"""
+
+
+def report(*, smoke: bool) -> str:
+    """Measure and return the table."""
+    with upstream(chunks=20) as base_url:
+        where = os.environ | {
+            "OPENAI_BASE_URL": base_url,
+            "OPENAI_API_KEY": "sk-bench-0000",
+            "OPENAI_MODEL": "bench",
+        }
+
+        def run(*arguments: str) -> float:
+            command = [sys.executable, *arguments]
+            return wall(
+                lambda: subprocess.run(command, check=True, env=where, stdout=subprocess.DEVNULL)
+            )
+
+        runs = {
+            "openai SDK, bare script": lambda: run("-c", SDK),
+            "cmd.stream --prompt": lambda: run("-m", "cmd.stream", "--prompt", "Hi"),
+        }
+        samples = interleaved(runs, 3 if smoke else 15)
+    return table("one question, start to exit", samples, base="openai SDK, bare script")
