@@ -14,7 +14,7 @@ PYTEST_OPTIONS ?= -n 2 --asyncio-debug
 PYTEST := $(PY) -W error packaging/check_skips.py $(PYTEST_OPTIONS)
 FAST := -m "not weights and not slow"
 
-DEMO_PROMPT ?= Hello! Explain in two sentences what a Python generator is.
+DEMO_PROMPT ?= Explain in one sentence what a Python generator is.
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo weights test test-all format lint types cover owncov size \

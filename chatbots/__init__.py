@@ -11,91 +11,43 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chatbots.app import Chatbots as Chatbots
-    from chatbots.app import ask_sync as ask_sync
+    from chatbots.app import Chatbots as Chatbots, ask_sync as ask_sync
     from chatbots.deltas import (
         Delta as Delta,
-    )
-    from chatbots.deltas import (
         Done as Done,
-    )
-    from chatbots.deltas import (
         Failed as Failed,
-    )
-    from chatbots.deltas import (
         Notice as Notice,
-    )
-    from chatbots.deltas import (
         TextDelta as TextDelta,
     )
     from chatbots.errors import (
         ChatError as ChatError,
-    )
-    from chatbots.errors import (
         ConfigurationError as ConfigurationError,
-    )
-    from chatbots.errors import (
         InvalidRequest as InvalidRequest,
-    )
-    from chatbots.errors import (
         ProviderError as ProviderError,
-    )
-    from chatbots.errors import (
         StorageError as StorageError,
-    )
-    from chatbots.errors import (
         TurnCancelled as TurnCancelled,
     )
     from chatbots.flow.bot import Bot as Bot
-    from chatbots.flow.calling import Said as Said
-    from chatbots.flow.calling import Stream as Stream
-    from chatbots.flow.calling import ask as ask
-    from chatbots.flow.calling import stream as stream
+    from chatbots.flow.calling import Said as Said, Stream as Stream, ask as ask, stream as stream
     from chatbots.flow.pipeline import Pipeline as Pipeline
     from chatbots.interfaces import (
         ChatModel as ChatModel,
-    )
-    from chatbots.interfaces import (
         ChatService as ChatService,
-    )
-    from chatbots.interfaces import (
         Consumer as Consumer,
-    )
-    from chatbots.interfaces import (
         SessionStore as SessionStore,
-    )
-    from chatbots.interfaces import (
         Sink as Sink,
-    )
-    from chatbots.interfaces import (
         Source as Source,
     )
     from chatbots.logs import set_up_logging as set_up_logging
     from chatbots.messages import (
         Message as Message,
-    )
-    from chatbots.messages import (
         ModelAnswer as ModelAnswer,
-    )
-    from chatbots.messages import (
         ModelRequest as ModelRequest,
-    )
-    from chatbots.messages import (
         Prompt as Prompt,
-    )
-    from chatbots.messages import (
         Reply as Reply,
-    )
-    from chatbots.messages import (
         Sampling as Sampling,
-    )
-    from chatbots.messages import (
         SessionId as SessionId,
-    )
-    from chatbots.messages import (
         Turn as Turn,
-    )
-    from chatbots.messages import (
         Usage as Usage,
     )
     from chatbots.provider.chat import OpenAIChat as OpenAIChat

@@ -29,8 +29,29 @@ def set_up_logging(
     *secrets* never appear, and neither does what looks like a key or a bearer token.
     For applications without logging of their own; one that has set structlog up needs no call.
     """
-    file = sys.stderr if file is None else file
-    shared: list[Processor] = [
+    out: TextIO = sys.stderr if file is None else file
+    processors = _processors(secrets)
+    renderer = _renderer(form, out)
+    structlog.configure(
+        processors=[*processors, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=processors,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(LEVELS[level])
+
+
+def _processors(secrets: Sequence[str]) -> list[Processor]:
+    return [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -40,23 +61,6 @@ def set_up_logging(
         # Last before the renderer: tracebacks hold keys too.
         _Redactor(secrets),
     ]
-    renderer = _renderer(form, file)
-    structlog.configure(
-        processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(file),
-        cache_logger_on_first_use=False,
-    )
-    handler = logging.StreamHandler(file)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(LEVELS[level])
 
 
 def _renderer(form: Literal["auto", "console", "json"], file: TextIO) -> Processor:

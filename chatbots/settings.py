@@ -107,7 +107,7 @@ class Settings(BaseModel):
         description="Seconds the local model stays up unused; 0: it ends with its last user.",
     )
     log_level: Literal["debug", "info", "warning", "error"] | None = Field(
-        None, description="debug, info, warning or error: log to standard error; nothing if not set."
+        None, description="debug, info, warning or error, on standard error; no logs if not set."
     )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="console, json, or auto: console on a terminal, else json."

@@ -21,8 +21,8 @@ REDACTED: Final = "[redacted]"
 _SECRET: Final = re.compile(
     r"""
       (?P<keep> \b (?:bearer|basic) \s+ ) [\w.~+/=-]{4,}
-    | (?P<name> \b (?:api[-_]?key|authorization|client_secret|password) ["']? \s* [:=] \s* ["']? )
-      (?! (?:bearer|basic) \s ) [^\s"',;}]{4,}
+    | (?P<name> (?:\b|_) (?:api[-_]?key|authorization|client[-_]secret|password)
+      ["']? \s* [:=] \s* ["']? ) (?! (?:bearer|basic) \s ) [^\s"',;}]{4,}
     | \b (?:sk|ek|rk|pk|whsec|sess|hf|gsk) [-_] [\w*-]{4,}
     | (?P<host> :// [^\s/:@]* : ) [^\s/@]+ (?=@)
     """,

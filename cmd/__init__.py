@@ -13,6 +13,7 @@ The wheel never holds this package.
 import os as _os
 import sys as _sys
 from importlib.machinery import PathFinder as _PathFinder
+from types import CodeType as _CodeType
 
 
 def _become_the_standard_module() -> None:
@@ -24,7 +25,8 @@ def _become_the_standard_module() -> None:
     if spec is None or spec.loader is None or spec.submodule_search_locations:
         raise ImportError("The standard library's module was not found.", name="cmd")
     ours = globals()["__doc__"]
-    code = spec.loader.get_code("cmd")  # type: ignore[attr-defined]  # a file loader has it
+    # A loader of files has get_code (importlib.abc.InspectLoader), which spec does not promise.
+    code: _CodeType = getattr(spec.loader, "get_code")("cmd")  # noqa: B009
     exec(code, globals())  # noqa: S102 - the interpreter's own file
     globals()["__doc__"] = ours
 

@@ -83,7 +83,7 @@ def test_no_secret_is_written_by_anybody() -> None:
     telemetry.emit("info", f"event {SECRET}", header="Bearer abcdef123456", n=1)
     logging.getLogger("other").warning("key %s", SECRET)
     try:
-        raise ValueError(f"failed with {SECRET} and sk-abcdefgh12345678")
+        raise ValueError(f"failed with {SECRET} and sk-abcdefgh12345678")  # noqa: TRY301
     except ValueError:
         logging.getLogger("other").exception("oh")
         structlog.get_logger().exception("oh", where={"nested": SECRET})

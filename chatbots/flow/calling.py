@@ -109,7 +109,7 @@ class Stream:
     @property
     def text(self) -> AsyncIterator[str]:
         """The text in pieces, as they arrive."""
-        return _text_of(self)
+        return _Texts(self)
 
     async def __aenter__(self) -> Self:
         out, self._source = open_channel()
@@ -134,6 +134,7 @@ class Stream:
 
     async def __anext__(self) -> Delta:
         if self._transcript.terminal is not None:
+            self._transcript.reply()  # a failed turn raises, however often it is asked
             raise StopAsyncIteration
         try:
             delta = await self._source.receive()
@@ -150,10 +151,16 @@ class Stream:
             await self._service.respond(self._prompt, out)
 
 
-async def _text_of(stream: Stream) -> AsyncIterator[str]:
-    async for delta in stream:
-        if isinstance(delta, TextDelta):
-            yield delta.text
+class _Texts(AsyncIterator[str]):
+    # No generator: one that is left early is closed later, by a task of the loop's.
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    async def __anext__(self) -> str:
+        async for delta in self._stream:
+            if isinstance(delta, TextDelta):
+                return delta.text
+        raise StopAsyncIteration
 
 
 class Transcript:

@@ -13,9 +13,10 @@ from typing import Final
 
 import anyio
 from anyio.abc import ObjectReceiveStream, ObjectSendStream
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from chatbots.deltas import Delta
-from chatbots.flow.flusher import Flusher
+from chatbots.flow.flusher import MAX_HELD, Flusher
 
 DEFAULT_CAPACITY: Final = 64 * 1024
 """Characters held before a sender waits."""
@@ -53,6 +54,8 @@ class SendChannel(ObjectSendStream[Delta]):
             if shared.sender_closed:
                 raise anyio.ClosedResourceError
             if shared.receiver_closed:
+                # A reader that left may have cancelled this turn as well; then that is the word.
+                await checkpoint_if_cancelled()
                 raise anyio.BrokenResourceError
             if shared.flusher.held < shared.capacity:
                 break
@@ -92,7 +95,7 @@ class ReceiveChannel(ObjectReceiveStream[Delta]):
                 raise anyio.ClosedResourceError
             due = shared.flusher.ready_at()
             now = anyio.current_time()
-            if due is not None and (due <= now or shared.sender_closed or self._full()):
+            if due is not None and (due <= now or shared.sender_closed):
                 self._taken.extend(shared.flusher.take(now))
                 shared.writable.set()
             elif due is None and shared.sender_closed:
@@ -100,9 +103,6 @@ class ReceiveChannel(ObjectReceiveStream[Delta]):
             else:
                 await self._wait(due)
         return self._taken.popleft()
-
-    def _full(self) -> bool:
-        return self._shared.flusher.held >= self._shared.capacity
 
     async def _wait(self, due: float | None) -> None:
         shared = self._shared
@@ -124,6 +124,7 @@ class ReceiveChannel(ObjectReceiveStream[Delta]):
     def close(self) -> None:
         """As `aclose`, without a checkpoint."""
         self._shared.receiver_closed = True
+        self._taken.clear()
         self._shared.writable.set()
         self._shared.wake_receiver()
 
@@ -135,6 +136,10 @@ def open_channel(
 
     *window* is the reader's flush window in seconds, *capacity* the characters held at most
     before a sender waits (one send may exceed it by its own size).
+    Raises `ValueError` for a capacity that nothing fits in.
     """
-    shared = _Shared(Flusher(window, min(capacity, 4096)), capacity)
+    if capacity < 1:
+        raise ValueError(f"A channel holds at least 1 character, not {capacity}.")
+    # A full channel is due at once, or a sender and a reader would wait for each other.
+    shared = _Shared(Flusher(window, min(capacity, MAX_HELD)), capacity)
     return SendChannel(shared), ReceiveChannel(shared)

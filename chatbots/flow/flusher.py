@@ -11,18 +11,21 @@ from chatbots.deltas import Delta, Done, Failed, TextDelta
 
 NOW: Final = float("-inf")
 
+MAX_HELD: Final = 4096
+"""Characters held at most for the window's sake."""
+
 
 class Flusher:
     """Joins text until it is worth showing.
 
     The first text of an answer is ready at once.
-    After it, text is held for *window* seconds since the last flush (0: nothing waits; what is
-    already there is joined), but not past *max_chars* held characters or a line's end.
+    After it, text is held for *window* seconds since text was last shown (0: nothing waits; what
+    is already there is joined), but not past *max_chars* held characters or a line's end.
     Anything that is not text is ready at once and takes the text before it along:
     nothing overtakes. Taking the flusher out changes timing only.
     """
 
-    def __init__(self, window: float = 0.0, max_chars: int = 4096) -> None:
+    def __init__(self, window: float = 0.0, max_chars: int = MAX_HELD) -> None:
         self._window = window
         self._max_chars = max_chars
         self._ready: list[Delta] = []
@@ -62,8 +65,11 @@ class Flusher:
         taken, self._ready = self._ready, []
         self._held = 0
         self._urgent = False
-        ended = bool(taken) and isinstance(taken[-1], Done | Failed)
-        self._last_flush = NOW if ended else now
+        for delta in taken:
+            if isinstance(delta, TextDelta):
+                self._last_flush = now
+            elif isinstance(delta, Done | Failed):
+                self._last_flush = NOW
         return taken
 
     def _join(self) -> None:

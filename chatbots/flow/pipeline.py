@@ -50,8 +50,8 @@ class Pipeline:
         A turn that fails is told to the consumer as `Failed`, and the next prompt is still asked.
         What raises here is a bug, or an error of the producer or the consumer, as itself.
         """
-        ask, asked = anyio.create_memory_object_stream[Prompt](1)
         out, source = open_channel(self._window, capacity=self._capacity)
+        ask, asked = anyio.create_memory_object_stream[Prompt](1)
         with unwrapped():
             async with anyio.create_task_group() as group:
                 group.start_soon(self._produce, prompts, ask)
@@ -75,6 +75,8 @@ class Pipeline:
     ) -> None:
         async with ask:
             with anyio.CancelScope() as self._producing:
+                if self._stopping:
+                    return
                 if isinstance(prompts, AsyncIterable):
                     async for prompt in prompts:
                         await ask.send(prompt)

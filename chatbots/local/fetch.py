@@ -24,6 +24,11 @@ ANSWER_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 30.0
 """How long an answer may pause."""
 
+RETRIES: Final = 3
+"""How often to ask again in a row, in vain, once something has come."""
+PAUSE_SECONDS: Final = 1.0
+"""How long to wait before that."""
+
 _BUFFER: Final = 1 << 20
 _OK: Final = 200
 _PARTIAL: Final = 206
@@ -70,8 +75,14 @@ def split_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
     """
     try:
         parsed = httpx2.URL(url)
-    except httpx2.InvalidURL:
+    except (httpx2.InvalidURL, ValueError):
         raise SourceFailed("its address makes no sense") from None
+    if parsed.scheme == "file":
+        # httpx2 takes an address without a host for a relative one. RFC 8089 allows a host;
+        # "localhost" would fall under the rules about proxies.
+        return str(parsed.copy_with(host="this-machine")), None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise SourceFailed("its address is neither http, https nor file")
     if not parsed.userinfo:
         return url, None
     return str(parsed.copy_with(userinfo=b"")), (parsed.username, parsed.password)
@@ -118,6 +129,7 @@ async def fetch(
 async def _complete(
     client: httpx2.AsyncClient, item: Item, part: Part, *, moved: Callable[[int], None]
 ) -> None:
+    left = 0  # A source that cannot be reached at all must say so at once.
     while part.length < item.size:
         before = part.length
         reason = "the answer ended early"
@@ -125,8 +137,14 @@ async def _complete(
             await _read_on(client, item, part, moved=moved)
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             reason = _reason(error)
-        if part.length <= before:  # Asking again is worth it only as long as it helps.
-            raise SourceFailed(f"{reason} ({part.length} of {item.size} bytes are here)")
+        if part.length > before:
+            left = RETRIES
+        elif left:
+            left -= 1
+            await anyio.sleep(PAUSE_SECONDS)
+        else:
+            here = f" ({part.length:,} of {item.size:,} bytes are here)" if part.length else ""
+            raise SourceFailed(f"{reason}{here}")
 
 
 async def _read_on(

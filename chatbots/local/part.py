@@ -38,11 +38,13 @@ class Part:
     def keep(self, length: int) -> None:
         """Take up the first *length* bytes of what is there; forget the rest."""
         file = self._open_file
-        file.truncate(min(length, self.size_on_disk))
+        length = min(length, self.size_on_disk)
+        if length < self.size_on_disk:
+            file.truncate(length)
         file.seek(0)
         self._digest = hashlib.sha256()
         self.length = 0
-        while block := file.read(_BLOCK):
+        while self.length < length and (block := file.read(_BLOCK)):
             self._digest.update(block)
             self.length += len(block)
 

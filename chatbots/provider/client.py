@@ -6,7 +6,7 @@ connections. Two event loops never share. This is the package's only module stat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from anyio.lowlevel import RunVar
 from msgspec import Struct
@@ -14,7 +14,9 @@ from msgspec import Struct
 if TYPE_CHECKING:
     import httpx2
     from openai import AsyncOpenAI
-    from openai import AsyncOpenAI as OpenAIClient  # noqa: F401 - what other rooms call it
+
+OpenAIClient: TypeAlias = "AsyncOpenAI"
+"""What other rooms call it: none but this one says the package's name."""
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
 

@@ -30,7 +30,7 @@ CHECKPOINT_INTERVAL: Final = 1.0
 """Seconds of output a crash may cost at most (promise P3)."""
 
 FINISH_TIMEOUT: Final = 5.0
-"""Seconds a turn that is being cancelled may take to be stored."""
+"""Seconds the end of a turn may take to be stored, cancelled or not."""
 
 
 class Remembered:
@@ -78,14 +78,20 @@ class Remembered:
         except Exception:
             await self._give_up(turn, narration, "internal")
             raise
-        await self._store.finish(
-            turn,
-            _said(narration.text),
-            state=answer.state,
-            reason=answer.reason,
-            usage=answer.usage,
+        # Shielded: an answer that is whole is kept, even if its caller leaves just now.
+        with anyio.move_on_after(FINISH_TIMEOUT, shield=True):
+            await self._store.finish(
+                turn,
+                _said(narration.text),
+                state=answer.state,
+                reason=answer.reason,
+                usage=answer.usage,
+            )
+            return done_for(prompt, answer)
+        raise StorageError(
+            "storage_unavailable",
+            f"The answer could not be stored within {FINISH_TIMEOUT:g} seconds.",
         )
-        return done_for(prompt, answer)
 
     async def _give_up(self, turn: Turn, narration: Narration, reason: str) -> None:
         """Store what was shown; the error that is under way matters more than a store's."""

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from chatbots import telemetry
 from chatbots.deltas import Delta, Done, Failed, TextDelta
-from chatbots.errors import ChatError, InvalidRequest, ProviderError
+from chatbots.errors import ChatError, InvalidRequest, ProviderError, TurnCancelled
 from chatbots.interfaces import Sink
 from chatbots.messages import Message, ModelAnswer, ModelRequest, Prompt
 
@@ -163,7 +163,7 @@ def _failed(prompt: Prompt, error: ChatError, narration: Narration) -> Failed:
     error.partial = narration.text
     return Failed(
         error=error,
-        state=broken_state(narration.text),
+        state="cancelled" if isinstance(error, TurnCancelled) else broken_state(narration.text),
         request_id=prompt.request_id,
         session=prompt.session,
     )

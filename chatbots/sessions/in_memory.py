@@ -94,6 +94,7 @@ class InMemorySessions:
         self._keep(
             held, replace(kept, state=advance(kept.state, "streaming"), answer=tuple(answer))
         )
+        self._shrink(keep=turn.session)
 
     async def finish(
         self,
@@ -116,8 +117,7 @@ class InMemorySessions:
         self._keep(held, ended)
         held.running = None
         held.freed.set()
-        while self._bytes > self._max_bytes and self._free_some(keep=turn.session):
-            pass
+        self._shrink(keep=turn.session)
         return ended
 
     async def load(self, session: SessionId) -> Sequence[Turn]:
@@ -148,7 +148,14 @@ class InMemorySessions:
         if self._sessions.get(turn.session) is held:
             self._bytes += grown
 
+    def _shrink(self, keep: SessionId) -> None:
+        while self._bytes > self._max_bytes and self._free_some(keep):
+            pass
+
     def _make_room(self, session: SessionId, size: int) -> None:
+        if size > self._max_bytes:
+            # Found out before anything is dropped for it.
+            raise _full("The turn is larger than the memory for all sessions.", "max_bytes")
         if session not in self._sessions and len(self._sessions) >= self._max_sessions:
             self._evict(keep=session)
         while self._bytes + size > self._max_bytes:

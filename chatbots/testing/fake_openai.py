@@ -53,22 +53,22 @@ class FakeOpenAI:
     ) -> None:
         self.connections = 0
         """TCP connections accepted so far."""
+        self.open_connections = 0
+        """TCP connections open now."""
         self.base_url = ""
         self._port = port
         self._send_buffer = send_buffer
         self._queue: deque[Answer | Player] = deque()
         self._endpoints = Endpoints(self._queue, rule, api_key=api_key, models=models)
         self._record = Record()
-        self._wires: set[Wire] = set()
-        self._listener: Listener
         self._tasks: TaskGroup
 
     async def __aenter__(self) -> Self:
-        self._listener = Listener(self._port, send_buffer=self._send_buffer)
-        self.base_url = f"http://{LOOPBACK}:{self._listener.port}/v1"
+        listener = Listener(self._port, send_buffer=self._send_buffer)
+        self.base_url = f"http://{LOOPBACK}:{listener.port}/v1"
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
-        self._tasks.start_soon(self._accept)
+        self._tasks.start_soon(self._accept, listener)
         return self
 
     async def __aexit__(
@@ -78,22 +78,11 @@ class FakeOpenAI:
         traceback: TracebackType | None,
     ) -> bool | None:
         self._tasks.cancel_scope.cancel()
-        try:
-            if isinstance(exc, anyio.get_cancelled_exc_class()):
-                return await self._tasks.__aexit__(exc_type, exc, traceback)
-            # The test's own exception is not the task group's: it would come out in a group.
-            await self._tasks.__aexit__(None, None, None)
-            return None
-        finally:
-            # A task cancelled before its first step has closed nothing.
-            self._listener.close()
-            for wire in self._wires:
-                wire.close()
-
-    @property
-    def open_connections(self) -> int:
-        """TCP connections open now."""
-        return len(self._wires)
+        if isinstance(exc, anyio.get_cancelled_exc_class()):
+            return await self._tasks.__aexit__(exc_type, exc, traceback)
+        # The test's own exception is not the task group's: it would come out in a group.
+        await self._tasks.__aexit__(None, None, None)
+        return None
 
     @property
     def calls(self) -> list[Call]:
@@ -154,15 +143,21 @@ class FakeOpenAI:
                 f"The client of call {call.number} did not hang up: its answer ended."
             )
 
-    async def _accept(self) -> None:
-        while True:
-            wire = await self._listener.accept()
-            self.connections += 1
-            self._wires.add(wire)
-            self._record.changes.announce()
-            self._tasks.start_soon(self._serve, wire, self.connections)
+    async def _accept(self, listener: Listener) -> None:
+        # Both tasks run to their first wait even if they are cancelled before: anyio sees to it.
+        try:
+            while True:
+                wire = await listener.accept()
+                self.connections += 1
+                self.open_connections += 1
+                self._record.changes.announce()
+                self._tasks.start_soon(self._serve, wire, self.connections)
+        finally:
+            listener.close()
 
     async def _serve(self, wire: Wire, number: int) -> None:
-        await Connection(number, wire, self._record).serve(self._endpoints)
-        self._wires.discard(wire)
-        self._record.changes.announce()
+        try:
+            await Connection(number, wire, self._record).serve(self._endpoints)
+        finally:
+            self.open_connections -= 1
+            self._record.changes.announce()

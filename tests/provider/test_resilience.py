@@ -19,6 +19,7 @@ from chatbots.provider.resilience import foreign_errors, of_code, retry_after, w
 from chatbots.testing import FakeOpenAI
 
 KEY = "canary-key-without-a-pattern"
+REQUEST = httpx2.Request("POST", "http://127.0.0.1:1/v1")
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,7 @@ async def ask(base_url: str, *, timeout: float = 10.0) -> ChatError:
     send, receive = anyio.create_memory_object_stream[object](100)
     try:
         with anyio.fail_after(timeout), send, receive, pytest.raises(ChatError) as caught:
-            await OpenAIChat(client, model="m").complete(request, send)  # type: ignore[arg-type]  # any stream of deltas
+            await OpenAIChat(client, model="m").complete(request, send)
     finally:
         await shared.aclose()
     assert KEY not in f"{caught.value!s} {caught.value!r}"
@@ -147,8 +148,8 @@ async def test_a_certificate_nobody_vouches_for_is_refused_once() -> None:
         (httpx2.ReadError("gone"), True, "stream_interrupted"),
         (httpx2.ReadError("gone"), False, "upstream_unreachable"),
         (httpx2.DecodingError("not gzip"), True, "upstream_bad_response"),
-        (openai.APITimeoutError(httpx2.Request("POST", "http://h/v1")), False, "upstream_timeout"),
-        (openai.APIError("odd", httpx2.Request("POST", "http://h"), body=None), False, "upstream_error"),
+        (openai.APITimeoutError(REQUEST), False, "upstream_timeout"),
+        (openai.APIError("odd", REQUEST, body=None), False, "upstream_error"),
         (openai.OpenAIError("no credentials"), False, "upstream_auth"),
     ],
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from chatbots.provider.sse import EventDecoder, EventTooLarge
 
@@ -73,5 +74,5 @@ def test_any_split_of_the_bytes_gives_the_same_events(
 ) -> None:
     stream = b"".join(b"data: " + text.encode() + end + end for text in texts) + b":"
     places = sorted({0, *(cut for cut in cuts if cut < len(stream)), len(stream)})
-    chunks = [stream[a:b] for a, b in zip(places, places[1:], strict=False)]
+    chunks = [stream[a:b] for a, b in pairwise(places)]
     assert events_of(*chunks) == [text.encode() for text in texts]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ssl
 import tempfile
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ async def server_with_its_own_certificate() -> AsyncIterator[int]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(_certificate(Path(folder) / "own.pem"))
     tcp = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    port: int = tcp.extra(SocketAttribute.local_port)
+    port: int = tcp.extra(SocketAttribute.local_port)  # noqa: S610 - anyio's typed attributes
     listener = TLSListener(tcp, context, standard_compatible=False)
 
     async with listener, anyio.create_task_group() as group:
@@ -41,15 +41,15 @@ async def _nobody_gets_here(stream: object) -> None:
 def _certificate(path: Path) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .sign(key, hashes.SHA256())
     )
     path.write_bytes(

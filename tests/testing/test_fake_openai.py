@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import socket
 from urllib.parse import urlsplit
 
 import anyio
@@ -140,9 +141,12 @@ async def test_it_may_end_before_anything_happened() -> None:
     async with FakeOpenAI() as fake:
         port = urlsplit(fake.base_url).port
         assert port is not None
-        async with await anyio.connect_tcp("127.0.0.1", port):
-            with anyio.fail_after(5):
-                await fake.until(lambda: fake.connections == 1)
+        client = socket.create_connection(("127.0.0.1", port), timeout=5)
+        with anyio.fail_after(5):
+            # Accepted, but not yet served.
+            await fake.until(lambda: fake.connections == 1)
+    with client:
+        assert client.recv(1) == b""
     gc.collect()
 
 

@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import anyio
+import h11
 import pytest
 from anyio.abc import SocketStream
 
 from chatbots.testing.fake_openai import FakeOpenAI
-from chatbots.testing.http1 import Exchange
+from chatbots.testing.http1 import Exchange, Record
 
 CHAT = b'{"model":"m","messages":[{"role":"user","content":"Hi"}]}'
 
@@ -124,6 +125,17 @@ async def test_raw_bytes_go_out_as_they_are() -> None:
         assert fake.calls[0].sent_bytes == 21
 
 
+async def test_a_connection_that_carried_raw_bytes_carries_no_other_request() -> None:
+    async def babble(exchange: Exchange) -> None:
+        await exchange.respond(200, b"fine", {})
+        await exchange.raw(b"and more")
+
+    async with FakeOpenAI() as fake, dial(fake) as stream:
+        fake.play(babble)
+        await stream.send(post())
+        assert (await read_to_end(stream)).endswith(b"fineand more")
+
+
 async def test_an_answer_can_be_said_bit_by_bit() -> None:
     async def spell(exchange: Exchange) -> None:
         await exchange.start(201, {"x-odd": "1"})
@@ -203,10 +215,12 @@ async def test_a_client_that_hangs_up_stops_the_answer() -> None:
 
 
 async def test_a_client_that_reads_no_more_blocks_the_answer() -> None:
+    offered: list[int] = []
+
     async def flood(exchange: Exchange) -> None:
-        await exchange.start(200, {})
         while True:
-            await exchange.send(b"x" * 65536)
+            offered.append(65536)
+            await exchange.raw(b"x" * 65536)
 
     async with FakeOpenAI(send_buffer=4096) as fake:
         async with dial(fake) as stream:
@@ -221,7 +235,7 @@ async def test_a_client_that_reads_no_more_blocks_the_answer() -> None:
                 if call.sent_bytes == before:
                     break
             assert call.blocked
-            assert call.sent_bytes < 16 * 1024 * 1024
+            assert sum(offered) - 65536 < call.sent_bytes < sum(offered) < 16 * 1024 * 1024
         with anyio.fail_after(5):
             await fake.wait_for_hangup(call)
         assert not call.blocked
@@ -238,6 +252,14 @@ async def test_a_client_that_closes_after_the_last_byte_has_not_hung_up() -> Non
                 await fake.until(lambda: fake.open_connections == 0)
             assert not fake.calls[0].hung_up
             assert fake.calls[0].finished == 1
+
+
+async def test_an_answer_that_was_whole_has_not_been_broken_off() -> None:
+    record = Record()
+    call = record.arrived(1, h11.Request(method="GET", target="/", headers=[("host", "x")]), b"")
+    record.ended(call)
+    record.broken_off(call)
+    assert not call.hung_up
 
 
 async def test_a_bug_in_a_player_comes_out_of_the_server() -> None:

@@ -113,10 +113,12 @@ def test_a_port_that_is_taken_is_an_error_and_leaves_no_socket() -> None:
     listener.close()
 
 
-def test_a_port_can_be_had_again_at_once() -> None:
+async def test_a_port_can_be_had_again_at_once() -> None:
     first = Listener()
-    with socket.create_connection(("127.0.0.1", first.port)):
-        first.close()
+    with socket.create_connection(("127.0.0.1", first.port)) as client:
+        (await first.accept()).close()
+        assert client.recv(1) == b""
+    first.close()
     second = Listener(first.port)
     assert second.port == first.port
     second.close()

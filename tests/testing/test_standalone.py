@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -64,13 +65,23 @@ def test_a_port_that_is_taken_is_one_line_and_status_1(capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("wanted", [signal.SIGINT, signal.SIGTERM])
 def test_as_a_program_it_ends_with_status_0(wanted: signal.Signals) -> None:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with subprocess.Popen(
-        PROGRAM, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        PROGRAM,
+        cwd=ROOT,
+        env=buffered,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as program:
         assert program.stdout is not None
-        assert program.stdout.readline().startswith("http://127.0.0.1:")
-        program.send_signal(wanted)
-        out, err = program.communicate(timeout=20)
+        try:
+            assert select.select([program.stdout], [], [], 20)[0], "it printed nothing"
+            assert program.stdout.readline().startswith("http://127.0.0.1:")
+            program.send_signal(wanted)
+            out, err = program.communicate(timeout=20)
+        finally:
+            program.kill()
     assert (program.returncode, out, err) == (0, "", "")
 
 

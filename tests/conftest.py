@@ -1,0 +1,147 @@
+"""For every test: nobody is called, nothing of the user's is touched, nothing is left."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import socket
+from collections.abc import AsyncGenerator, Generator
+
+import anyio
+import httpcore2
+import hypothesis
+import pytest
+import structlog
+from anyio.lowlevel import checkpoint
+
+# Two cores shared with the rest of a build make a slow example, not a wrong one.
+hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("house")
+
+
+# Nobody is called
+
+
+NOWHERE = ".invalid"
+"""The ending of names that never resolve (RFC 6761): a test may ask, nobody is told."""
+
+
+def name_of(host: object) -> str:
+    """Return the name in what `getaddrinfo` takes for one."""
+    return host.decode() if isinstance(host, bytes) else str(host or "localhost")
+
+
+def refuse(host: object) -> None:
+    """Fail the test unless *host* is this machine.
+
+    The failure is no `Exception`, so code that maps foreign errors does not catch it.
+    """
+    name = name_of(host)
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+        allowed = address.is_loopback or address.is_unspecified
+    except ValueError:
+        allowed = name.endswith(("localhost", NOWHERE))
+    if not allowed:
+        pytest.fail(f"A test tried to reach {name}. Tests call nobody but this machine.")
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep real clients, whoever made them, from leaving this machine."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+    getaddrinfo, open_tcp = socket.getaddrinfo, httpcore2.AnyIOBackend.connect_tcp
+
+    def guarded_connect(self: socket.socket, address: object) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and isinstance(address, tuple):
+            refuse(address[0])
+        connect(self, address)  # type: ignore[arg-type]  # whatever it was called with
+
+    def guarded_connect_ex(self: socket.socket, address: object) -> int:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and isinstance(address, tuple):
+            refuse(address[0])
+        return connect_ex(self, address)  # type: ignore[arg-type]  # as above
+
+    def guarded_getaddrinfo(host: object, *rest: object, **more: object) -> object:
+        refuse(host)
+        if name_of(host).endswith(NOWHERE):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return getaddrinfo(host, *rest, **more)  # type: ignore[arg-type]  # as above
+
+    async def guarded_tcp(
+        self: httpcore2.AnyIOBackend, host: str, *rest: object, **more: object
+    ) -> object:
+        refuse(host)
+        return await open_tcp(self, host, *rest, **more)  # type: ignore[arg-type]  # as above
+
+    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+    # uvloop opens its sockets in C, past the guards above.
+    monkeypatch.setattr(httpcore2.AnyIOBackend, "connect_tcp", guarded_tcp)
+
+
+# Nothing of the user's is touched
+
+SETTINGS = ("OPENAI_", "CHATBOTS_", "LOG_", "ASSISTANT_INSTRUCTIONS", "SERVER_", "DB_")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+MODEL_CACHES = ("HF_", "OLLAMA_", "CHATBOTS_CACHE")
+FOLDERS = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
+HOMES = ("HOME", "XDG_CACHE_HOME")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Hide the user's settings, and point the folders of a user to an empty one.
+
+    A test of the real local model (`weights`) sees the caches where its file is.
+    """
+    needs_cache = request.node.get_closest_marker("weights") is not None
+    hidden = SETTINGS if needs_cache else SETTINGS + MODEL_CACHES
+    for name in list(os.environ):
+        kept = needs_cache and name.startswith(MODEL_CACHES)
+        if (name.upper().startswith(hidden) and not kept) or name.upper() in PROXIES:
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    for name in FOLDERS if needs_cache else FOLDERS + HOMES:
+        folder = home if name == "HOME" else home / name.lower()
+        folder.mkdir(mode=0o700, exist_ok=True)
+        monkeypatch.setenv(name, str(folder))
+
+
+# Nothing is left
+
+
+@pytest.fixture(autouse=True)
+def no_logging_is_left() -> Generator[None]:
+    """Undo whatever a test did to the logs of the process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+@pytest.fixture
+async def tasks_of_this_test() -> AsyncGenerator[None]:
+    """Fail if a task is still there when an async test and its fixtures have ended."""
+    yield
+    await checkpoint()  # what has just ended is gone after one round of the loop
+    me = anyio.get_current_task()
+    left = [task.name for task in anyio.get_running_tasks() if task != me]
+    if left:
+        pytest.fail(f"The test left tasks behind: {', '.join(map(str, left))}.")
+
+
+@pytest.fixture(autouse=True)
+def no_task_is_left(request: pytest.FixtureRequest) -> None:
+    """Watch async tests; a test that is not async needs no event loop for it."""
+    if request.node.get_closest_marker("asyncio") is not None:
+        request.getfixturevalue("tasks_of_this_test")

@@ -1,0 +1,377 @@
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+import anyio.lowlevel
+import pytest
+from openai import AsyncOpenAI
+
+from chatbots.deltas import Delta, Done, Failed, Notice, TextDelta
+from chatbots.errors import InvalidRequest, ProviderError
+from chatbots.flow.calling import Said, Stream, Transcript, ask, make_prompt, stream
+from chatbots.interfaces import ChatModel, Sink
+from chatbots.messages import DEFAULT_TIMEOUT, Message, Prompt, Sampling, Usage
+from chatbots.provider.chat import OpenAIChat
+from chatbots.services.stateless import StatelessChat
+from chatbots.services.streaming import StreamingChat
+from chatbots.sessions.in_memory import InMemorySessions
+from chatbots.testing import FakeOpenAI, Gate, ScriptedModel
+
+NOTICE = Notice("n", "By the way.")
+DONE = Done(state="completed", reason="stop", usage=Usage(1, 2, 3), request_id="r", session="s")
+CUT = Done(state="incomplete", reason="length", usage=None, request_id="r", session="s")
+
+
+def broken(code: str = "stream_interrupted") -> Failed:
+    error = ProviderError(code, "The connection was lost.")
+    return Failed(error=error, state="interrupted", request_id="r", session=None)
+
+
+class Service:
+    """A service that sends *steps*: deltas, exceptions to raise, or what is awaited."""
+
+    def __init__(self, *steps: Delta | Exception | Callable[[], Awaitable[object]]) -> None:
+        self.steps = steps
+        self.asked: list[Prompt] = []
+        self.cancelled = 0
+
+    async def respond(self, prompt: Prompt, out: Sink) -> None:
+        self.asked.append(prompt)
+        try:
+            for step in self.steps:
+                if isinstance(step, Exception):
+                    raise step
+                await (step() if callable(step) else out.send(step))
+        except anyio.get_cancelled_exc_class():
+            self.cancelled += 1
+            raise
+
+
+def streaming(model: ChatModel) -> StreamingChat:
+    return StreamingChat(model, InMemorySessions())
+
+
+# What is asked
+
+
+@pytest.mark.parametrize(
+    ("said", "messages"),
+    [
+        ("Hi", (Message("user", "Hi"),)),
+        (Message("developer", "Be brief."), (Message("developer", "Be brief."),)),
+        (
+            [Message("user", "a"), Message("user", "b")],
+            (Message("user", "a"), Message("user", "b")),
+        ),
+    ],
+)
+def test_a_text_a_message_or_several_can_be_said(said: Said, messages: tuple[Message, ...]) -> None:
+    prompt = make_prompt(said, request_id="r")
+    assert prompt == Prompt(messages=messages, request_id="r", timeout=DEFAULT_TIMEOUT)
+
+
+def test_every_keyword_reaches_the_prompt() -> None:
+    assert make_prompt(
+        "Hi",
+        session="s",
+        request_id="r",
+        timeout=1.5,
+        model="m",
+        instructions="",
+        temperature=0.0,
+        max_tokens=3,
+    ) == Prompt(
+        messages=(Message("user", "Hi"),),
+        session="s",
+        request_id="r",
+        timeout=1.5,
+        model="m",
+        instructions="",
+        sampling=Sampling(temperature=0.0, max_tokens=3),
+    )
+
+
+def test_a_turn_without_a_name_gets_a_fresh_one() -> None:
+    assert make_prompt("Hi").request_id != make_prompt("Hi", request_id=None).request_id
+
+
+def test_an_impossible_number_is_refused_at_once() -> None:
+    with pytest.raises(InvalidRequest):
+        make_prompt("Hi", temperature=3)
+    with pytest.raises(InvalidRequest):
+        stream(Service(), "Hi", max_tokens=0)
+
+
+# ask
+
+
+async def test_ask_returns_the_whole_answer() -> None:
+    reply = await ask(Service(TextDelta("Hel"), NOTICE, TextDelta("lo"), DONE), "Hi")
+    assert reply.text == "Hello"
+    assert (reply.state, reply.reason, reply.usage) == ("completed", "stop", Usage(1, 2, 3))
+    assert (reply.request_id, reply.session) == ("r", "s")
+
+
+async def test_ask_returns_an_answer_that_was_cut_and_says_so() -> None:
+    reply = await ask(Service(TextDelta("Hel"), CUT), "Hi")
+    assert (reply.text, reply.state, reply.reason) == ("Hel", "incomplete", "length")
+
+
+async def test_ask_raises_the_error_of_a_broken_turn_with_what_had_arrived() -> None:
+    end = broken()
+    with pytest.raises(ProviderError) as raised:
+        await ask(Service(TextDelta("Hel"), TextDelta("lo"), end), "Hi")
+    assert raised.value is end.error
+    assert raised.value.partial == "Hello"
+
+
+async def test_ask_raises_a_bug_as_itself() -> None:
+    with pytest.raises(ZeroDivisionError):
+        await ask(Service(TextDelta("Hel"), ZeroDivisionError()), "Hi")
+
+
+async def test_ask_does_not_take_a_reply_without_an_end_for_a_whole_one() -> None:
+    with pytest.raises(RuntimeError, match="no terminal delta"):
+        await ask(Service(TextDelta("Hel")), "Hi")
+
+
+# stream
+
+
+async def test_a_stream_gives_the_deltas_and_then_the_reply() -> None:
+    service = Service(TextDelta("Hel"), NOTICE, TextDelta("l"), TextDelta("o"), DONE)
+    async with stream(service, "Hi", request_id="r9") as s:
+        assert s.request_id == "r9"
+        deltas = [delta async for delta in s]
+    assert deltas == [TextDelta("Hel"), NOTICE, TextDelta("lo"), DONE]
+    assert s.partial == s.reply.text == "Hello"
+    assert s.reply.usage == Usage(1, 2, 3)
+
+
+async def test_a_stream_gives_the_text_alone() -> None:
+    service = Service(TextDelta("Hel"), NOTICE, TextDelta("lo"), DONE)
+    async with stream(service, "Hi") as s:
+        assert [text async for text in s.text] == ["Hel", "lo"]
+        assert [text async for text in s.text] == []
+        assert [delta async for delta in s] == []
+    assert s.reply.text == "Hello"
+
+
+async def test_text_is_there_as_soon_as_it_is_said() -> None:
+    gate = Gate()
+    with anyio.fail_after(10):
+        async with stream(streaming(ScriptedModel(["Hel", gate, "lo"])), "Hi") as s:
+            pieces = aiter(s.text)
+            assert await anext(pieces) == s.partial == "Hel"
+            with pytest.raises(RuntimeError, match="has not ended"):
+                assert s.reply
+            gate.open()
+            assert await anext(pieces) == "lo"
+            with pytest.raises(StopAsyncIteration):
+                await anext(pieces)
+
+
+async def test_a_stream_that_was_cut_ends_and_says_so() -> None:
+    async with stream(Service(TextDelta("Hel"), CUT), "Hi") as s:
+        assert [text async for text in s.text] == ["Hel"]
+    assert (s.reply.state, s.reply.reason) == ("incomplete", "length")
+
+
+async def read_deltas(s: Stream) -> list[str]:
+    return [delta.text async for delta in s if isinstance(delta, TextDelta)]
+
+
+async def read_text(s: Stream) -> list[str]:
+    return [text async for text in s.text]
+
+
+either_way = pytest.mark.parametrize("read", [read_deltas, read_text])
+Read = Callable[[Stream], Awaitable[list[str]]]
+
+
+@either_way
+async def test_a_broken_stream_raises_with_what_had_arrived(read: Read) -> None:
+    end = broken()
+    service = Service(TextDelta("Hel"), TextDelta("lo"), end)
+    with pytest.raises(ProviderError) as raised:
+        async with stream(service, "Hi") as s:
+            await read(s)
+    assert raised.value is end.error
+    assert raised.value.partial == s.partial == "Hello"
+    with pytest.raises(ProviderError):
+        assert s.reply
+
+
+@either_way
+async def test_a_broken_stream_never_ends_normally_however_often_it_is_read(read: Read) -> None:
+    async with stream(Service(TextDelta("Hel"), broken()), "Hi") as s:
+        for _number in range(3):
+            with pytest.raises(ProviderError):
+                await read(s)
+
+
+@either_way
+async def test_a_stream_without_an_end_raises_too(read: Read) -> None:
+    async with stream(Service(TextDelta("Hel")), "Hi") as s:
+        for _number in range(2):
+            with pytest.raises(RuntimeError, match="no terminal delta"):
+                await read(s)
+
+
+@either_way
+async def test_a_bug_in_the_service_comes_out_as_itself(read: Read) -> None:
+    bug = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError) as raised:
+        async with stream(Service(TextDelta("Hel"), anyio.lowlevel.checkpoint, bug), "Hi") as s:
+            await read(s)
+    assert raised.value is bug
+
+
+async def test_a_bug_that_nobody_waits_for_comes_out_too() -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with stream(Service(ZeroDivisionError()), "Hi"):
+            await anyio.wait_all_tasks_blocked()
+
+
+async def test_the_readers_own_error_comes_out_as_itself() -> None:
+    service = Service(TextDelta("Hel"), anyio.sleep_forever)
+
+    async def read() -> None:
+        async with stream(service, "Hi") as s:
+            async for _delta in s:
+                raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        await read()
+    assert service.cancelled == 1
+
+
+# Leaving
+
+
+@pytest.mark.parametrize("attribute", ["deltas", "text"])
+async def test_leaving_early_stops_the_turn_and_leaves_nothing(attribute: str) -> None:
+    model = ScriptedModel(["Hel", Gate(), "lo"])
+    with anyio.fail_after(10):
+        async with stream(streaming(model), "Hi") as s:
+            async for _piece in s if attribute == "deltas" else s.text:
+                break
+        assert model.cancelled == 1
+    assert s.partial == "Hel"
+    assert len(anyio.get_running_tasks()) == 1
+
+
+async def test_a_service_that_speaks_while_its_reader_leaves_is_cancelled() -> None:
+    go_on = anyio.Event()
+    service = Service(TextDelta("Hel"), go_on.wait, TextDelta("lo"))
+    with anyio.fail_after(10):
+        async with stream(service, "Hi") as s:
+            async for _delta in s:
+                go_on.set()
+                break
+    assert service.cancelled == 1
+
+
+async def test_a_stream_may_be_left_before_it_began() -> None:
+    async with stream(Service(TextDelta("Hel"), anyio.sleep_forever), "Hi"):
+        pass
+    async with stream(Service(anyio.sleep_forever), "Hi"):
+        await anyio.wait_all_tasks_blocked()
+
+
+async def test_cancelling_the_reader_stops_the_turn() -> None:
+    model = ScriptedModel(["Hel", Gate(), "lo"])
+    with anyio.move_on_after(0.05) as scope:
+        async with stream(streaming(model), "Hi") as s:
+            await read_text(s)
+    assert scope.cancelled_caught
+    assert model.cancelled == 1
+
+
+async def leave(s: Stream) -> None:
+    async for _text in s.text:
+        break
+
+
+async def run_out_of_time(s: Stream) -> None:
+    with pytest.raises(ProviderError) as raised:
+        await read_text(s)
+    assert (raised.value.code, raised.value.partial) == ("upstream_timeout", "Hel")
+
+
+async def be_cancelled(s: Stream) -> None:
+    with anyio.CancelScope() as scope:
+        async for _text in s.text:
+            scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("read", "timeout"), [(leave, 60), (be_cancelled, 60), (run_out_of_time, 0.2)]
+)
+async def test_leaving_a_deadline_or_a_cancel_closes_the_upstream_socket(
+    read: Callable[[Stream], Awaitable[None]], timeout: float
+) -> None:
+    send, pieces = anyio.create_memory_object_stream[str](1)
+    with anyio.fail_after(10):
+        async with (
+            FakeOpenAI() as fake,
+            AsyncOpenAI(base_url=fake.base_url, api_key="k", max_retries=0) as client,
+            send,
+        ):
+
+            async def the_client() -> AsyncOpenAI:
+                return client
+
+            fake.answer(pieces)
+            await send.send("Hel")
+            service = streaming(OpenAIChat(the_client, model="m"))
+            async with stream(service, "Hi", timeout=timeout) as s:
+                await read(s)
+            await fake.wait_for_hangup(fake.calls[0])
+            assert len(fake.calls) == 1
+            await fake.until(lambda: fake.open_connections == 0)
+
+
+async def test_a_reader_that_is_slow_slows_the_upstream_read() -> None:
+    """The server has more to say than all buffers on the way hold, and is made to wait."""
+    said = ["x" * 64 * 1024] * 256
+    with anyio.fail_after(30):
+        async with (
+            FakeOpenAI(send_buffer=256 * 1024) as fake,
+            AsyncOpenAI(base_url=fake.base_url, api_key="k", max_retries=0) as client,
+        ):
+
+            async def the_client() -> AsyncOpenAI:
+                return client
+
+            fake.answer(said)
+            async with stream(streaming(OpenAIChat(the_client, model="m")), "Hi") as s:
+                call = await fake.wait_for_call()
+                with anyio.move_on_after(1) as patience:
+                    await fake.until(lambda: call.finished is not None)
+                stuck = patience.cancelled_caught and call.blocked
+                assert stuck, "the server could say everything to nobody"
+                assert call.sent_bytes < 8 * 1024 * 1024
+                await read_text(s)
+            assert s.reply.text == "".join(said)
+
+
+# The transcript
+
+
+def test_a_transcript_adds_up_what_it_is_told() -> None:
+    transcript = Transcript()
+    for delta in (TextDelta("Hel"), NOTICE, TextDelta("lo")):
+        transcript.add(delta)
+    assert transcript.text == "Hello"
+    with pytest.raises(RuntimeError, match="has not ended"):
+        transcript.reply()
+    transcript.add(CUT)
+    assert transcript.terminal is CUT
+    assert transcript.reply().text == "Hello"
+
+
+async def test_the_stateless_bot_streams_too() -> None:
+    async with stream(StatelessChat(ScriptedModel("Hello.")), "Hi") as s:
+        assert await read_text(s) == ["Hello."]

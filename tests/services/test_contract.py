@@ -1,0 +1,25 @@
+"""Every bot keeps the same promises; a new one is a class here."""
+
+from __future__ import annotations
+
+from chatbots.interfaces import ChatModel, ChatService
+from chatbots.services.memory import MemoryChat
+from chatbots.services.stateless import StatelessChat
+from chatbots.services.streaming import StreamingChat
+from chatbots.sessions.in_memory import InMemorySessions
+from chatbots.testing import ChatServiceContract
+
+
+class TestStatelessChat(ChatServiceContract):
+    def make_service(self, model: ChatModel) -> ChatService:
+        return StatelessChat(model)
+
+
+class TestMemoryChat(ChatServiceContract):
+    def make_service(self, model: ChatModel) -> ChatService:
+        return MemoryChat(model, InMemorySessions())
+
+
+class TestStreamingChat(ChatServiceContract):
+    def make_service(self, model: ChatModel) -> ChatService:
+        return StreamingChat(model, InMemorySessions())

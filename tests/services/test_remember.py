@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from chatbots.deltas import Delta, Done, Failed, Notice, TextDelta
+from chatbots.errors import ChatError, ProviderError, StorageError, TurnCancelled
+from chatbots.interfaces import SessionStore, Sink
+from chatbots.messages import FinalState, Message, ModelAnswer, ModelRequest, Prompt, Turn, Usage
+from chatbots.services import remember
+from chatbots.services.remember import Remembered
+from chatbots.services.take_turn import Manner
+from chatbots.sessions.in_memory import InMemorySessions
+from chatbots.testing import CollectingSink, Gate, ScriptedModel
+
+USAGE = Usage(1, 2, 3)
+
+
+def prompt(said: str = "Hi", request_id: str = "r", *, timeout: float = 60) -> Prompt:
+    messages = (Message("user", said),)
+    return Prompt(messages=messages, request_id=request_id, session="s", timeout=timeout)
+
+
+class Broken(InMemorySessions):
+    """A store that fails where it is told to, and takes a moment for each call."""
+
+    def __init__(self, *broken: str) -> None:
+        super().__init__()
+        self.broken = set(broken)
+        self.checkpoints: list[str] = []
+        self.hold: Gate | None = None
+
+    async def _use(self, name: str) -> None:
+        await checkpoint()
+        if name in self.broken:
+            raise StorageError("storage_unavailable", f"No {name}.")
+
+    async def begin(self, session: str, request_id: str, said: Sequence[Message]) -> Turn:
+        await self._use("begin")
+        return await super().begin(session, request_id, said)
+
+    async def checkpoint(self, turn: Turn, answer: Sequence[Message]) -> None:
+        await self._use("checkpoint")
+        self.checkpoints.append(answer[0].content)
+        await super().checkpoint(turn, answer)
+
+    async def load(self, session: str) -> Sequence[Turn]:
+        await self._use("load")
+        return await super().load(session)
+
+    async def finish(
+        self,
+        turn: Turn,
+        answer: Sequence[Message],
+        *,
+        state: FinalState,
+        reason: str | None = None,
+        usage: Usage | None = None,
+    ) -> Turn:
+        await self._use("finish")
+        if self.hold is not None:
+            await self.hold.pass_through()
+        return await super().finish(turn, answer, state=state, reason=reason, usage=usage)
+
+
+class Asker:
+    """Remembered turns of the session "s"."""
+
+    def __init__(self, model: ScriptedModel, store: SessionStore | None = None) -> None:
+        self.model = model
+        self.store = store or InMemorySessions()
+        self._bot = Remembered(model, self.store, Manner(), stream=True)
+
+    async def ask(self, asked: Prompt) -> list[Delta]:
+        sink = CollectingSink()
+        with anyio.fail_after(10):
+            await self._bot.respond(asked, sink, bot="test")
+        return sink.deltas
+
+    async def fail(self, asked: Prompt) -> ChatError:
+        last = (await self.ask(asked))[-1]
+        assert isinstance(last, Failed)
+        return last.error
+
+    async def turns(self) -> list[tuple[str, str, str | None]]:
+        return [(turn.text, turn.state, turn.reason) for turn in await self.store.load("s")]
+
+
+# One request id, one turn
+
+
+async def test_the_same_request_again_gets_the_stored_answer_and_asks_nobody() -> None:
+    model = ScriptedModel()
+    model.answer("Hel", "lo", usage=USAGE)
+    asker = Asker(model)
+    first = await asker.ask(prompt())
+    again = await asker.ask(prompt())
+    done = Done(state="completed", reason="stop", usage=USAGE, request_id="r", session="s")
+    assert first == [TextDelta("Hel"), TextDelta("lo"), done]
+    assert isinstance(again[0], Notice)
+    assert again[0].code == "replayed"
+    assert again[1:] == [TextDelta("Hello"), done]
+    assert len(model.requests) == 1
+    assert await asker.turns() == [("Hello", "completed", "stop")]
+
+
+async def test_an_answer_that_was_cut_is_told_again_as_one() -> None:
+    model = ScriptedModel()
+    model.answer("Hel", reason="length")
+    asker = Asker(model)
+    assert (await asker.ask(prompt()))[-1] == (await asker.ask(prompt()))[-1]
+
+
+async def test_an_answer_without_text_is_told_again_without() -> None:
+    asker = Asker(ScriptedModel([]))
+    await asker.ask(prompt())
+    assert [type(delta) for delta in await asker.ask(prompt())] == [Notice, Done]
+
+
+async def test_the_same_request_id_with_other_words_is_a_conflict_and_asks_nobody() -> None:
+    asker = Asker(ScriptedModel("Hello."))
+    await asker.ask(prompt())
+    error = await asker.fail(prompt("Something else"))
+    assert error.code == "request_id_conflict"
+    assert len(asker.model.requests) == 1
+    assert await asker.turns() == [("Hello.", "completed", "stop")]
+
+
+@pytest.mark.parametrize("shown", [[], ["Hel"]])
+async def test_a_failed_turn_asked_again_fails_the_same_way(shown: list[str]) -> None:
+    failure = ProviderError("rate_limited", "Slow down.")
+    asker = Asker(ScriptedModel([*shown, failure], "never"))
+    (*_, first), (*_, again) = [await asker.ask(prompt()) for _ in range(2)]
+    assert isinstance(first, Failed)
+    assert isinstance(again, Failed)
+    assert (first.error.code, first.state) == (again.error.code, again.state)
+    assert again.error.partial == "".join(shown)
+    assert again.error.hint == "Ask again with a new request id."
+    assert len(asker.model.requests) == 1
+
+
+async def test_a_cancelled_turn_asked_again_was_cancelled() -> None:
+    gate = Gate()
+    asker = Asker(ScriptedModel(["Hel", gate]))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(asker.ask, prompt())
+        await gate.reached()
+        tasks.cancel_scope.cancel()
+    assert await asker.turns() == [("Hel", "cancelled", "cancelled")]
+    last = (await asker.ask(prompt()))[-1]
+    assert isinstance(last, Failed)
+    assert isinstance(last.error, TurnCancelled)
+    assert (last.state, last.error.partial) == ("cancelled", "Hel")
+
+
+async def test_a_turn_a_bug_ended_says_so_when_asked_again() -> None:
+    asker = Asker(ScriptedModel(["Hel", ZeroDivisionError()]))
+    with pytest.raises(ZeroDivisionError):
+        await asker.ask(prompt())
+    assert await asker.turns() == [("Hel", "interrupted", "internal")]
+    error = await asker.fail(prompt())
+    assert error.code == "upstream_error"
+    assert error.message == "This request ended before, interrupted."
+
+
+async def test_the_same_request_at_the_same_time_waits_and_gets_the_same_answer() -> None:
+    gate = Gate()
+    asker = Asker(ScriptedModel([gate, "Hello."]))
+    heard: list[list[Delta]] = []
+
+    async def ask() -> None:
+        heard.append(await asker.ask(prompt()))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await gate.reached()
+        tasks.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        gate.open()
+    assert heard[0] == heard[1][1:]
+    assert len(asker.model.requests) == 1
+
+
+# A busy session
+
+
+async def test_a_busy_session_is_waited_for_until_the_deadline() -> None:
+    gate = Gate()
+    asker = Asker(ScriptedModel([gate, "One."], "Two."))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(asker.ask, prompt("1", "r1"))
+        await gate.reached()
+        error = await asker.fail(prompt("2", "r2", timeout=0.02))
+        assert error.code == "session_busy"
+        gate.open()
+    assert await asker.turns() == [("One.", "completed", "stop")]
+    await asker.ask(prompt("3", "r3"))
+    assert await asker.turns() == [("One.", "completed", "stop"), ("Two.", "completed", "stop")]
+
+
+async def test_a_turn_that_had_its_session_is_not_blamed_on_the_session() -> None:
+    asker = Asker(ScriptedModel([Gate()]))
+    assert (await asker.fail(prompt(timeout=0.02))).code == "upstream_timeout"
+    assert await asker.turns() == [("", "failed", "upstream_timeout")]
+
+
+# What is kept on the way
+
+
+async def test_a_long_answer_is_stored_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remember, "CHECKPOINT_INTERVAL", 0.0)
+    store = Broken()
+    gate = Gate()
+    asker = Asker(ScriptedModel(["Hel", "lo", gate, " there"]), store)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(asker.ask, prompt())
+        await gate.reached()
+        assert await asker.turns() == [("Hello", "streaming", None)]
+        gate.open()
+    assert store.checkpoints == ["Hel", "Hello", "Hello there"]
+    assert await asker.turns() == [("Hello there", "completed", "stop")]
+
+
+async def test_it_is_stored_about_once_a_second_not_once_a_piece() -> None:
+    store = Broken()
+    await Asker(ScriptedModel(list("many pieces at once")), store).ask(prompt())
+    assert remember.CHECKPOINT_INTERVAL == 1.0
+    assert store.checkpoints == []
+
+
+# A store that fails
+
+
+@pytest.mark.parametrize(
+    ("where", "shown"), [("begin", ""), ("load", ""), ("checkpoint", "Hel"), ("finish", "Hello")]
+)
+async def test_a_store_that_fails_fails_the_turn(
+    where: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remember, "CHECKPOINT_INTERVAL", 0.0)
+    asker = Asker(ScriptedModel(["Hel", "lo"]), Broken(where))
+    error = await asker.fail(prompt())
+    assert (error.message, error.partial) == (f"No {where}.", shown)
+    assert len(asker.model.requests) == (0 if where in ("begin", "load") else 1)
+
+
+async def test_a_store_that_fails_does_not_hide_why_the_turn_failed() -> None:
+    failure = ProviderError("rate_limited", "Slow down.")
+    asker = Asker(ScriptedModel([failure]), Broken("finish"))
+    assert await asker.fail(prompt()) is failure
+
+
+async def test_a_whole_answer_is_stored_though_its_caller_leaves_just_then() -> None:
+    store = Broken()
+    store.hold = Gate()
+    asker = Asker(ScriptedModel("Hello."), store)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(asker.ask, prompt())
+        await store.hold.reached()
+        tasks.cancel_scope.cancel()
+        store.hold.open()
+    assert await asker.turns() == [("Hello.", "completed", "stop")]
+
+
+async def test_a_store_that_hangs_at_the_end_fails_the_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(remember, "FINISH_TIMEOUT", 0.02)
+    store = Broken()
+    store.hold = Gate()
+    error = await Asker(ScriptedModel("Hello."), store).fail(prompt())
+    assert isinstance(error, StorageError)
+    assert error.message == "The answer could not be stored within 0.02 seconds."
+    assert error.partial == "Hello."
+
+
+async def test_cancelling_does_not_wait_long_for_a_store_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(remember, "FINISH_TIMEOUT", 0.02)
+    store = Broken()
+    store.hold = Gate()
+    gate = Gate()
+    asker = Asker(ScriptedModel(["Hel", gate]), store)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(asker.ask, prompt())
+            await gate.reached()
+            tasks.cancel_scope.cancel()
+    assert await asker.turns() == [("", "accepted", None)]
+
+
+# Sessions
+
+
+async def test_a_prompt_without_session_is_told_which_it_got() -> None:
+    asker = Asker(ScriptedModel("Hello."))
+    asked = Prompt(messages=(Message("user", "Hi"),), request_id="r")
+    done = (await asker.ask(asked))[-1]
+    assert isinstance(done, Done)
+    assert done.session
+    assert [turn.text for turn in await asker.store.load(done.session)] == ["Hello."]
+
+
+async def test_the_way_out_stays_open_whatever_the_model_does() -> None:
+    class Closer:
+        async def complete(self, request: ModelRequest, out: Sink) -> ModelAnswer:
+            await out.aclose()
+            return ModelAnswer(text="", state="completed", reason="stop")
+
+    sink = CollectingSink()
+    bot = Remembered(Closer(), InMemorySessions(), Manner(), stream=True)
+    await bot.respond(prompt(), sink, bot="test")
+    assert [type(delta) for delta in sink.deltas] == [Done]
+    assert not sink.closed

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+
+from chatbots.messages import Message, Turn, TurnState
+from chatbots.sessions.turn import FINAL
+from chatbots.sessions.window import visible
+
+
+def turn(number: int, state: TurnState, answer: str = "") -> Turn:
+    return Turn(
+        session="s",
+        request_id=f"r{number}",
+        seq=number,
+        state=state,
+        said=(Message("user", f"Question {number}"),),
+        answer=(Message("assistant", answer),) if answer else (),
+    )
+
+
+def texts(*turns: Turn) -> list[str]:
+    return [message.content for message in visible(turns)]
+
+
+def test_without_a_past_there_is_nothing() -> None:
+    assert visible([]) == []
+
+
+def test_the_past_is_carried_in_order() -> None:
+    past = [turn(1, "completed", "Answer 1"), turn(2, "completed", "Answer 2")]
+    assert visible(past) == [
+        Message("user", "Question 1"),
+        Message("assistant", "Answer 1"),
+        Message("user", "Question 2"),
+        Message("assistant", "Answer 2"),
+    ]
+
+
+@pytest.mark.parametrize("state", sorted(FINAL))
+def test_what_was_shown_is_carried_however_the_turn_ended(state: TurnState) -> None:
+    assert texts(turn(1, state, "Answ")) == ["Question 1", "Answ"]
+
+
+@pytest.mark.parametrize("state", sorted(FINAL))
+def test_a_turn_nothing_came_of_is_not_carried(state: TurnState) -> None:
+    past = [turn(1, "completed", "Answer 1"), turn(2, state), turn(3, "completed", "Answer 3")]
+    assert texts(*past) == ["Question 1", "Answer 1", "Question 3", "Answer 3"]
+
+
+@pytest.mark.parametrize("state", ["accepted", "streaming"])
+def test_a_turn_that_is_under_way_is_not_carried(state: TurnState) -> None:
+    assert texts(turn(1, state, "Answ")) == []
+
+
+def test_all_that_was_said_in_a_turn_is_carried() -> None:
+    said = (Message("developer", "Be brief."), Message("user", "Hi"))
+    past = Turn(
+        session="s",
+        request_id="r",
+        seq=1,
+        state="completed",
+        said=said,
+        answer=(Message("assistant", "Hel"), Message("assistant", "lo")),
+    )
+    assert visible([past]) == [*said, Message("assistant", "Hel"), Message("assistant", "lo")]
+
+
+def test_a_turn_whose_answer_is_not_the_assistants_is_not_carried() -> None:
+    past = Turn(
+        session="s",
+        request_id="r",
+        seq=1,
+        state="completed",
+        said=(Message("user", "Hi"),),
+        answer=(Message("tool", "{}"),),
+    )
+    assert visible([past]) == []

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import msgspec
+import pytest
+
+from chatbots.deltas import Delta, Done, Failed, Notice, Terminal, TextDelta
+from chatbots.errors import ProviderError
+from chatbots.messages import Usage
+
+DONE = Done(state="completed", reason="stop", usage=Usage(1, 2, 3), request_id="r", session="s")
+FAILED = Failed(
+    error=ProviderError("rate_limited", "Slow down."),
+    state="failed",
+    request_id="r",
+    session=None,
+)
+
+
+def test_a_delta_is_text_a_notice_or_the_end() -> None:
+    assert set(get_args(Delta)) == {TextDelta, Notice, Done, Failed}
+    assert set(get_args(Terminal)) == {Done, Failed}
+
+
+@pytest.mark.parametrize(
+    ("delta", "written"),
+    [
+        (TextDelta("Hi 👍"), {"type": "text", "text": "Hi 👍"}),
+        (Notice("n", "By the way."), {"type": "notice", "code": "n", "message": "By the way."}),
+        (
+            DONE,
+            {
+                "type": "done",
+                "state": "completed",
+                "reason": "stop",
+                "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3},
+                "request_id": "r",
+                "session": "s",
+            },
+        ),
+    ],
+)
+def test_a_delta_names_its_kind_when_it_is_written(
+    delta: TextDelta | Notice | Done, written: object
+) -> None:
+    encoded = msgspec.json.encode(delta)
+    assert msgspec.json.decode(encoded) == written
+    assert msgspec.json.decode(encoded, type=type(delta)) == delta
+
+
+def test_a_kind_is_not_read_as_another() -> None:
+    encoded = msgspec.json.encode(TextDelta("Hi"))
+    with pytest.raises(msgspec.ValidationError, match="Invalid value 'text'"):
+        msgspec.json.decode(encoded, type=Notice)
+
+
+@pytest.mark.parametrize("delta", [TextDelta("Hi"), Notice("n", "m"), DONE, FAILED])
+def test_a_delta_does_not_change(delta: Delta) -> None:
+    with pytest.raises(AttributeError):
+        setattr(delta, delta.__struct_fields__[0], "another")
+
+
+def test_a_failure_keeps_the_error_itself() -> None:
+    assert isinstance(FAILED.error, ProviderError)
+    assert FAILED.error.retryable

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import msgspec
+import pytest
+from hypothesis import given, strategies as st
+
+from chatbots.errors import InvalidRequest
+from chatbots.messages import (
+    DEFAULT_TIMEOUT,
+    FinalState,
+    Message,
+    ModelAnswer,
+    ModelRequest,
+    Prompt,
+    Reply,
+    Role,
+    Sampling,
+    Turn,
+    TurnState,
+    Usage,
+    check_text,
+)
+
+PLENTY = 1000
+
+
+def prompt(*said: str, **fields: object) -> Prompt:
+    values = {"messages": tuple(Message("user", text) for text in said), "request_id": "r"}
+    return Prompt(**(values | fields))  # type: ignore[arg-type]  # the fields under test
+
+
+def refusal(asked: Prompt, max_chars: int = PLENTY) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as raised:
+        asked.check(max_chars)
+    return raised.value
+
+
+# Messages
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+def test_a_message_has_a_role_of_the_api(role: Role) -> None:
+    assert Message(role, "Hi").role == role
+
+
+@pytest.mark.parametrize("role", ["", "bot", "User", "function"])
+def test_an_unknown_role_is_refused_with_those_there_are(role: str) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        Message(role, "Hi")  # type: ignore[arg-type]  # the mistake under test
+    assert str(raised.value) == (
+        f"There is no role {role!r}; "
+        "a message's role is one of system, developer, user, assistant, tool."
+    )
+    assert (raised.value.code, raised.value.param) == ("invalid_request", "role")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Message("user", "Hi"),
+        Sampling(),
+        Usage(),
+        prompt("Hi"),
+        ModelRequest(messages=(), stream=True, request_id="r"),
+        ModelAnswer(text="Hi", state="completed", reason="stop"),
+        Turn(session="s", request_id="r", seq=1, state="accepted", said=()),
+        Reply(text="", state="completed", reason=None, usage=None, request_id="r", session=None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_said_does_not_change(value: msgspec.Struct) -> None:
+    assert hash(value) == hash(msgspec.structs.replace(value))
+    with pytest.raises(AttributeError):
+        setattr(value, value.__struct_fields__[0], "another")
+
+
+# Text
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+def test_any_other_text_can_be_sent(text: str) -> None:
+    check_text(text, "prompt")
+
+
+def test_a_nul_cannot_be_sent() -> None:
+    with pytest.raises(InvalidRequest, match=r"^The prompt has a NUL character\.$") as raised:
+        check_text("a\0b", "prompt")
+    assert raised.value.param == "prompt"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"ab\xff".decode("utf-8", "surrogateescape"), "a byte that is not UTF-8 at character 3"),
+        (chr(0xDC80), "a byte that is not UTF-8 at character 1"),
+        (chr(0xDCFF), "a byte that is not UTF-8 at character 1"),
+        ("👍\ud83d", "half a surrogate pair at character 2"),
+        (chr(0xDC7F), "half a surrogate pair at character 1"),
+        (chr(0xDD00), "half a surrogate pair at character 1"),
+    ],
+)
+def test_text_that_is_no_unicode_is_refused_with_the_place(text: str, why: str) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        check_text(text, "session")
+    assert str(raised.value) == f"The session is not valid Unicode text: {why}."
+    assert (raised.value.code, raised.value.param) == ("invalid_request", "session")
+
+
+# Sampling
+
+
+@pytest.mark.parametrize("temperature", [None, 0, 0.0, 1, 2, 2.0])
+def test_a_temperature_from_0_to_2_is_taken(temperature: float | None) -> None:
+    assert Sampling(temperature=temperature).temperature == temperature
+
+
+@pytest.mark.parametrize("temperature", [float("nan"), float("inf"), -0.1, 2.01])
+def test_another_temperature_is_refused(temperature: float) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        Sampling(temperature=temperature)
+    assert str(raised.value) == f"The temperature must be a number from 0 to 2, not {temperature}."
+    assert raised.value.param == "temperature"
+
+
+@pytest.mark.parametrize("max_tokens", [0, -1])
+def test_an_answer_needs_at_least_one_token(max_tokens: int) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        Sampling(max_tokens=max_tokens)
+    assert str(raised.value) == f"max_tokens must be at least 1, not {max_tokens}."
+    assert raised.value.param == "max_tokens"
+
+
+def test_what_is_said_wins_over_the_default_and_an_explicit_zero_stays() -> None:
+    default = Sampling(temperature=0.7, max_tokens=10)
+    assert Sampling().over(default) == default
+    said = Sampling(temperature=0.0, max_tokens=1)
+    assert said.over(default) == said
+    assert Sampling(max_tokens=2).over(default) == Sampling(temperature=0.7, max_tokens=2)
+
+
+# Prompts
+
+
+def test_a_prompt_has_five_minutes() -> None:
+    assert prompt("Hi").timeout == DEFAULT_TIMEOUT == 300
+
+
+def test_a_usual_prompt_passes() -> None:
+    prompt("Hi", "👍", session="s", model="m", instructions="Be brief.").check(PLENTY)
+
+
+@pytest.mark.parametrize("said", [(), ("",), (" \n\t", "\u2003")])
+def test_a_prompt_that_says_nothing_is_refused(said: tuple[str, ...]) -> None:
+    error = refusal(prompt(*said))
+    assert str(error) == "The prompt is empty."
+    assert (error.code, error.param) == ("invalid_request", "prompt")
+
+
+def test_a_prompt_may_be_as_long_as_allowed_and_no_longer() -> None:
+    prompt("a" * 600, "👍" * 634).check(1234)
+    error = refusal(prompt("a" * 600, "👍" * 635), 1234)
+    assert error.message == "The prompt has 1,235 characters; at most 1,234 are allowed."
+    assert error.hint == "Shorten it, or raise CHATBOTS_MAX_PROMPT_CHARS."
+    assert (error.code, error.param, error.category) == ("prompt_too_long", "prompt", "too_large")
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        (prompt("fine", "a\0"), "prompt"),
+        (prompt("Hi", instructions="\0"), "system message"),
+        (prompt("Hi", request_id="\0"), "request_id"),
+        (prompt("Hi", session="\ud800"), "session"),
+        (prompt("Hi", model="\0"), "model"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_wherever_it_is(asked: Prompt, param: str) -> None:
+    assert refusal(asked).param == param
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
+def test_a_deadline_is_some_time_ahead(timeout: float) -> None:
+    error = refusal(prompt("Hi", timeout=timeout))
+    assert str(error) == f"The timeout must be more than 0 seconds, not {timeout}."
+    assert error.param == "timeout"
+
+
+# Turns
+
+
+def test_the_text_of_a_turn_is_what_the_assistant_said() -> None:
+    answer = (Message("assistant", "Hel"), Message("tool", "{}"), Message("assistant", "lo"))
+    turn = Turn(session="s", request_id="r", seq=1, state="completed", said=(), answer=answer)
+    assert turn.text == "Hello"
+
+
+def test_a_turn_is_under_way_or_has_ended() -> None:
+    states = {state for kind in get_args(TurnState) for state in get_args(kind)}
+    ended = {"completed", "incomplete", "failed", "interrupted", "cancelled"}
+    assert set(get_args(FinalState)) == ended
+    assert states == {"accepted", "streaming"} | ended
