@@ -1,4 +1,4 @@
-"""CPU for one streamed chunk through a whole bot, beside the SDK's own typed loop (goal: at most 1).
+"""CPU for a streamed chunk through a whole bot, beside the SDK's own typed loop (goal: at most 1).
 
 Both ask the same upstream over the same kind of client; the time is this process's own CPU.
 """

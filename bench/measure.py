@@ -14,9 +14,9 @@ Samples: TypeAlias = dict[str, list[float]]
 
 
 def interleaved(runs: Mapping[str, Callable[[], float]], rounds: int) -> Samples:
-    """Call each of *runs* once a round, so that a noisy minute hits them all; the first is warm-up."""
+    """Call each of *runs* once a round, so that a noisy minute hits them all; one is a warm-up."""
     samples: Samples = {name: [] for name in runs}
-    for name, run in runs.items():
+    for run in runs.values():
         run()
     for _ in range(rounds):
         for name, run in runs.items():

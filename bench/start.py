@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 
 from bench.measure import interleaved, table, wall
 
@@ -17,10 +18,12 @@ def report(*, smoke: bool) -> str:
         command = [sys.executable, *arguments]
         return wall(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
 
-    runs = {"python -c pass": lambda: run("-c", "pass")}
-    for program in PROGRAMS:
-        runs[f"cmd.{program} --help"] = lambda p=program: run("-m", f"cmd.{p}", "--help")
-    runs["chatbots --help"] = lambda: run("-m", "chatbots", "--help")
-    runs["chatbots models --help"] = lambda: run("-m", "chatbots", "models", "--help")
+    commands = {
+        "python -c pass": ("-c", "pass"),
+        **{f"cmd.{program} --help": ("-m", f"cmd.{program}", "--help") for program in PROGRAMS},
+        "chatbots --help": ("-m", "chatbots", "--help"),
+        "chatbots models --help": ("-m", "chatbots", "models", "--help"),
+    }
+    runs = {name: partial(run, *arguments) for name, arguments in commands.items()}
     samples = interleaved(runs, 5 if smoke else 21)
     return table("start to the end of --help", samples, base="python -c pass")

@@ -14,12 +14,9 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-COMMAND: Final = [
-    sys.executable,
-    *("-m", "cmd.stream", "--model", "local"),
-    *("--prompt", "Explain in one sentence what a Python generator is."),
-]
-SHOWN: Final = '$ python -m cmd.stream --prompt "Explain in one sentence what a Python generator is."'
+QUESTION: Final = "Explain in one sentence what a Python generator is."
+COMMAND: Final = [sys.executable, "-m", "cmd.stream", "--model", "local", "--prompt", QUESTION]
+SHOWN: Final = f'$ python -m cmd.stream --prompt "{QUESTION}"'
 TARGET: Final = Path(__file__).with_name("demo.svg")
 COLUMNS: Final = 84
 LINE: Final = 22
@@ -49,7 +46,7 @@ def words(writes: list[tuple[float, str]]) -> list[tuple[float, str]]:
     pieces: list[tuple[float, str]] = []
     for at, text in writes:
         visible = text.rpartition("\x1b[K")[2].replace("\r", "")
-        if visible.strip() and not visible.strip()[0] in "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏":
+        if visible.strip() and visible.strip()[0] not in "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏":
             pieces.append((at, visible))
     return pieces
 
