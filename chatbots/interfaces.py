@@ -60,7 +60,7 @@ class SessionStore(Protocol):
     async def begin(self, session: SessionId, request_id: str, said: Sequence[Message]) -> Turn:
         """Accept a turn and keep what the user *said*, before anything is sent upstream.
 
-        Waits while the session has another turn running.
+        Waits while the session has another turn running; cancelled, it has accepted nothing.
         A *request_id* the session knows makes no second turn: its turn is returned as it is,
         in its final state, or `request_id_conflict` is raised if something else was said then.
         """

@@ -24,6 +24,8 @@ TurnState: TypeAlias = Literal["accepted", "streaming"] | FinalState
 ROLES: Final = frozenset(get_args(Role))
 DEFAULT_TIMEOUT: Final = 300.0
 """Seconds a turn may take, retries included."""
+MAX_NAME: Final = 256
+"""Characters the name of a session, a request or a model may have."""
 
 
 class Message(Struct, frozen=True):
@@ -57,6 +59,17 @@ def check_text(text: str, what: str) -> None:
             f"The {what} is not valid Unicode text: {why} at character {error.start + 1}.",
             param=what,
         ) from None
+
+
+def check_name(text: str, what: str) -> None:
+    """Raise `InvalidRequest` where *text* is no name: as `check_text`, or too long."""
+    check_text(text, what)
+    if len(text) > MAX_NAME:
+        raise InvalidRequest(
+            "invalid_request",
+            f"The {what} has {len(text):,} characters; at most {MAX_NAME} are allowed.",
+            param=what,
+        )
 
 
 class Sampling(Struct, frozen=True, kw_only=True):
@@ -133,7 +146,7 @@ class Prompt(Struct, frozen=True, kw_only=True):
             check_text(message.content, "prompt")
         check_text(self.instructions or "", "system message")
         for name in ("request_id", "session", "model"):
-            check_text(getattr(self, name) or "", name)
+            check_name(getattr(self, name) or "", name)
         if not (math.isfinite(self.timeout) and self.timeout > 0):
             raise InvalidRequest(
                 "invalid_request",

@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 from chatbots.errors import InvalidRequest
 from chatbots.messages import (
     DEFAULT_TIMEOUT,
+    MAX_NAME,
     FinalState,
     Message,
     ModelAnswer,
@@ -201,3 +202,11 @@ def test_a_turn_is_under_way_or_has_ended() -> None:
     ended = {"completed", "incomplete", "failed", "interrupted", "cancelled"}
     assert set(get_args(FinalState)) == ended
     assert states == {"accepted", "streaming"} | ended
+
+
+@pytest.mark.parametrize("name", ["request_id", "session", "model"])
+def test_a_name_that_is_longer_than_names_are_is_refused(name: str) -> None:
+    prompt("Hi", **{name: "x" * MAX_NAME}).check(PLENTY)
+    with pytest.raises(InvalidRequest, match="at most 256") as raised:
+        prompt("Hi", **{name: "x" * (MAX_NAME + 1)}).check(PLENTY)
+    assert raised.value.param == name

@@ -89,7 +89,7 @@ class Stream:
         self._prompt = prompt
         self._transcript = Transcript()
         self._group: TaskGroup
-        self._source: ReceiveChannel
+        self._source: ReceiveChannel | None = None
 
     @property
     def request_id(self) -> str:
@@ -112,7 +112,8 @@ class Stream:
         return _Texts(self)
 
     async def __aenter__(self) -> Self:
-        out, self._source = open_channel()
+        out, source = open_channel()
+        self._source = source
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
         self._group.start_soon(self._run, out)
@@ -125,7 +126,8 @@ class Stream:
         traceback: TracebackType | None,
     ) -> None:
         self._group.cancel_scope.cancel("the stream was left")
-        self._source.close()
+        if self._source is not None:
+            self._source.close()
         with unwrapped():
             await self._group.__aexit__(None, None, None)
 
@@ -136,6 +138,8 @@ class Stream:
         if self._transcript.terminal is not None:
             self._transcript.reply()  # a failed turn raises, however often it is asked
             raise StopAsyncIteration
+        if self._source is None:
+            raise RuntimeError("A stream is read inside `async with stream(...) as s`.")
         try:
             delta = await self._source.receive()
         except anyio.EndOfStream:

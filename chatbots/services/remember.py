@@ -150,5 +150,7 @@ def _error_of(turn: Turn) -> ChatError:
         error = error_of(turn.reason or "", message)
     except KeyError:
         error = ProviderError("upstream_error", message)
+    # Under this request id the answer stays what it is.
+    error.retryable = False
     error.hint = "Ask again with a new request id."
     return error

@@ -375,3 +375,8 @@ def test_a_transcript_adds_up_what_it_is_told() -> None:
 async def test_the_stateless_bot_streams_too() -> None:
     async with stream(StatelessChat(ScriptedModel("Hello.")), "Hi") as s:
         assert await read_text(s) == ["Hello."]
+
+
+async def test_a_stream_that_was_not_entered_says_how_it_is_read() -> None:
+    with pytest.raises(RuntimeError, match="async with"):
+        await anext(stream(Service(), "Hi"))

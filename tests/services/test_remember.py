@@ -139,6 +139,7 @@ async def test_a_failed_turn_asked_again_fails_the_same_way(shown: list[str]) ->
     assert (first.error.code, first.state) == (again.error.code, again.state)
     assert again.error.partial == "".join(shown)
     assert again.error.hint == "Ask again with a new request id."
+    assert (first.error.retryable, again.error.retryable) == (True, False)
     assert len(asker.model.requests) == 1
 
 
@@ -224,11 +225,20 @@ async def test_a_long_answer_is_stored_on_the_way(monkeypatch: pytest.MonkeyPatc
     assert await asker.turns() == [("Hello there", "completed", "stop")]
 
 
-async def test_it_is_stored_about_once_a_second_not_once_a_piece() -> None:
-    store = Broken()
-    await Asker(ScriptedModel(list("many pieces at once")), store).ask(prompt())
+async def test_it_is_stored_about_once_a_second_not_once_a_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert remember.CHECKPOINT_INTERVAL == 1.0
-    assert store.checkpoints == []
+    monkeypatch.setattr(remember, "CHECKPOINT_INTERVAL", 0.2)
+    store = Broken()
+    gate = Gate()
+    asker = Asker(ScriptedModel(["a", "b", gate, "c", "d", "e"]), store)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(asker.ask, prompt())
+        await gate.reached()
+        await anyio.sleep(0.25)
+        gate.open()
+    assert store.checkpoints == ["abc"]
 
 
 # A store that fails
@@ -263,6 +273,16 @@ async def test_a_whole_answer_is_stored_though_its_caller_leaves_just_then() -> 
         tasks.cancel_scope.cancel()
         store.hold.open()
     assert await asker.turns() == [("Hello.", "completed", "stop")]
+
+
+async def test_what_was_shown_is_stored_though_its_caller_has_left() -> None:
+    gate = Gate()
+    asker = Asker(ScriptedModel(["Hel", gate]), Broken())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(asker.ask, prompt())
+        await gate.reached()
+        tasks.cancel_scope.cancel()
+    assert await asker.turns() == [("Hel", "cancelled", "cancelled")]
 
 
 async def test_a_store_that_hangs_at_the_end_fails_the_turn(

@@ -52,6 +52,14 @@ def weigh(store: InMemorySessions) -> int:
 ROOM_FOR_3 = 3 * (TURN_BYTES + 100)
 
 
+async def test_other_words_under_a_request_id_are_refused_even_while_its_turn_runs() -> None:
+    store = InMemorySessions()
+    await store.begin("a", "r", said("Hi"))
+    with pytest.raises(InvalidRequest, match="'r' belongs to a turn that said something else"):
+        await store.begin("a", "r", said("Ho"))
+    assert await kept(store, "a") == {"a": ["r"]}
+
+
 # How many
 
 
