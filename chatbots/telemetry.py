@@ -15,14 +15,15 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 Value: TypeAlias = str | int | float | bool | None
+Attribute: TypeAlias = str | int | float | bool | tuple[str, ...]
 
 REDACTED: Final = "[redacted]"
 
 _SECRET: Final = re.compile(
     r"""
-      (?P<keep> \b (?:bearer|basic) \s+ ) [\w.~+/=-]{4,}
-    | (?P<name> (?:\b|_) (?:api[-_]?key|authorization|client[-_]secret|password)
-      ["']? \s* [:=] \s* ["']? ) (?! (?:bearer|basic) \s ) [^\s"',;}]{4,}
+      (?P<name> (?:\b|_) (?:api[-_]?key|authorization|client[-_]secret|password)
+      ["']? \s* [:=] \s* ["']? (?:(?:bearer|basic) \s+)? ) [^\s"',;}]{4,}
+    | (?P<keep> \b bearer \s+ ) [\w.~+/=-]{4,}
     | \b (?:sk|ek|rk|pk|whsec|sess|hf|gsk) [-_] [\w*-]{4,}
     | (?P<host> :// [^\s/:@]* : ) [^\s/@]+ (?=@)
     """,
@@ -33,7 +34,7 @@ _SECRET: Final = re.compile(
 class Span(Protocol):
     """The part of an OpenTelemetry span that is used here."""
 
-    def set_attribute(self, key: str, value: str | int | float | bool) -> None:
+    def set_attribute(self, key: str, value: Attribute) -> None:
         """Attach a fact to the span."""
         ...
 
@@ -80,7 +81,7 @@ def bound(**values: Value) -> Generator[None]:
 
 
 @contextmanager
-def span(name: str, attributes: Mapping[str, str | int | float | bool]) -> Generator[Span | None]:
+def span(name: str, attributes: Mapping[str, Attribute]) -> Generator[Span | None]:
     """Measure what happens inside as an OpenTelemetry span, if the application uses it.
 
     Names and attributes follow the GenAI semantic conventions.

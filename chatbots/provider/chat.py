@@ -197,7 +197,7 @@ def _senseless(why: str) -> ProviderError:
 
 
 def _describe(span: telemetry.Span, answer: ModelAnswer) -> None:
-    span.set_attribute("gen_ai.response.finish_reasons", answer.reason)
+    span.set_attribute("gen_ai.response.finish_reasons", (answer.reason,))
     if answer.usage is not None:
         span.set_attribute("gen_ai.usage.input_tokens", answer.usage.input_tokens)
         span.set_attribute("gen_ai.usage.output_tokens", answer.usage.output_tokens)

@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 from openai import AsyncOpenAI
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from chatbots.deltas import TextDelta
 from chatbots.errors import ChatError, InvalidRequest, ProviderError
@@ -286,3 +289,26 @@ async def test_no_error_shows_the_key() -> None:
     assert error.code == "upstream_auth"
     assert KEY not in str(error)
     assert KEY not in repr(error)
+
+
+async def test_a_request_is_a_span_with_the_field_names_of_the_genai_conventions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr("opentelemetry.trace.get_tracer", provider.get_tracer)
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.answer("Hello", finish_reason="length")
+        fake.answer(status=400, error="no")
+        await told(model, asking(stream=True))
+        await told(model, asking(stream=True))
+    answered, failed = spans.get_finished_spans()
+    assert answered.name == "chat m"
+    assert answered.attributes is not None
+    assert answered.attributes["gen_ai.operation.name"] == "chat"
+    assert answered.attributes["gen_ai.request.model"] == "m"
+    assert answered.attributes["gen_ai.response.finish_reasons"] == ("length",)
+    assert answered.attributes["gen_ai.usage.output_tokens"] == 1
+    assert not failed.status.is_ok
+    assert "Hi" not in str([span.to_json() for span in spans.get_finished_spans()])

@@ -9,6 +9,8 @@ from hypothesis import given, strategies as st
 
 from chatbots.provider.sse import EventDecoder, EventTooLarge
 
+WITHIN_A_LINE = st.characters(codec="utf-8", exclude_characters="\r\n")
+
 
 def events_of(*chunks: bytes) -> list[bytes]:
     decoder = EventDecoder()
@@ -65,7 +67,7 @@ def test_many_small_events_in_one_read_are_no_large_event() -> None:
 
 
 @given(
-    texts=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=30), max_size=8),
+    texts=st.lists(st.text(WITHIN_A_LINE, max_size=30), max_size=8),
     end=st.sampled_from([b"\n", b"\r\n", b"\r"]),
     cuts=st.lists(st.integers(0, 400), max_size=12),
 )
