@@ -21,17 +21,19 @@ def set_up_logging(
     level: Level = "warning",
     form: Literal["auto", "console", "json"] = "auto",
     secrets: Sequence[str] = (),
+    color: bool = True,
     file: TextIO | None = None,
 ) -> None:
     """Send this package's events, and what other libraries log, to *file* (standard error).
 
     *form* `auto` is `console` on a terminal, else `json`: one object a line.
+    *color* may be switched off; only a terminal gets any.
     *secrets* never appear, and neither does what looks like a key or a bearer token.
     For applications without logging of their own; one that has set structlog up needs no call.
     """
     out: TextIO = sys.stderr if file is None else file
     processors = _processors(secrets)
-    renderer = _renderer(form, out)
+    renderer = _renderer(form, out, color=color)
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
@@ -63,10 +65,10 @@ def _processors(secrets: Sequence[str]) -> list[Processor]:
     ]
 
 
-def _renderer(form: Literal["auto", "console", "json"], file: TextIO) -> Processor:
+def _renderer(form: Literal["auto", "console", "json"], file: TextIO, *, color: bool) -> Processor:
     if form == "console" or (form == "auto" and file.isatty()):
         return structlog.dev.ConsoleRenderer(
-            colors=file.isatty(), exception_formatter=structlog.dev.plain_traceback
+            colors=color and file.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
     return structlog.processors.JSONRenderer()
 

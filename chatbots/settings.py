@@ -112,6 +112,9 @@ class Settings(BaseModel):
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="console, json, or auto: console on a terminal, else json."
     )
+    no_color: str | None = Field(
+        None, description="Anything but nothing: no colours in the logs (no-color.org)."
+    )
     chatbots_cache: Path | None = Field(
         None, description="Where downloaded models are kept; the user's cache folder if not set."
     )

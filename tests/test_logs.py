@@ -53,6 +53,14 @@ def test_a_terminal_gets_lines_for_people() -> None:
     assert not file.getvalue().startswith("{")
 
 
+@pytest.mark.parametrize("color", [True, False])
+def test_colours_may_be_switched_off(color: bool) -> None:
+    file = Screen()
+    set_up_logging(level="info", file=file, color=color)
+    telemetry.emit("info", "request.start")
+    assert ("\x1b[" in file.getvalue()) is color
+
+
 def test_json_may_be_asked_for_on_a_terminal() -> None:
     file = Screen()
     set_up_logging(level="info", form="json", file=file)
