@@ -59,9 +59,14 @@ class Chatbots:
                 max_tokens=self.settings.openai_max_tokens,
             ),
         )
-        self.store: SessionStore = store or InMemorySessions(
-            max_sessions=self.settings.chatbots_max_sessions,
-            max_bytes=self.settings.chatbots_max_session_bytes,
+        # Not `store or ...`: a store that counts its sessions is false while it has none.
+        self.store: SessionStore = (
+            InMemorySessions(
+                max_sessions=self.settings.chatbots_max_sessions,
+                max_bytes=self.settings.chatbots_max_session_bytes,
+            )
+            if store is None
+            else store
         )
 
     def stateless(self, **defaults: Unpack[Asking]) -> Bot:
@@ -192,16 +197,19 @@ class _Local:
         self._settings = settings
         self._model: LocalModel | None = None
         self._shared: SharedClient | None = None
+        self._one_at_a_time = anyio.Lock()
 
     async def get(self) -> OpenAIClient:
-        if self._model is None:
-            self._model = await local_model(self._settings)
-        endpoint = await self._model.endpoint()
-        access = Access(api_key=endpoint.api_key, base_url=endpoint.base_url)
-        if self._shared is None or self._shared.access != access:
-            await self._give_back_client()
-            self._shared = SharedClient(access)
-        return self._shared.get()
+        async with self._one_at_a_time:
+            if self._model is None:
+                self._model = await local_model(self._settings)
+            endpoint = await self._model.endpoint()
+            # llama.cpp ends the connection after a stream, without having said that it will.
+            access = Access(api_key=endpoint.api_key, base_url=endpoint.base_url, reuse=False)
+            if self._shared is None or self._shared.access != access:
+                await self._give_back_client()
+                self._shared = SharedClient(access)
+            return self._shared.get()
 
     async def aclose(self) -> None:
         await self._give_back_client()
@@ -256,7 +264,7 @@ async def local_model(settings: Settings) -> LocalModel:
         )
     return LocalModel(
         path,
-        name=LOCAL,
+        name=path.stem,
         state_dir=local_state(),
         idle=settings.chatbots_local_idle,
         context=weights.context,

@@ -53,7 +53,7 @@ Source: TypeAlias = HubSource | WheelSource
 class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One model file. `size` in bytes and `sha256` in lower-case hex are what identifies it.
 
-    `context` is the window to serve in tokens, `licence` an SPDX identifier,
+    `context` is the window of one conversation in tokens, `licence` an SPDX identifier,
     `origin` the page of whoever published it.
     """
 

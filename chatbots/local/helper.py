@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from chatbots.local.files import open_lock, try_lock, unlock
 from chatbots.local.rendezvous import Process, State, meet, process_started, sign, write_state
@@ -27,10 +27,15 @@ if TYPE_CHECKING:
     from chatbots.local.rendezvous import Rendezvous
 
 
+SLOTS: Final = 2
+"""Conversations answered at the same time; more wait for their turn, first come, first served."""
+
+
 class Config(NamedTuple):
     """What the helper is told; nothing of it is secret, for any user can read a command line.
 
-    `ready` is the descriptor to report on, `idle` is in seconds, `context` in tokens.
+    `ready` is the descriptor to report on, `idle` is in seconds,
+    `context` is what one conversation may fill, in tokens.
     """
 
     folder: str
@@ -59,10 +64,10 @@ def llama(config: Config, api_key: str) -> tuple[int, object]:
     p.cors_origins = "http://127.0.0.1"
     p.cors_credentials = False
     p.endpoint_slots = False
-    # The window is one pool: a lone conversation may fill it, four may share it.
-    p.n_ctx = config.context
-    p.n_parallel = 4
-    p.kv_unified = True
+    # Each has a window of its own: in a shared one, answers that together outgrow it fail together.
+    p.n_parallel = SLOTS
+    p.n_ctx = config.context * SLOTS
+    p.kv_unified = False
     # Small batches let the answers of others go on while a long prompt is being read.
     p.n_batch = p.n_ubatch = 256
     p.cache_ram_mib = 512

@@ -38,8 +38,8 @@ class LocalModel:
     """A lease on the helper process that serves the model file at *path*.
 
     All of a user's programs share one helper per model file; who starts it decides about
-    *idle* (seconds it outlives its last user), *context* (tokens, shared by the conversations
-    being answered at once) and *threads*.
+    *idle* (seconds it outlives its last user), *context* (tokens of one conversation)
+    and *threads*.
     *start_timeout* bounds the start, in seconds. *program* is the helper's command.
     """
 

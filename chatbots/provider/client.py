@@ -30,12 +30,16 @@ KEEPALIVE: Final = 60.0
 
 
 class Access(Struct, frozen=True, kw_only=True):
-    """Where and as whom to ask; without a key, no `Authorization` header is sent."""
+    """Where and as whom to ask; without a key, no `Authorization` header is sent.
+
+    *reuse*: whether a connection serves several requests.
+    """
 
     api_key: str | None
     base_url: str = OPENAI_URL
     organization: str | None = None
     project: str | None = None
+    reuse: bool = True
 
 
 class _Shared(Struct):
@@ -102,7 +106,9 @@ def _make(access: Access) -> AsyncOpenAI:
                 connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, write=WRITE_TIMEOUT, pool=POOL_TIMEOUT
             ),
             limits=httpx2.Limits(
-                max_connections=1000, max_keepalive_connections=100, keepalive_expiry=KEEPALIVE
+                max_connections=1000,
+                max_keepalive_connections=100 if access.reuse else 0,
+                keepalive_expiry=KEEPALIVE,
             ),
         ),
     )

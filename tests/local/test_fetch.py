@@ -223,8 +223,10 @@ async def test_a_server_that_accepts_and_says_nothing_fails_in_time(
     monkeypatch.setattr(module, "ANSWER_SECONDS", 0.2)
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
         port = listener.extra(SocketAttribute.local_port)  # noqa: S610 (anyio's, no database)
+        began = time.monotonic()
         with serving(tmp_path) as site, pytest.raises(SourceFailed, match="stopped answering"):
             await get(site, tmp_path, item(f"http://127.0.0.1:{port}/file"))
+        assert time.monotonic() - began < 5
 
 
 async def test_a_server_that_falls_silent_is_asked_again(

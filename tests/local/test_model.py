@@ -158,6 +158,30 @@ async def test_two_tasks_that_start_at_once_start_one_helper(tmp_path: Path) -> 
         assert len(starts(state)) == 1
         await model.aclose()
         await other.aclose()
+        await eventually(lambda: running(state) == [])  # No lease was taken twice and forgotten.
+
+
+async def test_closing_while_the_helper_starts_waits_for_it(tmp_path: Path) -> None:
+    async with no_helper_is_left(tmp_path) as state:
+        model = local_model(tmp_path, mode="slow")
+        order: list[str] = []
+
+        async def start() -> None:
+            await model.endpoint()
+            order.append("started")
+
+        async def close() -> None:
+            await model.aclose()
+            order.append("closed")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(start)
+            await eventually((state / "starts").exists)
+            tasks.start_soon(close)
+            await anyio.sleep(0.05)
+            (state / "go").touch()
+        assert order == ["started", "closed"]
+        await eventually(lambda: running(state) == [])
 
 
 async def test_a_helper_killed_while_leased_is_replaced_by_a_new_one(tmp_path: Path) -> None:

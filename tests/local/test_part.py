@@ -46,6 +46,7 @@ def test_more_than_there_is_cannot_be_kept(tmp_path: Path) -> None:
         part.append(b"abc")
         part.keep(10)
         assert part.length == part.size_on_disk == 3
+        assert part.sha256() == hashlib.sha256(b"abc").hexdigest()
 
 
 def test_a_full_disk_is_reported_by_the_write(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from pathlib import Path
 
@@ -100,6 +101,23 @@ async def test_a_wheel_with_more_in_it_than_its_piece_is_refused(tmp_path: Path)
     source = wheels_of(DATA, tmp_path, extra="sitecustomize.py")
     with serving(tmp_path) as site, pytest.raises(WrongBytes, match=r"sitecustomize\.py"):
         await get(tmp_path, source, site.url + "/simple")
+    assert there(tmp_path) == b""
+
+
+async def test_a_wheel_that_breaks_off_half_way_leaves_nothing_of_it_in_the_whole(
+    tmp_path: Path,
+) -> None:
+    source = wheels_of(DATA * 5, tmp_path, parts=1, compression=zipfile.ZIP_STORED)
+    path = tmp_path / "files" / "odd_name_1-1.0-py3-none-any.whl"
+    data = bytearray(path.read_bytes())
+    data[-1000] ^= 1  # In the piece's last block: its checksum is wrong.
+    path.write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    page = tmp_path / "simple" / "odd-name-1" / "index.html"
+    page.write_text(page.read_text().replace(source.wheel[0].sha256, digest))
+    pinned = msgspec.structs.replace(source.wheel[0], sha256=digest)
+    with serving(tmp_path) as site, pytest.raises(WrongBytes, match="CRC"):
+        await get(tmp_path, msgspec.structs.replace(source, wheel=(pinned,)), site.url + "/simple")
     assert there(tmp_path) == b""
 
 

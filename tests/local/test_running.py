@@ -11,7 +11,7 @@ import pytest
 from chatbots.errors import ConfigurationError
 from chatbots.local import running as module
 from chatbots.local.files import open_lock, try_lock
-from chatbots.local.rendezvous import Process, process_started, sign
+from chatbots.local.rendezvous import Process, State, process_started, sign, write_state
 from chatbots.local.running import running, stop
 from tests.local.processes import eventually, lives, local_model, no_helper_is_left, starts
 
@@ -81,6 +81,18 @@ async def test_a_helper_that_does_not_listen_is_killed(tmp_path: Path) -> None:
         await eventually(lambda: not lives(endpoint.pid))
         assert not list(state.glob("*.state"))
         await model.aclose()
+
+
+def test_the_address_of_a_helper_that_was_killed_is_not_told_for_its_successors(
+    tmp_path: Path,
+) -> None:
+    lock = open_lock(tmp_path / "tiny.alive")
+    assert try_lock(lock)
+    sign(lock, Process(2, "now"))
+    write_state(tmp_path / "tiny.state", State(1, "then", 3, "k", "tiny", "/tiny", 512))
+    [one] = running(tmp_path)
+    assert (one.pid, one.base_url) == (2, None)
+    os.close(lock)
 
 
 def test_a_stranger_who_has_the_pid_by_now_is_left_alone(

@@ -11,7 +11,7 @@ from chatbots.errors import ConfigurationError
 from chatbots.local.files import open_lock, try_lock
 from chatbots.local.helper import Config
 from chatbots.local.lease import Lease
-from chatbots.local.rendezvous import Process, Rendezvous, meet, sign
+from chatbots.local.rendezvous import Process, Rendezvous, State, meet, sign, write_state
 from chatbots.local.starting import Starter
 from tests.local.processes import eventually, lives, no_helper_is_left, stand_in, starts
 
@@ -111,6 +111,25 @@ async def test_while_another_starts_it_one_waits_and_finds_it(tmp_path: Path) ->
         assert len(starts(state)) == 1
         for lease in leases:
             lease.close()
+
+
+async def test_what_a_killed_helper_left_is_not_taken_for_the_one_that_loads(
+    tmp_path: Path,
+) -> None:
+    async with no_helper_is_left(tmp_path) as state:
+        one, files = starter(state, mode="slow")
+        write_state(files.state, State(1, "then", 9, "old", "tiny", "/models/tiny.gguf", 512))
+        lease = Lease(files)
+        await lease.take()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(one.find_or_start, lease)
+            await eventually((state / "starts").exists)
+            assert lease.current() is None
+            (state / "go").touch()
+        current = lease.current()
+        assert current is not None
+        assert current.api_key != "old"
+        lease.close()
 
 
 async def test_whoever_only_waits_for_another_starter_does_not_kill_its_helper(

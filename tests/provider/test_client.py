@@ -105,3 +105,15 @@ async def test_without_a_key_no_authorization_is_sent() -> None:
         await shared.get().models.list()
         await shared.aclose()
         assert "authorization" not in fake.calls[0].headers
+
+
+@pytest.mark.parametrize(("reuse", "connections"), [(True, 1), (False, 2)])
+async def test_a_server_that_ends_connections_unannounced_gets_one_for_each_request(
+    reuse: bool, connections: int
+) -> None:
+    async with FakeOpenAI() as fake:
+        shared = SharedClient(Access(api_key="sk-test-1", base_url=fake.base_url, reuse=reuse))
+        for _ in range(2):
+            await shared.get().models.list()
+        await shared.aclose()
+        assert fake.connections == connections
