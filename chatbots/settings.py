@@ -158,6 +158,11 @@ class Settings(BaseModel):
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _spelled_out(cls, value: object) -> object:
+        return "warning" if value in ("warn", "WARN") else value
+
     @field_validator("openai_base_url")
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:

@@ -14,6 +14,8 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
+from chatbots.terminal.spinner import CLEAR, FRAMES
+
 QUESTION: Final = "Explain in one sentence what a Python generator is."
 COMMAND: Final = [sys.executable, "-m", "cmd.stream", "--model", "local", "--prompt", QUESTION]
 SHOWN: Final = f'$ python -m cmd.stream --prompt "{QUESTION}"'
@@ -45,8 +47,8 @@ def words(writes: list[tuple[float, str]]) -> list[tuple[float, str]]:
     """Return the answer's pieces without the spinner and what erases it."""
     pieces: list[tuple[float, str]] = []
     for at, text in writes:
-        visible = text.rpartition("\x1b[K")[2].replace("\r", "")
-        if visible.strip() and visible.strip()[0] not in "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏":
+        visible = text.rpartition(CLEAR)[2].replace("\r", "")
+        if visible.strip() and visible.strip()[0] not in FRAMES:
             pieces.append((at, visible))
     return pieces
 

@@ -165,6 +165,7 @@ def test_a_setting_that_does_not_exist_is_refused() -> None:
 
 def test_levels_and_types_may_be_in_capitals() -> None:
     assert Settings(log_level="DEBUG").log_level == "debug"
+    assert Settings(log_level="WARN").log_level == "warning"
     assert Settings(db_type="SQLite").db_type == "sqlite"
 
 

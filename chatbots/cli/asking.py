@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Final
 
 import anyio
-import anyio.to_thread
 
 from chatbots.app import Chatbots
 from chatbots.cli.chat import Kind
@@ -17,9 +16,11 @@ from chatbots.cli.outcome import FAILED, INTERRUPTED, OK, complain, tell
 from chatbots.deltas import Done, Failed
 from chatbots.flow.bot import Bot
 from chatbots.flow.pipeline import Pipeline
+from chatbots.flow.unwrap import unwrapped
 from chatbots.messages import Prompt
 from chatbots.settings import Settings
 from chatbots.terminal.console import WINDOW, Console, JsonPaper, PlainPaper
+from chatbots.terminal.streams import read_lines, read_whole
 
 CUT: Final = {
     "length": "The answer was cut at the length limit.",
@@ -30,15 +31,15 @@ CUT: Final = {
 async def converse(kind: Kind, flags: Flags, settings: Settings) -> int:
     """Ask what the flags, a pipe or a person say; return the exit status."""
     async with Chatbots(settings) as bots:
-        asker = Asker(_MAKERS[kind](bots), kind, flags)
+        asker = Asker(_MAKERS[kind](bots), kind, flags, secrets=settings.secrets)
         if flags.prompt is not None:
-            await asker.ask([asker.bot.prompt(_joined(flags.prompt))])
-        elif sys.stdin.isatty():
+            await asker.ask(_joined(asker.bot, flags.prompt))
+        elif _a_person_is_there():
             from chatbots.cli.prompt_loop import prompt_loop
 
             return await prompt_loop(asker, settings)
         else:
-            await asker.ask(_lines(asker.bot))
+            await asker.ask(_each_line(asker.bot))
         return asker.status
 
 
@@ -52,11 +53,13 @@ _MAKERS: Final[dict[Kind, Callable[[Chatbots], Bot]]] = {
 class Asker:
     """Puts prompts to a bot and the answers on the screen, and knows how it went."""
 
-    def __init__(self, bot: Bot, kind: Kind, flags: Flags) -> None:
+    def __init__(self, bot: Bot, kind: Kind, flags: Flags, *, secrets: Sequence[str] = ()) -> None:
         self.bot = bot
-        self.status: int = OK
-        self._verbose = flags.verbose
-        self._json = flags.json
+        self.presses = 0
+        """How often Ctrl-C was pressed since `ask` was called."""
+        self._failed = False
+        self._flags = flags
+        self._secrets = secrets
         paper = (
             JsonPaper(whole=kind != "stream")
             if flags.json
@@ -66,58 +69,73 @@ class Asker:
             paper, answers=sys.stdout, remarks=sys.stderr, on_end=self._conclude
         )
 
+    @property
+    def status(self) -> int:
+        """The exit status that says how all turns went so far."""
+        if self.presses:
+            return INTERRUPTED
+        return FAILED if self._failed else OK
+
     async def ask(self, prompts: AsyncIterator[Prompt] | Iterable[Prompt]) -> None:
         """Answer *prompts*; Ctrl-C stops the answer, a second one everything at once."""
+        self.presses = 0
         pipeline = Pipeline(self.bot.service, self._console, window=WINDOW)
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._heed_ctrl_c, pipeline, group.cancel_scope)
-            await pipeline.run(prompts)
-            group.cancel_scope.cancel()
+        with unwrapped():
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._heed_ctrl_c, pipeline, group.cancel_scope)
+                await pipeline.run(prompts)
+                group.cancel_scope.cancel()
 
     async def _heed_ctrl_c(self, pipeline: Pipeline, everything: anyio.CancelScope) -> None:
         with anyio.open_signal_receiver(signal.SIGINT) as presses:
             async for _ in presses:
-                if self.status == INTERRUPTED:
+                self.presses += 1
+                if self.presses > 1:
                     everything.cancel()
-                self.status = INTERRUPTED
                 pipeline.stop()
 
     def _conclude(self, end: Done | Failed) -> None:
         if isinstance(end, Failed):
             self._fail(end)
         elif end.state == "incomplete":
-            self.status = FAILED
-            if not self._json:
+            self._failed = True
+            if not self._flags.json:
                 tell(CUT.get(end.reason or "", f"The answer was cut: {end.reason}."))
-        if self._verbose and isinstance(end, Done):
+        if self._flags.verbose and isinstance(end, Done):
             tell(_summary(end))
 
     def _fail(self, end: Failed) -> None:
         if end.state == "cancelled":
-            self.status = INTERRUPTED
-        else:
-            self.status = FAILED
-            if not self._json:
-                complain(end.error)
+            return  # Ctrl-C; whoever pressed it knows
+        self._failed = True
+        if not self._flags.json:
+            complain(end.error, debug=self._flags.debug, secrets=self._secrets)
 
 
-def _joined(parts: list[str]) -> str:
-    return "\n\n".join(_stdin_text() if part == "-" else part for part in parts)
+def _a_person_is_there() -> bool:
+    """Whether there is a terminal to type at, and one to show the prompt on."""
+    return sys.stdin.isatty() and (sys.stderr.isatty() or sys.stdout.isatty())
 
 
-def _stdin_text() -> str:
-    return sys.stdin.buffer.read().decode("utf-8", "surrogateescape").rstrip("\n")
+async def _joined(bot: Bot, parts: Sequence[str]) -> AsyncIterator[Prompt]:
+    """Yield the one prompt that *parts* add up to; the part `-` is standard input."""
+    texts = [
+        _text(await read_whole(sys.stdin)).rstrip("\r\n") if part == "-" else part for part in parts
+    ]
+    yield bot.prompt("\n\n".join(texts))
 
 
-async def _lines(bot: Bot) -> AsyncIterator[Prompt]:
+async def _each_line(bot: Bot) -> AsyncIterator[Prompt]:
     """Yield a prompt for each line of standard input that is not blank."""
-    while True:
-        line = await anyio.to_thread.run_sync(sys.stdin.buffer.readline, abandon_on_cancel=True)
-        if not line:
-            return
-        text = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+    async for line in read_lines(sys.stdin):
+        text = _text(line).rstrip("\r")
         if text.strip():
             yield bot.prompt(text)
+
+
+def _text(data: bytes) -> str:
+    # What is no UTF-8 is the bot's to refuse, a turn like any other.
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _summary(end: Done) -> str:

@@ -26,13 +26,14 @@ def chat_program(kind: Kind, purpose: str, argv: Sequence[str] | None) -> int:
     # Looking for garbage among the half million objects of the SDK's import, and once more on the
     # way out, is a fifth of a short program's time; there is none.
     gc.set_threshold(GC_THRESHOLD)
+    secrets: list[str] = []
     try:
-        return guarded(lambda: _run(kind, flags), debug=flags.debug)
+        return guarded(lambda: _run(kind, flags, secrets), debug=flags.debug, secrets=secrets)
     finally:
         gc.freeze()
 
 
-def _run(kind: Kind, flags: Flags) -> int:
+def _run(kind: Kind, flags: Flags, secrets: list[str]) -> int:
     # Imported here, so that --help and a wrong flag answer at once.
     import anyio
 
@@ -40,7 +41,9 @@ def _run(kind: Kind, flags: Flags) -> int:
     from chatbots.cli.choose import choose_model
     from chatbots.cli.loop import loop_options
 
-    settings = choose_model(load_settings(flags))
+    settings = load_settings(flags)
+    secrets += settings.secrets
+    settings = choose_model(settings)
     return anyio.run(converse, kind, flags, settings, backend_options=loop_options())
 
 
@@ -69,4 +72,9 @@ def _set_up_logging(settings: Settings) -> None:
         return
     from chatbots.logs import set_up_logging
 
-    set_up_logging(level=settings.log_level, form=settings.log_format, secrets=settings.secrets)
+    set_up_logging(
+        level=settings.log_level,
+        form=settings.log_format,
+        secrets=settings.secrets,
+        color=settings.no_color is None,
+    )

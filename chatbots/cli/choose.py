@@ -49,7 +49,11 @@ def _agrees(weights: Weights) -> bool:
         "and answer locally? [Y/n] "
     )
     sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+    answer = sys.stdin.readline()
+    if not answer:  # Ctrl-D, which is no yes
+        sys.stderr.write("\n")
+        return False
+    return answer.strip().lower() in ("", "y", "yes")
 
 
 def _nobody(weights: Weights, *, asked_for: bool) -> ConfigurationError:

@@ -40,7 +40,7 @@ class Bar:
     def __init__(self) -> None:
         self._on = sys.stderr.isatty()
         self._drawn_at = 0.0
-        self._drawn = False
+        self._drawn = 0
 
     def show(self, done: int, total: int) -> None:
         """Draw how far it is, in bytes."""
@@ -48,10 +48,11 @@ class Bar:
         if self._on and (now - self._drawn_at >= STEP or done == total):
             full = WIDTH * done // max(total, 1)
             bar = "#" * full + "." * (WIDTH - full)
-            sys.stderr.write(f"\r[{bar}] {done // 1_000_000} of {total // 1_000_000} MB ")
+            text = f"[{bar}] {done // 1_000_000} of {total // 1_000_000} MB "
+            sys.stderr.write(f"\r{text}")
             sys.stderr.flush()
             self._drawn_at = now
-            self._drawn = True
+            self._drawn = len(text)
 
     def tell(self, line: str) -> None:
         """Say a line without damaging the bar."""
@@ -61,6 +62,6 @@ class Bar:
     def clear(self) -> None:
         """Take the bar away."""
         if self._drawn:
-            sys.stderr.write("\r\x1b[K")
+            sys.stderr.write(f"\r{' ' * self._drawn}\r")
             sys.stderr.flush()
-            self._drawn = False
+            self._drawn = 0

@@ -40,6 +40,12 @@ def parse_flags(program: str, purpose: str, argv: Sequence[str] | None) -> Flags
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    _add_asking(parser)
+    _add_showing(parser)
+    return parser.parse_args(argv, namespace=Flags())
+
+
+def _add_asking(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prompt",
         action="append",
@@ -61,13 +67,30 @@ def parse_flags(program: str, purpose: str, argv: Sequence[str] | None) -> Flags
         metavar="SECONDS",
         help="for the whole turn, retries included (default 300)",
     )
+
+
+def _add_showing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="say more on standard error; logs at info"
     )
-    parser.add_argument("--debug", action="store_true", help="logs at debug; tracebacks")
+    parser.add_argument(
+        "--debug",
+        "-debug",  # as Go's programs have it: -debug=true
+        nargs="?",
+        const=True,
+        default=False,
+        type=_truth,
+        metavar="true|false",
+        help="logs at debug; tracebacks",
+    )
     parser.add_argument("--version", action="version", version=f"chatbots {VERSION}")
-    return parser.parse_args(argv, namespace=Flags())
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
 
 
 def _seconds(text: str) -> float:

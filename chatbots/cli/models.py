@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from chatbots.cli.outcome import FAILED, OK, guarded, tell
+from chatbots.cli.outcome import FAILED, OK, guarded, say, tell
 
 if TYPE_CHECKING:
     from chatbots.settings import Settings
@@ -31,9 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         allow_abbrev=False,
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, purpose in ACTIONS.items():
-        actions.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    for name, purpose in ACTIONS.items():
+        action = actions.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
+        # Also after the action; without a default, which would undo what stands before it.
+        action.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks"
+        )
     flags = parser.parse_args(argv)
     return guarded(lambda: _run(flags.action), debug=flags.debug)
 
@@ -60,12 +64,12 @@ def _list(settings: Settings) -> int:
     for weights in load():
         place = store.find(weights)
         marks = "default, " if weights == chosen else ""
-        _say(
+        say(
             f"{weights.name}: {weights.title}, {weights.size // 1_000_000} MB, {weights.licence}; "
             f"{marks}{f'here: {place}' if place else 'not here'}"
         )
     if settings.chatbots_local_model is not None:
-        _say(f"{settings.chatbots_local_model}: your own file (CHATBOTS_LOCAL_MODEL), used instead")
+        say(f"{settings.chatbots_local_model}: your own file (CHATBOTS_LOCAL_MODEL), used instead")
     return OK
 
 
@@ -74,7 +78,7 @@ def _pull(settings: Settings) -> int:
 
     from chatbots.cli.download import pull_weights
 
-    _say(str(anyio.run(pull_weights, settings)))
+    say(str(anyio.run(pull_weights, settings)))
     return OK
 
 
@@ -85,7 +89,7 @@ def _verify(settings: Settings) -> int:
     path = store.verify(weights)
     if path is None:
         return _not_here()
-    _say(f"{path}: sha256 {weights.sha256}, as it should be")
+    say(f"{path}: sha256 {weights.sha256}, as it should be")
     return OK
 
 
@@ -95,7 +99,7 @@ def _path(settings: Settings) -> int:
     path = find_weights(settings)
     if path is None:
         return _not_here()
-    _say(str(path))
+    say(str(path))
     return OK
 
 
@@ -106,7 +110,7 @@ def _status(_: Settings) -> int:
     processes = running(local_state())
     for process in processes:
         use = "in use" if process.in_use else "idle"
-        _say(f"pid {process.pid}: {process.path or 'loading'}, {use}, {process.base_url or '-'}")
+        say(f"pid {process.pid}: {process.path or 'loading'}, {use}, {process.base_url or '-'}")
     if not processes:
         tell("No local model is running.")
     return OK
@@ -116,18 +120,17 @@ def _stop(_: Settings) -> int:
     from chatbots.local.running import stop
     from chatbots.places import local_state
 
-    for process in stop(local_state()):
-        _say(f"pid {process.pid}: ended")
+    processes = stop(local_state())
+    for process in processes:
+        say(f"pid {process.pid}: ended")
+    if not processes:
+        tell("No local model is running.")
     return OK
 
 
 def _not_here() -> int:
     tell("The model is not on this machine. Fetch it with: chatbots models pull")
     return FAILED
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
 
 
 if __name__ == "__main__":

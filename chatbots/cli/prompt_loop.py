@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chatbots.cli.asking import Asker
-from chatbots.cli.outcome import INTERRUPTED, OK, tell
+from chatbots.cli.outcome import INTERRUPTED, OK, show, tell
 from chatbots.places import state_folder
 from chatbots.settings import Settings
 from chatbots.telemetry import new_session_id
@@ -24,7 +24,8 @@ async def prompt_loop(asker: Asker, settings: Settings) -> int:
     """Ask what a person types until they leave; return the exit status."""
     editor = open_line_editor(state_folder() / "history")
     conversation = _Conversation(asker, settings)
-    tell(f"{conversation.model} answers. /help shows the commands, Ctrl-D leaves.")
+    who = "The model on this machine" if settings.wants_local else conversation.model
+    tell(f"{who} answers. /help shows the commands, Ctrl-D leaves.")
     pressed = False
     while True:
         line = await _read(editor)
@@ -41,7 +42,10 @@ async def prompt_loop(asker: Asker, settings: Settings) -> int:
             if not conversation.obey(line):
                 return OK
         elif line.strip():
-            pressed = await conversation.say(line)
+            presses = await conversation.say(line)
+            if presses > 1:
+                return INTERRUPTED
+            pressed = presses == 1
 
 
 _CTRL_C: Final = "\x03"
@@ -65,14 +69,13 @@ class _Conversation:
         self._session = asker.bot.session
         self._system = settings.assistant_instructions
 
-    async def say(self, line: str) -> bool:
-        """Ask; return whether Ctrl-C stopped the answer."""
-        self._asker.status = OK
+    async def say(self, line: str) -> int:
+        """Ask; return how often Ctrl-C was pressed."""
         prompt = self._asker.bot.prompt(
             line, session=self._session, model=self.model, instructions=self._system
         )
         await self._asker.ask([prompt])
-        return self._asker.status == INTERRUPTED
+        return self._asker.presses
 
     def obey(self, line: str) -> bool:
         """Do what a command says; return False if it is to leave."""
@@ -82,7 +85,7 @@ class _Conversation:
             case "/quit" | "/exit":
                 return False
             case "/help":
-                tell_lines(HELP)
+                show(HELP)
             case "/reset":
                 self._session = new_session_id()
                 tell("A new conversation.")
@@ -95,9 +98,3 @@ class _Conversation:
             case _:
                 tell(f"There is no command {command}; /help shows those there are.")
         return True
-
-
-def tell_lines(text: str) -> None:
-    """Write *text* to standard error, a remark a line."""
-    for line in text.splitlines():
-        tell(line)

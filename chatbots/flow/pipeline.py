@@ -97,9 +97,12 @@ class Pipeline:
 
     async def _consume(self, source: ReceiveChannel, group: TaskGroup) -> None:
         async with source:
-            await self._consumer.consume(source)
-            # A consumer that leaves early ends the pipeline: nobody would read the rest.
-            group.cancel_scope.cancel("the consumer is done")
+            try:
+                await self._consumer.consume(source)
+            finally:
+                # A consumer that leaves early ends the pipeline: nobody would read the rest.
+                # It does so before the source closes, or the service would fail over that as well.
+                group.cancel_scope.cancel("the consumer is done")
 
 
 def _cancelled(prompt: Prompt) -> Failed:

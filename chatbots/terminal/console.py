@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Final, Protocol, TextIO
 
 import anyio
-import anyio.to_thread
 import msgspec
 
 from chatbots.deltas import Delta, Done, Failed, Notice, TextDelta
 from chatbots.errors import ChatError
 from chatbots.interfaces import Source
 from chatbots.terminal.spinner import Spinner
+from chatbots.terminal.streams import write
 
 WINDOW: Final = 0.03
 """Seconds between two writes of text: about what a screen can show."""
@@ -65,11 +65,11 @@ class Console:
                 return
             match delta:
                 case TextDelta(text):
-                    await self._write(self._paper.text(text))
+                    await write(self._paper.text(text), self._answers)
                 case Notice(message=message):
                     self.remark(message)
                 case Done() | Failed():
-                    await self._write(self._paper.end(delta))
+                    await write(self._paper.end(delta), self._answers)
                     self._on_end(delta)
 
     def remark(self, text: str) -> None:
@@ -84,15 +84,6 @@ class Console:
                     return await source.receive()
                 self._spinner.turn()
         return await source.receive()
-
-    async def _write(self, text: str) -> None:
-        if text:
-            # In a thread: a reader who has stopped (a pager) must not stop Ctrl-C as well.
-            await anyio.to_thread.run_sync(self._put, text, abandon_on_cancel=True)
-
-    def _put(self, text: str) -> None:
-        self._answers.write(text)
-        self._answers.flush()
 
 
 class PlainPaper:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import signal
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, cast
 
-if TYPE_CHECKING:
-    from prompt_toolkit import PromptSession
-
-HISTORY_LINES = 1000
+from chatbots.terminal.history import History
 
 
 class LineEditor(Protocol):
@@ -24,46 +23,70 @@ class LineEditor(Protocol):
 
 
 def open_line_editor(history: Path) -> LineEditor:
-    """Return the best editor there is; lines are remembered in *history* (0600)."""
-    history.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    history.touch(mode=0o600)
+    """Return the best editor there is for this terminal.
+
+    Lines are remembered in the file *history*.
+    The prompt is shown on standard error where that is a terminal.
+    """
+    lines = History(history)
     try:
-        return _Toolkit(history)
+        from prompt_toolkit.utils import is_dumb_terminal
     except ImportError:
-        return _Readline(history)
+        return _Readline(lines)
+    return _Readline(lines) if is_dumb_terminal() else _Toolkit(lines)
 
 
 class _Toolkit:
     """prompt_toolkit: several lines can be pasted at once, and the loop goes on meanwhile."""
 
-    def __init__(self, history: Path) -> None:
+    def __init__(self, history: History) -> None:
         from prompt_toolkit import PromptSession
-        from prompt_toolkit.history import FileHistory
+        from prompt_toolkit.history import InMemoryHistory
+        from prompt_toolkit.output import create_output
 
-        self._session: PromptSession[str] = PromptSession(history=FileHistory(str(history)))
+        self._history = history
+        self._session: PromptSession[str] = PromptSession(
+            history=InMemoryHistory(history.lines),
+            output=create_output(sys.stderr if sys.stderr.isatty() else sys.stdout),
+        )
 
     async def read(self, prompt: str) -> str:
-        return await self._session.prompt_async(prompt)
+        line = await self._session.prompt_async(prompt)
+        self._history.add(line)
+        return line
 
 
 class _Readline:
     """The standard library's: the loop stands still while the person types."""
 
-    def __init__(self, history: Path) -> None:
+    def __init__(self, history: History) -> None:
         import readline
 
-        self._readline = readline
         self._history = history
-        if history.stat().st_size:
-            readline.read_history_file(history)
-        readline.set_history_length(HISTORY_LINES)
+        for line in history.lines:
+            readline.add_history(line)
+        stdin: object = sys.stdin
+        if isinstance(stdin, io.TextIOWrapper):
+            # Bytes that are no UTF-8 are the bot's to refuse, not a reason to crash.
+            cast("io.TextIOWrapper", stdin).reconfigure(errors="surrogateescape")
 
     async def read(self, prompt: str) -> str:
         # The event loop's handler only takes note of Ctrl-C; input() needs the one that raises.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            line = input(prompt)  # noqa: ASYNC250 - nothing else runs while a person types
+            line = self._input(prompt)
+        except (KeyboardInterrupt, EOFError):
+            sys.stderr.write("\n")
+            raise
         finally:
             signal.signal(signal.SIGINT, before)
-        self._readline.write_history_file(self._history)
+        self._history.add(line)
         return line
+
+    def _input(self, prompt: str) -> str:
+        if sys.stdout.isatty():
+            return input(prompt)
+        # input() would write the prompt among the answers.
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
+        return input()

@@ -6,7 +6,11 @@ from types import TracebackType
 from typing import Final, TextIO
 
 FRAMES: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-CLEAR: Final = "\r\x1b[K"
+PLAIN_FRAMES: Final = "|/-\\"
+"""For a terminal whose encoding has no Braille."""
+
+CLEAR: Final = "\r \r"
+"""No escape sequence: every terminal understands it."""
 
 
 class Spinner:
@@ -18,6 +22,7 @@ class Spinner:
     def __init__(self, file: TextIO, *, on: bool) -> None:
         self._file = file
         self._on = on
+        self._frames = _frames_for(file.encoding)
         self._wound = False
         self._frame = 0
 
@@ -32,7 +37,7 @@ class Spinner:
 
     def turn(self) -> None:
         """Show the next frame."""
-        self._file.write(f"\r{FRAMES[self._frame % len(FRAMES)]} ")
+        self._file.write(f"\r{self._frames[self._frame % len(self._frames)]}")
         self._file.flush()
         self._frame += 1
 
@@ -50,3 +55,11 @@ class Spinner:
             self._file.flush()
         self._wound = False
         self._frame = 0
+
+
+def _frames_for(encoding: str | None) -> str:
+    try:
+        FRAMES.encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return PLAIN_FRAMES
+    return FRAMES

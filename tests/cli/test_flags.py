@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chatbots.cli.flags import Flags, parse_flags
+from chatbots.version import VERSION
+
+
+def parsed(*argv: str) -> Flags:
+    return parse_flags("chatbots stream", "Ask.", argv)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Return what is said on wrong usage, which ends with status 2."""
+    with pytest.raises(SystemExit) as caught:
+        parsed(*argv)
+    assert caught.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    return said.err
+
+
+def test_nothing_is_said_by_default() -> None:
+    flags = parsed()
+    assert vars(flags) == {
+        "prompt": None,
+        "model": None,
+        "base_url": None,
+        "system": None,
+        "instructions": None,
+        "timeout": None,
+        "json": False,
+        "verbose": False,
+        "debug": False,
+    }
+
+
+def test_every_flag_is_read() -> None:
+    flags = parsed(
+        *("--prompt", "Hi", "--prompt", "-", "--model", "m", "--base-url", "http://h/v1"),
+        *("--system", "Be brief.", "--timeout", "1.5", "--json", "-v", "--debug"),
+    )
+    assert flags.prompt == ["Hi", "-"]
+    assert (flags.model, flags.base_url, flags.system) == ("m", "http://h/v1", "Be brief.")
+    assert (flags.timeout, flags.json, flags.verbose, flags.debug) == (1.5, True, True, True)
+
+
+def test_instructions_are_a_path() -> None:
+    assert parsed("--instructions", "a/b.txt").instructions == Path("a/b.txt")
+
+
+def test_a_prompt_may_begin_with_a_dash() -> None:
+    assert parsed("--prompt=-1 + 1?").prompt == ["-1 + 1?"]
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_names_every_flag_and_status(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parsed(flag)
+    assert caught.value.code == 0
+    said = capsys.readouterr().out
+    for word in ("--prompt", "--model", "--base-url", "--system", "--instructions", "--timeout"):
+        assert word in said
+    for word in ("--json", "--verbose", "--debug", "--version", "130 Ctrl-C", "pipe"):
+        assert word in said
+
+
+def test_the_version_is_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parsed("--version")
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"chatbots {VERSION}\n"
+
+
+@pytest.mark.parametrize(
+    ("flag", "debug"),
+    [
+        ("--debug", True),
+        ("-debug", True),
+        ("-debug=true", True),
+        ("--debug=True", True),
+        ("-debug=false", False),
+    ],
+)
+def test_debug_may_be_written_as_go_has_it(flag: str, debug: bool) -> None:
+    assert parsed(flag, "--prompt", "Hi").debug is debug
+
+
+def test_debug_is_true_or_false(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "'maybe' is neither true nor false" in refused(capsys, "-debug=maybe")
+
+
+def test_system_and_instructions_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "not allowed with" in refused(capsys, "--system", "a", "--instructions", "b")
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon", ""])
+def test_a_timeout_is_a_number_of_seconds_above_0(
+    seconds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f"{seconds!r} is not a number of seconds above 0" in refused(
+        capsys, f"--timeout={seconds}"
+    )
+
+
+@pytest.mark.parametrize("argv", [["--promt", "Hi"], ["--pro", "Hi"], ["Hi"], ["--prompt"]])
+def test_what_is_not_known_is_refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(capsys, *argv).startswith("usage: chatbots stream")

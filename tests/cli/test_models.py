@@ -1,0 +1,112 @@
+"""`models`: the weights and the processes of this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from chatbots.cli.models import ACTIONS, main
+from tests.cli.conftest import Runner
+from tests.cli.running import Ran, Tiny
+from tests.local.processes import lives, local_model, no_helper_is_left
+
+NOT_HERE = "chatbots: The model is not on this machine. Fetch it with: chatbots models pull\n"
+
+
+def test_a_list_says_what_there_is_and_what_is_here(tiny: Tiny, run: Runner) -> None:
+    line = "tiny: Tiny (Q1), 0 MB, Apache-2.0; default, "
+    assert run("models", "list") == (0, f"{line}not here\n", "")
+    tiny.here()
+    assert run("models", "list") == (0, f"{line}here: {tiny.path}\n", "")
+
+
+def test_a_list_names_a_file_of_ones_own(
+    tiny: Tiny, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHATBOTS_LOCAL_MODEL", "/mine.gguf")
+    assert "/mine.gguf: your own file (CHATBOTS_LOCAL_MODEL)" in run("models", "list").out
+
+
+def test_pull_fetches_and_prints_where_it_lies(tiny: Tiny, run: Runner) -> None:
+    ran = run("models", "pull")
+    assert (ran.status, ran.out) == (0, f"{tiny.path}\n")
+    assert ran.err == "chatbots: Downloading Tiny (Q1) from the hub.\n"
+    assert run("models", "pull") == (0, f"{tiny.path}\n", "")
+
+
+def test_pull_says_why_it_could_not(tiny: Tiny, run: Runner) -> None:
+    tiny.site.status = 404
+    ran = run("models", "pull")
+    assert (ran.status, ran.out) == (1, "")
+    assert "could not be downloaded" in ran.err.splitlines()[-1]
+
+
+def test_verify_hashes_the_file_once_more(tiny: Tiny, run: Runner) -> None:
+    assert run("models", "verify") == (1, "", NOT_HERE)
+    tiny.here()
+    said = f"{tiny.path}: sha256 {tiny.weights.sha256}, as it should be\n"
+    assert run("models", "verify") == (0, said, "")
+    changed = bytearray(tiny.path.read_bytes())
+    changed[-1] ^= 1
+    tiny.path.write_bytes(changed)
+    ran = run("models", "verify")
+    assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert f"{tiny.path} is not Tiny (Q1)" in ran.err
+
+
+def test_path_prints_the_file_alone(tiny: Tiny, run: Runner) -> None:
+    assert run("models", "path") == (1, "", NOT_HERE)
+    tiny.here()
+    assert run("models", "path") == (0, f"{tiny.path}\n", "")
+
+
+@pytest.mark.parametrize("action", ["status", "stop"])
+def test_where_nothing_runs_it_says_so(action: str, run: Runner) -> None:
+    assert run("models", action) == (0, "", "chatbots: No local model is running.\n")
+
+
+async def test_a_process_is_shown_and_ended(
+    tmp_path: Path, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with no_helper_is_left(tmp_path) as state:
+        monkeypatch.setattr("chatbots.places.local_state", lambda: state)
+        model = local_model(tmp_path, idle=30)
+        endpoint = await model.endpoint()
+
+        async def ran(action: str) -> Ran:
+            return await anyio.to_thread.run_sync(run, "models", action)
+
+        line = f"pid {endpoint.pid}: {tmp_path / 'tiny.gguf'}, in use, {endpoint.base_url}\n"
+        assert await ran("status") == (0, line, "")
+        assert await ran("stop") == (0, f"pid {endpoint.pid}: ended\n", "")
+        assert not lives(endpoint.pid)
+        await model.aclose()
+
+
+@pytest.mark.parametrize("argv", [[], ["pul"], ["list", "--all"]])
+def test_wrong_usage_is_status_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: chatbots models")
+
+
+def test_help_lists_the_actions(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    said = capsys.readouterr().out
+    assert all(f"  {action} " in said for action in ACTIONS)
+
+
+@pytest.mark.parametrize("argv", [["--debug", "path"], ["path", "--debug"]])
+def test_debug_may_stand_before_and_after_the_action(
+    argv: list[str], run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHATBOTS_LOCAL_MODEL", "/nowhere.gguf")
+    ran = run("models", *argv)
+    assert ran.status == 1
+    assert "Traceback" in ran.err
+    assert "Traceback" not in run("models", "path").err

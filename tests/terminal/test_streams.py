@@ -1,0 +1,221 @@
+"""Standard streams, over real pipes and a real terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import anyio
+import pytest
+
+from chatbots.errors import ConfigurationError
+from chatbots.terminal import streams
+from chatbots.terminal.streams import read_lines, read_whole, write
+
+
+@contextmanager
+def pipe() -> Iterator[tuple[TextIO, TextIO]]:
+    """Yield what is read from and what is written to."""
+    source, sink = os.pipe()
+    with (
+        os.fdopen(source, encoding="utf-8") as reader,
+        os.fdopen(sink, "w", encoding="utf-8") as writer,
+    ):
+        yield reader, writer
+
+
+def holding(path: Path, data: bytes) -> TextIO:
+    path.write_bytes(data)
+    return path.open(encoding="utf-8")
+
+
+async def lines_of(file: TextIO) -> list[bytes]:
+    return [line async for line in read_lines(file)]
+
+
+def fill(file: TextIO) -> int:
+    """Write to the pipe until it takes no more; return how much it took."""
+    os.set_blocking(file.fileno(), False)
+    taken = 0
+    try:
+        while True:
+            taken += os.write(file.fileno(), b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(file.fileno(), True)
+        return taken
+
+
+# Reading
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (b"", []),
+        (b"one\ntwo\n", [b"one", b"two"]),
+        (b"one\ntwo", [b"one", b"two"]),
+        (b"\n\n", [b"", b""]),
+        (b"one\r\n\xff\0\n", [b"one\r", b"\xff\0"]),
+        (b"a" * 200_000 + b"\nb", [b"a" * 200_000, b"b"]),
+    ],
+)
+async def test_a_file_is_read_line_by_line(tmp_path: Path, data: bytes, lines: list[bytes]) -> None:
+    with holding(tmp_path / "file", data) as file:
+        assert await lines_of(file) == lines
+
+
+async def test_a_line_arrives_before_the_next_is_written() -> None:
+    with pipe() as (reader, writer):
+        lines = read_lines(reader)
+        os.write(writer.fileno(), b"fir")
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as group:
+
+                async def rest_of_the_line() -> None:
+                    os.write(writer.fileno(), b"st\nsec")
+
+                group.start_soon(rest_of_the_line)
+                assert await anext(lines) == b"first"
+            writer.close()
+            assert [line async for line in lines] == [b"sec"]
+
+
+async def test_a_file_is_read_whole(tmp_path: Path) -> None:
+    with holding(tmp_path / "file", b"a\n\nb\xff" * 50_000) as file:
+        assert await read_whole(file) == b"a\n\nb\xff" * 50_000
+
+
+async def test_a_read_that_waits_can_be_cancelled_and_leaves_no_thread_waiting() -> None:
+    before = anyio.to_thread.current_default_thread_limiter().borrowed_tokens
+    with pipe() as (reader, _), anyio.fail_after(5):
+        with anyio.move_on_after(0.05) as waiting:
+            await lines_of(reader)
+        assert waiting.cancelled_caught
+    assert anyio.to_thread.current_default_thread_limiter().borrowed_tokens == before
+
+
+async def test_another_reader_may_be_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The descriptor is non-blocking, and what it announced is gone when it is read."""
+    looks: list[bool] = []
+    look = streams._readable
+
+    def readable(descriptor: int, seconds: float) -> bool:
+        looks.append(True)
+        return len(looks) == 1 or look(descriptor, seconds)
+
+    monkeypatch.setattr(streams, "_readable", readable)
+    with pipe() as (reader, writer):
+        os.set_blocking(reader.fileno(), False)
+        timer = threading.Timer(0.05, lambda: os.write(writer.fileno(), b"late\n"))
+        timer.start()
+        with anyio.fail_after(5):
+            assert await anext(read_lines(reader)) == b"late"
+        timer.join()
+
+
+# Writing
+
+
+async def test_text_arrives_at_once() -> None:
+    with pipe() as (reader, writer):
+        await write("Grüß dich 👍", writer)
+        assert os.read(reader.fileno(), 100).decode() == "Grüß dich 👍"
+
+
+async def test_nothing_is_written_of_no_text() -> None:
+    with pipe() as (reader, writer):
+        reader.close()
+        await write("", writer)
+
+
+async def test_a_file_without_a_descriptor_will_do() -> None:
+    file = io.StringIO()
+    await write("Hello", file)
+    assert file.getvalue() == "Hello"
+
+
+async def test_what_the_encoding_does_not_have_becomes_a_question_mark(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with path.open("w", encoding="ascii") as file:
+        await write("é is e", file)
+    assert path.read_bytes() == b"? is e"
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+async def test_a_reader_who_is_slow_gets_all_of_it(blocking: bool) -> None:
+    text = "0123456789" * 30_000
+    got: list[str] = []
+    with pipe() as (reader, writer):
+        os.set_blocking(writer.fileno(), blocking)
+        thread = threading.Thread(target=lambda: got.append(reader.read()))
+        timer = threading.Timer(0.05, thread.start)
+        timer.start()
+        with anyio.fail_after(10):
+            await write(text, writer)
+        timer.join()
+        writer.close()
+        thread.join()
+    assert got == [text]
+
+
+async def test_a_write_nobody_reads_can_be_cancelled() -> None:
+    with pipe() as (reader, writer), anyio.fail_after(5):
+        full = fill(writer)
+        with anyio.move_on_after(0.05) as waiting:
+            await write("more", writer)
+        assert waiting.cancelled_caught
+        assert len(os.read(reader.fileno(), 2 * full)) == full
+
+
+async def test_a_descriptor_that_is_full_after_all_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[bool] = []
+    look = streams._writable
+
+    def writable(descriptor: int, seconds: float) -> bool:
+        looks.append(True)
+        return len(looks) == 1 or look(descriptor, seconds)
+
+    monkeypatch.setattr(streams, "_writable", writable)
+    with pipe() as (reader, writer):
+        full = fill(writer)
+        os.set_blocking(writer.fileno(), False)
+        timer = threading.Timer(0.05, lambda: os.read(reader.fileno(), full))
+        timer.start()
+        with anyio.fail_after(5):
+            await write("more", writer)
+        timer.join()
+        assert os.read(reader.fileno(), 100) == b"more"
+
+
+async def test_a_reader_who_left_is_a_broken_pipe() -> None:
+    with pipe() as (reader, writer):
+        reader.close()
+        with pytest.raises(BrokenPipeError):
+            await write("Hello", writer)
+
+
+async def test_a_terminal_that_was_closed_is_a_broken_pipe() -> None:
+    shown, typed = pty.openpty()
+    os.close(shown)
+    with os.fdopen(typed, "w", encoding="utf-8") as terminal, pytest.raises(BrokenPipeError):
+        await write("Hello", terminal)
+
+
+async def test_no_room_is_said_in_our_own_words() -> None:
+    full = os.fdopen(os.open("/dev/full", os.O_WRONLY), "w", encoding="utf-8")
+    with full, pytest.raises(ConfigurationError, match="No space left on device") as caught:
+        await write("Hello", full)
+    assert caught.value.code == "disk_full"
+
+
+async def test_another_failure_is_itself(tmp_path: Path) -> None:
+    with holding(tmp_path / "file", b"") as file, pytest.raises(OSError, match="Bad file"):
+        await write("Hello", file)

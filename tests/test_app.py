@@ -1,0 +1,365 @@
+"""The facade: what an application has, over real sockets."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+from anyio.from_thread import start_blocking_portal
+from openai import AsyncOpenAI
+
+from chatbots import app
+from chatbots.app import Chatbots, ask_sync, find_weights, local_model, weights_of
+from chatbots.errors import ChatError, ConfigurationError
+from chatbots.local.model import Endpoint
+from chatbots.messages import Turn
+from chatbots.sessions.in_memory import InMemorySessions
+from chatbots.settings import Settings
+from chatbots.testing import FakeOpenAI
+
+ROOT = Path(__file__).parent.parent
+
+
+def settings_for(fake: FakeOpenAI, **values: object) -> Settings:
+    return Settings(openai_base_url=fake.base_url, **values)
+
+
+@contextmanager
+def answering() -> Iterator[FakeOpenAI]:
+    """Run a fake server in another thread, for programs without a loop."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(FakeOpenAI()) as fake,
+    ):
+        yield fake
+
+
+# Bots
+
+
+async def test_a_stateless_bot_answers() -> None:
+    async with FakeOpenAI() as fake, Chatbots(settings_for(fake)) as bots:
+        fake.answer("Paris.")
+        reply = await bots.stateless().ask("Capital of France?")
+    assert (reply.text, reply.state, reply.session) == ("Paris.", "completed", None)
+
+
+async def test_two_handles_on_one_session_share_what_was_said() -> None:
+    async with FakeOpenAI() as fake, Chatbots(settings_for(fake)) as bots:
+        await bots.memory(session="ada").ask("My name is Ada.")
+        async with bots.streaming(session="ada").stream("What is my name?") as s:
+            assert "".join([text async for text in s.text]) == "What is my name?"
+        said = [message["content"] for message in fake.calls[1].json["messages"]]
+    assert said == ["My name is Ada.", "My name is Ada.", "What is my name?"]
+    assert s.reply.session == "ada"
+
+
+@pytest.mark.parametrize("kind", ["memory", "streaming"])
+async def test_without_a_session_a_bot_has_a_conversation_of_its_own(kind: str) -> None:
+    async with FakeOpenAI() as fake, Chatbots(settings_for(fake)) as bots:
+        one, other = getattr(bots, kind)(), getattr(bots, kind)()
+        await one.ask("My name is Ada.")
+        await other.ask("What is my name?")
+        await one.ask("And now?")
+        counts = [len(call.json["messages"]) for call in fake.calls]
+    assert counts == [1, 1, 3]
+    assert one.session != other.session
+
+
+async def test_a_bots_defaults_hold_unless_a_call_says_otherwise() -> None:
+    async with FakeOpenAI() as fake, Chatbots(settings_for(fake)) as bots:
+        bot = bots.stateless(model="m", instructions="Be brief.", temperature=0)
+        await bot.ask("Hi")
+        await bot.ask("Hi", model="n", instructions="")
+        first, second = (call.json for call in fake.calls)
+    assert (first["model"], first["temperature"]) == ("m", 0)
+    assert first["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert (second["model"], second["temperature"]) == ("n", 0)
+    assert [message["role"] for message in second["messages"]] == ["user"]
+
+
+async def test_the_settings_reach_the_wire() -> None:
+    async with FakeOpenAI(api_key="k") as fake:
+        settings = settings_for(
+            fake,
+            openai_api_key="k",
+            openai_model="m",
+            openai_temperature=0.5,
+            openai_max_tokens=7,
+            openai_org_id="org-1",
+            openai_project_id="proj-1",
+            assistant_instructions="Be brief.",
+        )
+        async with Chatbots(settings) as bots:
+            await bots.stateless().ask("Hi")
+        call = fake.calls[0]
+    assert (call.json["model"], call.json["temperature"], call.json["max_tokens"]) == ("m", 0.5, 7)
+    assert call.json["messages"][0]["content"] == "Be brief."
+    assert call.headers["openai-organization"] == "org-1"
+    assert call.headers["openai-project"] == "proj-1"
+
+
+async def test_the_timeout_and_the_prompts_length_are_the_settings() -> None:
+    async with FakeOpenAI() as fake:
+        settings = settings_for(fake, chatbots_timeout=0.2, chatbots_max_prompt_chars=5)
+        async with Chatbots(settings) as bots:
+            with pytest.raises(ChatError) as caught:
+                await bots.stateless().ask("123456")
+            assert caught.value.code == "prompt_too_long"
+            fake.answer(hold=anyio.Event())
+            with pytest.raises(ChatError) as caught:
+                await bots.memory().ask("Hi")
+            assert caught.value.code == "upstream_timeout"
+
+
+async def test_the_sessions_are_bounded_by_the_settings() -> None:
+    async with (
+        FakeOpenAI() as fake,
+        Chatbots(settings_for(fake, chatbots_max_sessions=1)) as bots,
+    ):
+        await bots.memory(session="one").ask("Hi")
+        await bots.memory(session="two").ask("Hi")
+        assert not await bots.store.load("one")
+        assert await bots.store.load("two")
+
+
+class Counting(InMemorySessions):
+    """A store that says how many turns it keeps: none is nothing false."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.finished: list[Turn] = []
+
+    def __len__(self) -> int:
+        return len(self.finished)
+
+    async def finish(self, *args: object, **kwargs: object) -> Turn:
+        turn = await super().finish(*args, **kwargs)  # type: ignore[arg-type]  # passed on
+        self.finished.append(turn)
+        return turn
+
+
+async def test_an_applications_own_store_is_used_even_while_it_is_empty() -> None:
+    store = Counting()
+    async with FakeOpenAI() as fake, Chatbots(settings_for(fake), store=store) as bots:
+        assert bots.store is store
+        await bots.memory().ask("Hi")
+    assert len(store) == 1
+
+
+async def test_without_settings_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with FakeOpenAI() as fake:
+        monkeypatch.setenv("OPENAI_BASE_URL", fake.base_url)
+        async with Chatbots() as bots:
+            await bots.stateless().ask("Hi")
+        assert len(fake.calls) == 1
+
+
+# The client
+
+
+async def test_nothing_is_sent_before_the_first_turn() -> None:
+    async with FakeOpenAI() as fake:
+        async with Chatbots(settings_for(fake)) as bots:
+            bots.stateless(), bots.memory(), bots.streaming()
+        assert fake.connections == 0
+
+
+async def test_equal_settings_on_one_loop_share_a_client() -> None:
+    async with FakeOpenAI() as fake:
+        async with Chatbots(settings_for(fake)) as one:
+            async with Chatbots(settings_for(fake)) as other:
+                await one.stateless().ask("Hi")
+                await other.stateless().ask("Hi")
+            await one.stateless().ask("Still open?")
+            assert fake.connections == 1
+        await fake.until(lambda: fake.open_connections == 0)
+
+
+async def test_another_key_is_another_client() -> None:
+    async with FakeOpenAI() as fake:
+        async with (
+            Chatbots(settings_for(fake, openai_api_key="a")) as one,
+            Chatbots(settings_for(fake, openai_api_key="b")) as other,
+        ):
+            await one.stateless().ask("Hi")
+            await other.stateless().ask("Hi")
+        assert [call.headers["authorization"] for call in fake.calls] == ["Bearer a", "Bearer b"]
+        assert fake.connections == 2
+
+
+async def test_closing_twice_is_no_error() -> None:
+    async with FakeOpenAI() as fake:
+        bots = Chatbots(settings_for(fake))
+        await bots.stateless().ask("Hi")
+        await bots.aclose()
+        await bots.aclose()
+        await fake.until(lambda: fake.open_connections == 0)
+
+
+async def test_an_applications_own_client_is_used_and_left_open() -> None:
+    async with FakeOpenAI() as fake, AsyncOpenAI(base_url=fake.base_url, api_key="mine") as mine:
+        async with Chatbots(Settings(), client=mine) as bots:
+            await bots.stateless().ask("Hi")
+        assert not mine.is_closed()
+        assert fake.calls[0].headers["authorization"] == "Bearer mine"
+        async with Chatbots(Settings(), client=mine) as bots:
+            await bots.stateless().ask("Hi")
+
+
+# Nobody to ask
+
+
+@pytest.mark.parametrize("weights", [True, False])
+def test_the_library_never_takes_the_local_model_by_itself(
+    weights: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(app, "find_weights", lambda _: tmp_path if weights else None)
+    with pytest.raises(ConfigurationError) as caught:
+        Chatbots(Settings())
+    assert caught.value.code == "not_configured"
+    for remedy in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CHATBOTS_LOCAL=1"):
+        assert remedy in str(caught.value)
+
+
+# The local model
+
+
+class Local:
+    """A local model that is somewhere else, and moves."""
+
+    def __init__(self, *endpoints: Endpoint) -> None:
+        self.endpoints = list(endpoints)
+        self.closed = 0
+
+    async def endpoint(self) -> Endpoint:
+        await anyio.lowlevel.checkpoint()
+        return self.endpoints[0]
+
+    async def aclose(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.closed += 1
+
+
+def at(fake: FakeOpenAI, key: str) -> Endpoint:
+    return Endpoint(base_url=fake.base_url, api_key=key, pid=1, model="local")
+
+
+@pytest.mark.parametrize("asked", [{"chatbots_local": True}, {"openai_model": "local"}])
+async def test_asked_for_by_name_the_local_model_answers(
+    asked: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FakeOpenAI(api_key="one") as fake, FakeOpenAI(api_key="two") as restarted:
+        local = Local(at(fake, "one"), at(restarted, "two"))
+
+        async def found(_: Settings) -> Local:
+            return local
+
+        monkeypatch.setattr(app, "local_model", found)
+        settings = Settings(openai_base_url="http://elsewhere.invalid/v1", **asked)
+        async with Chatbots(settings) as bots:
+            await bots.stateless().ask("Hi")
+            local.endpoints.pop(0)
+            await bots.stateless().ask("Where are you?")
+            await fake.until(lambda: fake.open_connections == 0)
+        assert fake.calls[0].json["model"] == "local"
+        assert len(restarted.calls) == 1
+        assert local.closed == 1
+        await restarted.until(lambda: restarted.open_connections == 0)
+
+
+async def test_cancelled_it_gives_everything_back_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with FakeOpenAI() as fake:
+        local = Local(at(fake, "any"))
+
+        async def found(_: Settings) -> Local:
+            return local
+
+        monkeypatch.setattr(app, "local_model", found)
+        with anyio.CancelScope() as scope:
+            async with Chatbots(Settings(chatbots_local=True)) as bots:
+                await bots.stateless().ask("Hi")
+                scope.cancel()
+                await anyio.sleep_forever()
+        assert local.closed == 1
+        await fake.until(lambda: fake.open_connections == 0)
+
+
+async def test_a_local_model_that_was_never_asked_is_never_looked_for() -> None:
+    async with Chatbots(Settings(chatbots_local=True)):
+        pass
+
+
+async def test_a_local_model_that_is_not_here_is_an_error_of_the_turn(tmp_path: Path) -> None:
+    settings = Settings(chatbots_local=True, chatbots_cache=tmp_path)
+    async with Chatbots(settings) as bots:
+        with pytest.raises(ConfigurationError, match="chatbots models pull") as caught:
+            await bots.stateless().ask("Hi")
+    assert caught.value.code == "weights_missing"
+
+
+async def test_a_file_of_ones_own_is_the_local_model(tmp_path: Path) -> None:
+    path = tmp_path / "mine.gguf"
+    path.write_bytes(b"GGUF...")
+    settings = Settings(chatbots_local_model=path)
+    assert find_weights(settings) == path
+    model = await local_model(settings)
+    await model.aclose()
+
+
+def test_weights_are_looked_for_in_the_cache_of_the_settings(tmp_path: Path) -> None:
+    store, weights = weights_of(Settings(chatbots_cache=tmp_path))
+    assert store.place(weights) == tmp_path / "models" / weights.file
+    assert find_weights(Settings(chatbots_cache=tmp_path)) is None
+
+
+# Without a loop of one's own
+
+
+def test_a_plain_program_asks_in_one_call() -> None:
+    with answering() as fake:
+        fake.answer("Paris.")
+        assert ask_sync("Capital of France?", settings=settings_for(fake)).text == "Paris."
+
+
+async def test_a_notebooks_cell_asks_while_its_own_loop_runs() -> None:
+    with answering() as fake:
+        assert ask_sync("Hi", settings=settings_for(fake), model="m").text == "Hi"
+        assert fake.calls[0].json["model"] == "m"
+
+
+def test_asked_in_one_call_a_failure_raises_as_itself() -> None:
+    with answering() as fake:
+        fake.answer(status=401, error="No.")
+        with pytest.raises(ChatError) as caught:
+            ask_sync("Hi", settings=settings_for(fake))
+    assert caught.value.code == "upstream_auth"
+
+
+def test_asked_in_one_call_nobody_to_ask_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
+        ask_sync("Hi", settings=Settings())
+
+
+# What it costs
+
+
+def test_nothing_of_the_sdk_is_imported_before_the_first_turn() -> None:
+    code = (
+        "import sys\n"
+        "from chatbots import Chatbots, Settings\n"
+        "bots = Chatbots(Settings(openai_api_key='k'))\n"
+        "bots.memory()\n"
+        "print([name for name in ('openai', 'httpx2', 'numpy') if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+    assert done.stdout == "[]\n", done.stderr
