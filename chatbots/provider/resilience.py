@@ -28,9 +28,14 @@ _BACKOFF: Final = 0.5
 """Seconds before the second try, at most; doubled before each further one."""
 
 _TIMEOUT_STATUS: Final = frozenset({408, 504})
-_NO_QUOTA: Final = frozenset({"insufficient_quota", "credit_balance_exhausted"})
-_TOO_LONG: Final = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-
+_BY_CODE: Final[dict[object, str]] = {
+    "insufficient_quota": "quota_exhausted",
+    "credit_balance_exhausted": "quota_exhausted",
+    "context_length_exceeded": "context_too_long",
+    "exceed_context_size_error": "context_too_long",
+    "content_filter": "content_filtered",
+    "model_not_found": "model_not_available",
+}
 _BY_STATUS: Final = {
     400: "invalid_request",
     401: "upstream_auth",
@@ -45,8 +50,6 @@ _HINTS: Final = {
     "model_not_available": "Name another with --model or OPENAI_MODEL.",
     "quota_exhausted": "Add credit to the account, or use another key.",
     "context_too_long": "Shorten the prompt, or begin a new session.",
-    "upstream_tls": "Check the host's name, or add its authority with SSL_CERT_FILE.",
-    "upstream_unreachable": "Check the network and the base URL.",
 }
 
 
@@ -145,17 +148,8 @@ def _broke_off(error: httpx2.TransportError) -> ChatError:
 
 def of_code(code: object, said: str, *, status: int | None = None) -> ChatError:
     """Return the error for what a server *said* with an error *code*, in a body or in a stream."""
-    if code in _NO_QUOTA:
-        kind = "quota_exhausted"
-    elif code in _TOO_LONG:
-        kind = "context_too_long"
-    elif code == "content_filter":
-        kind = "content_filtered"
-    elif code == "model_not_found":
-        kind = "model_not_available"
-    else:
-        kind = _BY_STATUS.get(status or 0, "upstream_error")
-    message = f"{_MEANS.get(kind, 'The model server failed')}{_quoted(said, status)}"
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(status or 0, "upstream_error")
+    message = f"{_MEANS[kind]}{_quoted(said, status)}"
     if kind == "invalid_request":
         return InvalidRequest(kind, message)
     return ProviderError(kind, message, hint=_HINTS.get(kind))
@@ -217,14 +211,14 @@ def _of_connection(error: Exception, key: str) -> ChatError:
             return ProviderError(
                 "upstream_tls",
                 f"The certificate of {_host(error)} is refused: {cause.verify_message}.",
-                hint=_HINTS["upstream_tls"],
+                hint="Check the host's name, or add its authority with SSL_CERT_FILE.",
             )
         cause = cause.__cause__ or cause.__context__
     said = telemetry.redact(str(error.__cause__ or error), key)
     return ProviderError(
         "upstream_unreachable",
         f"No connection to the model's server at {_host(error)}: {_short(said)}.",
-        hint=_HINTS["upstream_unreachable"],
+        hint="Check the network and the base URL.",
     )
 
 
