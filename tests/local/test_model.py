@@ -247,7 +247,7 @@ async def test_a_helper_that_cannot_start_says_why(tmp_path: Path, mode: str, sa
             caught.value
         )
         await model.aclose()
-        assert running(state) == []
+        await eventually(lambda: running(state) == [])
 
 
 async def test_a_helper_that_hangs_on_its_start_is_ended_within_the_bound(tmp_path: Path) -> None:
