@@ -53,7 +53,12 @@ async def no_helper_is_left(folder: Path) -> AsyncGenerator[Path]:
 
 def starts(state: Path) -> list[int]:
     """Return the pids of the helpers that were started."""
-    return [int(line) for line in (state / "starts").read_text().split()]
+    file = state / "starts"
+    return (
+        [int(line) for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        if file.exists()
+        else []
+    )
 
 
 def lives(pid: int) -> bool:
@@ -71,7 +76,7 @@ def lives(pid: int) -> bool:
     return True
 
 
-async def eventually(condition: Callable[[], bool], *, within: float = 10) -> None:
+async def eventually(condition: Callable[[], bool], *, within: float = 30) -> None:
     with anyio.fail_after(within):
         while not condition():  # noqa: ASYNC110 (another process's doing)
             await anyio.sleep(0.01)

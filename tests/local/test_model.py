@@ -137,7 +137,7 @@ async def test_a_user_killed_outright_gives_its_lease_back(tmp_path: Path) -> No
 async def test_two_commands_that_start_at_once_start_one_helper(tmp_path: Path) -> None:
     async with no_helper_is_left(tmp_path) as state:
         users = [another_user(tmp_path, mode="slow") for _ in range(3)]
-        await eventually((state / "starts").exists)
+        await eventually(lambda: bool(starts(state)))
         (state / "go").touch()
         pids: set[int] = set()
         for user in users:
@@ -176,7 +176,7 @@ async def test_closing_while_the_helper_starts_waits_for_it(tmp_path: Path) -> N
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(start)
-            await eventually((state / "starts").exists)
+            await eventually(lambda: bool(starts(state)))
             tasks.start_soon(close)
             await anyio.sleep(0.05)
             (state / "go").touch()
@@ -291,7 +291,7 @@ async def test_a_cancelled_start_leaves_a_helper_that_ends_by_itself(tmp_path: P
         model = local_model(tmp_path, mode="slow")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(model.endpoint)
-            await eventually((state / "starts").exists)
+            await eventually(lambda: bool(starts(state)))
             tasks.cancel_scope.cancel()
         await model.aclose()
         (state / "go").touch()
@@ -301,7 +301,7 @@ async def test_a_cancelled_start_leaves_a_helper_that_ends_by_itself(tmp_path: P
 async def test_a_helper_whose_starter_died_is_waited_for_by_the_next_user(tmp_path: Path) -> None:
     async with no_helper_is_left(tmp_path) as state:
         with another_user(tmp_path, mode="slow", idle=30) as starter:
-            await eventually((state / "starts").exists)
+            await eventually(lambda: bool(starts(state)))
             starter.kill()
         model = local_model(tmp_path)
         async with anyio.create_task_group() as tasks:

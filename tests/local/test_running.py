@@ -40,7 +40,7 @@ async def test_a_helper_that_still_loads_is_told_without_an_address(tmp_path: Pa
         model = local_model(tmp_path, mode="slow")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(model.endpoint)
-            await eventually((state / "starts").exists)
+            await eventually(lambda: bool(starts(state)))
             [one] = running(state)
             assert (one.pid, one.base_url) == (starts(state)[0], None)
             (state / "go").touch()

@@ -106,7 +106,7 @@ async def test_while_another_starts_it_one_waits_and_finds_it(tmp_path: Path) ->
             for each, lease in zip((one, other), leases, strict=True):
                 await lease.take()
                 tasks.start_soon(each.find_or_start, lease)
-            await eventually((state / "starts").exists)
+            await eventually(lambda: bool(starts(state)))
             (state / "go").touch()
         assert len(starts(state)) == 1
         for lease in leases:
@@ -123,7 +123,7 @@ async def test_what_a_killed_helper_left_is_not_taken_for_the_one_that_loads(
         await lease.take()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(one.find_or_start, lease)
-            await eventually((state / "starts").exists)
+            await eventually(lambda: bool(starts(state)))
             assert lease.current() is None
             (state / "go").touch()
         current = lease.current()
@@ -142,7 +142,7 @@ async def test_whoever_only_waits_for_another_starter_does_not_kill_its_helper(
         await first.take()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(one.find_or_start, first)
-            await eventually((state / "starts").exists)
+            await eventually(lambda: bool(starts(state)))
             with pytest.raises(ConfigurationError, match="not ready"):
                 await hasty.find_or_start(second)
             (state / "go").touch()
