@@ -14,6 +14,7 @@ from chatbots.cli.main import main
 from chatbots.version import VERSION
 
 ROOT = Path(__file__).parent.parent
+SCRIPT = ROOT / "chatbots" / "__main__.py"
 
 
 def test_it_is_the_console_script(
@@ -21,13 +22,13 @@ def test_it_is_the_console_script(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["chatbots", "--version"])
     with pytest.raises(SystemExit) as caught:
-        runpy.run_module("chatbots", run_name="__main__")
+        runpy.run_path(str(SCRIPT), run_name="__main__")
     assert caught.value.code == 0
     assert capsys.readouterr().out == f"chatbots {VERSION}\n"
 
 
 def test_importing_it_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    runpy.run_module("chatbots.__main__")
+    runpy.run_path(str(SCRIPT))
     assert capsys.readouterr() == ("", "")
 
 
