@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Final, TypeAlias
 
 import anyio
@@ -13,7 +14,9 @@ import msgspec
 
 from chatbots.testing import bodies
 from chatbots.testing.bodies import ChatBodies, Json
-from chatbots.testing.http1 import JSON, Exchange
+from chatbots.testing.faults import names
+from chatbots.testing.faults.steps import Script, play
+from chatbots.testing.http1 import EVENT_STREAM, JSON, Exchange
 from chatbots.testing.requests import ChatRequest
 
 Pieces: TypeAlias = "str | Iterable[str] | AsyncIterable[str]"
@@ -22,7 +25,6 @@ Pieces: TypeAlias = "str | Iterable[str] | AsyncIterable[str]"
 Rule: TypeAlias = "Callable[[ChatRequest], Answer]"
 """What is answered when no answer is queued."""
 
-EVENT_STREAM: Final = "text/event-stream; charset=utf-8"
 WORD: Final = re.compile(r"\s*\S+(?:\s+$)?|\s+")
 ERROR_KINDS: Final[Mapping[int, tuple[str, str | None]]] = {
     401: ("invalid_request_error", "invalid_api_key"),
@@ -46,6 +48,8 @@ class Answer:
     `refusal`: the text is said in the field `refusal`.
     `drop_after`: the connection is reset after so many pieces,
     in the middle of the body where the answer is whole.
+    `fault`: what goes wrong, such as `midstream-reset:20`; docs/fake-server.md lists the names.
+    Pieces a test hands out are then collected before anything is sent.
     """
 
     text: Pieces = ""
@@ -58,8 +62,13 @@ class Answer:
     usage: Mapping[str, object] = field(default_factory=dict[str, object])
     refusal: bool = False
     drop_after: int | None = None
+    fault: str | None = None
 
     def __post_init__(self) -> None:
+        if self.fault is not None:
+            names.find(self.fault)
+            if self.status != 200 or self.drop_after is not None:
+                raise ValueError("An answer has a fault=, or a status= or drop_after=, not both.")
         if self.error is not None and self.status == 200:
             raise ValueError("An answer with an error needs a status, such as status=500.")
         if self.status != 200 and self.text != "":
@@ -71,8 +80,15 @@ def echo(request: ChatRequest) -> Answer:
     return Answer(text=request.last_said)
 
 
-async def give(answer: Answer, request: ChatRequest, exchange: Exchange, created: int) -> None:
-    """Answer *request* as scripted."""
+def failing(answer: Answer, fault: str) -> Answer:
+    """Return *answer* with a fault in place of its own."""
+    return replace(answer, fault=fault, status=200, error=None, drop_after=None)
+
+
+async def give(
+    answer: Answer, request: ChatRequest, exchange: Exchange, created: int, seed: int = 0
+) -> None:
+    """Answer *request* as scripted; *seed* draws what a fault leaves to chance."""
     if answer.hold is not None:
         await answer.hold.wait()
     number = exchange.call.number
@@ -87,12 +103,40 @@ async def give(answer: Answer, request: ChatRequest, exchange: Exchange, created
         said_in="refusal" if answer.refusal else "content",
         include_usage=request.include_usage,
     )
-    if answer.status != 200:
+    if answer.fault is not None:
+        await spoil(answer, request, exchange, sheet, headers, seed)
+    elif answer.status != 200:
         await fail(answer, exchange, headers)
     elif request.stream:
         await stream(answer, request, exchange, sheet, headers)
     else:
         await say_at_once(answer, request, exchange, sheet, headers)
+
+
+async def spoil(
+    answer: Answer,
+    request: ChatRequest,
+    exchange: Exchange,
+    sheet: ChatBodies,
+    headers: Mapping[str, str],
+    seed: int,
+) -> None:
+    """Send the answer with its fault."""
+    pieces = [piece async for piece in handed_out(answer.text)]
+    script = Script(
+        request=request,
+        sheet=sheet,
+        pieces=pieces,
+        finish_reason=answer.finish_reason,
+        usage=count(answer, request, len(pieces)),
+        headers=headers,
+        host=exchange.call.headers.get("host", ""),
+        target=exchange.call.target,
+        chance=Random(f"{seed}/{exchange.call.number}"),  # noqa: S311 (no secret)
+    )
+    fault = answer.fault or names.OK
+    exchange.call.fault = "" if fault == names.OK else fault
+    await play(names.find(fault).steps(script), exchange, answer.delay)
 
 
 async def fail(answer: Answer, exchange: Exchange, headers: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ Source: the API reference for chat completions, chat completion chunks, models a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -23,7 +23,7 @@ class ChatBodies(Struct, frozen=True, kw_only=True):
     """One chat completion's bodies: the whole answer, or its chunks in order.
 
     `created` is in seconds since 1970; `said_in` is the field that holds the text,
-    `content` or `refusal`.
+    `content` or `refusal`; `more` is the text of a field beside it, `obfuscation`.
     """
 
     id: str
@@ -31,11 +31,16 @@ class ChatBodies(Struct, frozen=True, kw_only=True):
     model: str
     said_in: str = "content"
     include_usage: bool = False
+    more: str = ""
 
-    def whole(self, text: str, finish_reason: str | None, usage: Json) -> Json:
+    def whole(
+        self, text: str, finish_reason: str | None, usage: Json, tool_calls: Sequence[Json] = ()
+    ) -> Json:
         """Return a `chat.completion`."""
         message: Json = {"role": "assistant", "content": None, "refusal": None, "annotations": []}
         message[self.said_in] = text
+        if tool_calls:
+            message |= {"content": text or None, "tool_calls": [*tool_calls]}
         return {
             **self._head("chat.completion"),
             "choices": [
@@ -54,21 +59,29 @@ class ChatBodies(Struct, frozen=True, kw_only=True):
         delta: Json = {"role": "assistant", "content": "", "refusal": None}
         if self.said_in == "refusal":
             delta = {"role": "assistant", "content": None, "refusal": ""}
-        return self._chunk(delta)
+        return self.chunk(delta)
 
     def piece(self, text: str) -> Json:
         """Return the chunk that carries *text*."""
-        return self._chunk({self.said_in: text})
+        return self.chunk({self.said_in: text})
 
     def closing(self, finish_reason: str) -> Json:
         """Return the chunk that says why the answer ends."""
-        return self._chunk({}, finish_reason)
+        return self.chunk({}, finish_reason)
 
     def accounting(self, usage: Json) -> Json:
         """Return the chunk without choices that only counts tokens."""
         return {**self._head("chat.completion.chunk"), "choices": [], "usage": usage}
 
+    def chunk(self, delta: Json, finish_reason: str | None = None) -> Json:
+        """Return a `chat.completion.chunk` with this delta."""
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        chunk: Json = {**self._head("chat.completion.chunk"), "choices": [choice]}
+        # With include_usage every chunk has the field, null in all but the last.
+        return {**chunk, "usage": None} if self.include_usage else chunk
+
     def _head(self, kind: str) -> Json:
+        more: Json = {"obfuscation": self.more} if self.more else {}
         return {
             "id": self.id,
             "object": kind,
@@ -76,13 +89,8 @@ class ChatBodies(Struct, frozen=True, kw_only=True):
             "model": self.model,
             "service_tier": "default",
             "system_fingerprint": FINGERPRINT,
+            **more,
         }
-
-    def _chunk(self, delta: Json, finish_reason: str | None = None) -> Json:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        chunk: Json = {**self._head("chat.completion.chunk"), "choices": [choice]}
-        # With include_usage every chunk has the field, null in all but the last.
-        return {**chunk, "usage": None} if self.include_usage else chunk
 
 
 def usage(prompt_tokens: int, completion_tokens: int) -> Json:

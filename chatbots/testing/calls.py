@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 import msgspec
+
+
+@dataclass(eq=False, kw_only=True)
+class Moments:
+    """When what happened to a call, in seconds of a clock of no date."""
+
+    arrived: float = field(default_factory=time.monotonic)
+    struck: float | None = None
+    """When the answer began to be wrong, and after how many bytes of it."""
+    struck_at_byte: int = 0
+    hung_up: float | None = None
+
+    def after(self, moment: float | None) -> float | None:
+        """Return the seconds from the arrival to *moment*."""
+        return None if moment is None else round(moment - self.arrived, 3)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -32,10 +48,16 @@ class Call:
     """Bytes of the answer, headers included, that the socket has taken."""
     blocked: bool = False
     """Whether the server waits just now because the client does not read."""
-    hung_up: bool = False
-    """Whether the client closed the connection before the answer was whole."""
+    fault: str = ""
+    """What is wrong with the answer, by its name; empty if nothing is."""
     finished: int | None = None
     """The answer's place in the order in which answers ended; None if it has not, or broke off."""
+    moments: Moments = field(default_factory=Moments)
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the client closed the connection before the answer was whole."""
+        return self.moments.hung_up is not None
 
     @property
     def path(self) -> str:

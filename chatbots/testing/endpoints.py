@@ -11,9 +11,10 @@ from urllib.parse import unquote
 import msgspec
 
 from chatbots.testing import bodies
-from chatbots.testing.answers import Answer, Rule, give
+from chatbots.testing.answers import Answer, Rule, failing, give
 from chatbots.testing.bodies import Json
 from chatbots.testing.embeddings import embeddings
+from chatbots.testing.faults.names import PREFIX, Sequences
 from chatbots.testing.http1 import JSON, Exchange, Player
 from chatbots.testing.requests import ChatRequest, EmbeddingRequest, Refusal, read
 
@@ -27,21 +28,25 @@ class Endpoints:
     """Answers a request by its path: the player of every exchange that was not scripted.
 
     *queue* holds what the next chat calls get, *rule* makes the answer when it is empty.
-    *models* None lets any model exist.
+    *models* None lets any model exist; one called `fault:NAME` always does, and fails that way.
+    *seed* draws what a fault leaves to chance.
     """
 
     def __init__(
         self,
-        queue: deque[Answer | Player],
+        queue: deque[Answer | Player | str],
         rule: Rule,
         *,
         api_key: str | None,
         models: Sequence[str] | None,
+        seed: int = 0,
     ) -> None:
         self._queue = queue
         self._rule = rule
         self._api_key = api_key
         self._models = models
+        self._seed = seed
+        self._sequences = Sequences()
         self._routes: Mapping[str, Mapping[str, Handler]] = {
             "/v1/chat/completions": {"POST": self._chat},
             "/v1/embeddings": {"POST": self._embed},
@@ -98,12 +103,22 @@ class Endpoints:
                 "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
                 param="stream_options",
             )
-        self._check_model(request.model)
-        answer = self._queue.popleft() if self._queue else self._rule(request)
+        answer = self._next(request)
         if isinstance(answer, Answer):
-            await give(answer, request, exchange, created=int(time.time()))
+            await give(answer, request, exchange, created=int(time.time()), seed=self._seed)
         else:
             await answer(exchange)
+
+    def _next(self, request: ChatRequest) -> Answer | Player:
+        if request.model.startswith(PREFIX):
+            try:
+                fault = self._sequences.next_of(request.model.removeprefix(PREFIX))
+            except ValueError as error:
+                raise Refusal(404, str(error), param="model", code="model_not_found") from error
+            return failing(self._rule(request), fault)
+        self._check_model(request.model)
+        answer = self._queue.popleft() if self._queue else self._rule(request)
+        return failing(self._rule(request), answer) if isinstance(answer, str) else answer
 
     async def _embed(self, exchange: Exchange) -> None:
         request = read(exchange.call.body, EmbeddingRequest)

@@ -26,6 +26,7 @@ from anyio.abc import TaskGroup
 from chatbots.testing.answers import Answer, Pieces, Rule, echo
 from chatbots.testing.calls import Call
 from chatbots.testing.endpoints import Endpoints
+from chatbots.testing.faults.names import placed, sequence
 from chatbots.testing.http1 import Connection, Player, Record
 from chatbots.testing.sockets import LOOPBACK, Listener, Wire
 
@@ -39,6 +40,9 @@ class FakeOpenAI:
     *rule*: what is answered when nothing is queued; by default what the user said last.
     *send_buffer*: bytes the kernel buffers for a connection; small, it shows early (in
     `Call.blocked`) that a client has stopped reading.
+    *seed* draws what a fault leaves to chance.
+    *player*: who answers every request in place of the API, such as a `Replay`.
+    *log* is called with each call when it is over.
     Entering raises `OSError` if the port is taken.
     """
 
@@ -50,6 +54,9 @@ class FakeOpenAI:
         models: Sequence[str] | None = None,
         rule: Rule = echo,
         send_buffer: int | None = None,
+        seed: int = 0,
+        player: Player | None = None,
+        log: Callable[[Call], None] | None = None,
     ) -> None:
         self.connections = 0
         """TCP connections accepted so far."""
@@ -58,9 +65,11 @@ class FakeOpenAI:
         self.base_url = ""
         self._port = port
         self._send_buffer = send_buffer
-        self._queue: deque[Answer | Player] = deque()
-        self._endpoints = Endpoints(self._queue, rule, api_key=api_key, models=models)
-        self._record = Record()
+        self._queue: deque[Answer | Player | str] = deque()
+        self._player = player or Endpoints(
+            self._queue, rule, api_key=api_key, models=models, seed=seed
+        )
+        self._record = Record(log)
         self._tasks: TaskGroup
 
     async def __aenter__(self) -> Self:
@@ -102,8 +111,13 @@ class FakeOpenAI:
         usage: Mapping[str, object] | None = None,
         refusal: bool = False,
         drop_after: int | None = None,
+        fault: str | None = None,
+        after: float | None = None,
     ) -> None:
-        """Queue an answer for the next chat call; `Answer` says what each value does."""
+        """Queue an answer for the next chat call; `Answer` says what each value does.
+
+        `answer(text, fault="midstream-reset", after=2)` is `fault="midstream-reset:2"`.
+        """
         self._queue.append(
             Answer(
                 text=text,
@@ -116,8 +130,17 @@ class FakeOpenAI:
                 usage=usage or {},
                 refusal=refusal,
                 drop_after=drop_after,
+                fault=placed(fault, after),
             )
         )
+
+    def fault(self, faults: str) -> None:
+        """Let the next chat calls fail: `fault("429-s:7")`, or in turn `fault("500,500,ok")`.
+
+        What a fault lets through of an answer is the rule's.
+        Raises `ValueError` for a name that does not exist.
+        """
+        self._queue.extend(sequence(faults))
 
     def play(self, player: Player) -> None:
         """Queue a function that answers the next chat call by hand, down to the bytes."""
@@ -157,7 +180,7 @@ class FakeOpenAI:
 
     async def _serve(self, wire: Wire, number: int) -> None:
         try:
-            await Connection(number, wire, self._record).serve(self._endpoints)
+            await Connection(number, wire, self._record).serve(self._player)
         finally:
             self.open_connections -= 1
             self._record.changes.announce()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, TypeAlias
 
@@ -16,15 +17,17 @@ Player: TypeAlias = "Callable[[Exchange], Awaitable[None]]"
 """Answers one request, down to the bytes and their timing."""
 
 JSON: Final = "application/json"
+EVENT_STREAM: Final = "text/event-stream; charset=utf-8"
 
 
 class Record:
     """Everything that was asked, in order; shared by all connections of a server."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Callable[[Call], None] | None = None) -> None:
         self.calls: list[Call] = []
         self.changes = Changes()
         self.finished = 0
+        self._log = log
 
     def arrived(self, connection: int, request: h11.Request, body: bytes) -> Call:
         """Note down a request."""
@@ -40,6 +43,11 @@ class Record:
         self.changes.announce()
         return call
 
+    def over(self, call: Call) -> None:
+        """Hand the call to the log: nothing more happens to it."""
+        if self._log is not None:
+            self._log(call)
+
     def ended(self, call: Call) -> None:
         """Note down that the server has said all it was to say."""
         self.finished += 1
@@ -48,8 +56,8 @@ class Record:
 
     def broken_off(self, call: Call) -> None:
         """Note down that the client hung up, unless the answer was already whole."""
-        if call.finished is None:
-            call.hung_up = True
+        if call.finished is None and not call.hung_up:
+            call.moments.hung_up = time.monotonic()
             self.changes.announce()
 
 
@@ -104,6 +112,17 @@ class Exchange:
         """Break the connection when the answer returns: the client sees a reset."""
         self._keeps_alive = False
         self._wire.break_on_close()
+
+    def struck(self) -> None:
+        """Note down that from here on the answer is not what it should be."""
+        self.call.moments.struck = time.monotonic()
+        self.call.moments.struck_at_byte = self.call.sent_bytes
+
+    def passed_on(self) -> None:
+        """Say that the raw bytes were one whole response: the connection goes on."""
+        for event in (head(200, {"content-length": "0"}), h11.EndOfMessage()):
+            self._protocol.send(event)
+        self._keeps_alive = True
 
     def sent_chunk(self) -> None:
         """Count a piece of the text as sent."""
@@ -190,15 +209,18 @@ class Connection:
         self._protocol.receive_data(await self._wire.receive())
 
     async def _answer(self, exchange: Exchange, player: Player) -> None:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._watch, exchange, tasks.cancel_scope)
-            try:
-                await player(exchange)
-            except anyio.BrokenResourceError:
-                self._record.broken_off(exchange.call)
-            else:
-                self._record.ended(exchange.call)
-            tasks.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._watch, exchange, tasks.cancel_scope)
+                try:
+                    await player(exchange)
+                except anyio.BrokenResourceError:
+                    self._record.broken_off(exchange.call)
+                else:
+                    self._record.ended(exchange.call)
+                tasks.cancel_scope.cancel()
+        finally:
+            self._record.over(exchange.call)
 
     async def _watch(self, exchange: Exchange, answering: anyio.CancelScope) -> None:
         # Reading on while answering is the only way to see a client close its end.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -65,6 +65,29 @@ class StreamOptions(Struct):
     include_usage: bool = False
 
 
+class Tool(Struct):
+    """A function the model may call; `parameters` is a JSON schema."""
+
+    name: str
+    parameters: dict[str, Any] = {}  # msgspec makes a fresh one each time
+
+    @property
+    def properties(self) -> dict[str, dict[str, object]]:
+        """The schema of each parameter."""
+        return dict(self.parameters.get("properties", {}))
+
+    @property
+    def required(self) -> list[str]:
+        """The parameters a call must have."""
+        return list(self.parameters.get("required", []))
+
+
+class Offer(Struct):
+    """An entry of `tools`."""
+
+    function: Tool | None = None
+
+
 class ChatRequest(Struct):
     """The body of `POST /v1/chat/completions`."""
 
@@ -76,6 +99,12 @@ class ChatRequest(Struct):
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
+    tools: list[Offer] | None = None
+
+    @property
+    def offered(self) -> list[Tool]:
+        """The functions the model may call."""
+        return [offer.function for offer in self.tools or [] if offer.function is not None]
 
     @property
     def include_usage(self) -> bool:

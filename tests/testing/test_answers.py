@@ -9,7 +9,7 @@ import pytest
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
 
-from chatbots.testing.answers import Answer, echo
+from chatbots.testing.answers import Answer, echo, failing
 from chatbots.testing.fake_openai import FakeOpenAI
 from chatbots.testing.requests import ChatRequest, Said
 
@@ -274,3 +274,42 @@ def test_an_error_needs_a_status_and_an_error_status_no_text() -> None:
 def test_echo_answers_with_what_was_said_last() -> None:
     request = ChatRequest(model="m", messages=[Said(role="user", content="Hi")])
     assert echo(request) == Answer(text="Hi")
+
+
+def test_a_fault_must_exist_and_stands_in_no_answer_that_fails_already() -> None:
+    with pytest.raises(ValueError, match="did you mean midstream-reset"):
+        Answer(text="Hello.", fault="midstream-rest")
+    for more in ({"status": 500}, {"drop_after": 1}):
+        with pytest.raises(ValueError, match="not both"):
+            Answer(fault="reset", **more)  # type: ignore[arg-type]  # one of two, both numbers
+
+
+def test_a_failing_answer_fails_in_one_way() -> None:
+    assert failing(Answer(status=500), "hang") == Answer(fault="hang")
+
+
+async def test_pieces_a_test_hands_out_are_collected_before_a_fault() -> None:
+    async def pieces() -> AsyncGenerator[str]:
+        yield "Hel"
+        yield "lo"
+
+    async with FakeOpenAI() as fake, sdk(fake) as client:
+        fake.answer(pieces(), fault="no-done")
+        chunks = [chunk async for chunk in await streamed(client)]
+        assert [c.choices[0].delta.content for c in chunks] == ["", "Hel", "lo", None]
+        assert (fake.calls[0].fault, fake.calls[0].sent_chunks) == ("no-done", 2)
+
+
+async def test_a_delay_is_waited_for_in_a_fault_too() -> None:
+    async with FakeOpenAI() as fake, sdk(fake) as client:
+        fake.answer("a b", fault="one-packet", delay=0.05)
+        started = time.monotonic()
+        assert len([chunk async for chunk in await streamed(client)]) == 4
+        assert time.monotonic() - started >= 0.05
+
+
+async def test_no_fault_is_none() -> None:
+    async with FakeOpenAI() as fake, sdk(fake) as client:
+        fake.answer("Hello.", fault="ok")
+        assert (await whole(client)).choices[0].message.content == "Hello."
+        assert fake.calls[0].fault == ""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from chatbots.testing.calls import Call, Changes
+from chatbots.testing.calls import Call, Changes, Moments
 
 
 def call(target: str = "/v1/models", body: bytes = b"") -> Call:
@@ -49,3 +49,16 @@ async def test_every_announcement_makes_everybody_look_again() -> None:
             facts.append(2)
             changes.announce()
     assert seen == [1, 2]
+
+
+def test_moments_are_told_in_seconds_after_the_arrival() -> None:
+    moments = Moments(arrived=10.0, hung_up=12.3456)
+    assert moments.after(moments.hung_up) == 2.346
+    assert moments.after(moments.struck) is None
+
+
+def test_a_call_is_not_hung_up_before_it_is() -> None:
+    one = call()
+    assert not one.hung_up
+    one.moments.hung_up = 1.0
+    assert one.hung_up

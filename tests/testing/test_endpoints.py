@@ -184,3 +184,27 @@ async def test_every_answer_has_a_request_id() -> None:
     async with FakeOpenAI() as fake:
         ids = {(await ask(fake, "GET", "/v1/models")).headers["x-request-id"] for _ in range(3)}
         assert len(ids) == 3
+
+
+async def test_a_model_may_be_a_sequence_of_faults_that_starts_again() -> None:
+    asked = {"model": "fault:500,429-s:7,ok", "messages": SAID}
+    async with FakeOpenAI(models=["m"]) as fake:
+        fake.answer("For another model.")
+        got = [await ask(fake, "POST", "/v1/chat/completions", json=asked) for _ in range(4)]
+        assert [response.status_code for response in got] == [500, 429, 200, 500]
+        assert got[1].headers["retry-after"] == "7"
+        assert got[2].json()["choices"][0]["message"]["content"] == "Hi"
+        assert [call.fault for call in fake.calls] == ["500", "429-s:7", "", "500"]
+
+
+async def test_a_model_that_is_no_fault_is_told_what_is_wrong() -> None:
+    async with FakeOpenAI() as fake:
+        for model, said in (
+            ("fault:nope", "No fault is called 'nope'"),
+            ("fault:", "--fault list"),
+        ):
+            response = await ask(
+                fake, "POST", "/v1/chat/completions", json={"model": model, "messages": SAID}
+            )
+            assert response.status_code == 404
+            assert said in response.json()["error"]["message"]

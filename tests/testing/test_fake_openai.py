@@ -6,12 +6,15 @@ from urllib.parse import urlsplit
 
 import anyio
 import httpx2
+import openai
 import pytest
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
 
 from chatbots.testing.answers import Answer
+from chatbots.testing.calls import Call
 from chatbots.testing.fake_openai import FakeOpenAI
+from chatbots.testing.http1 import Exchange
 from chatbots.testing.requests import ChatRequest
 
 SAID: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
@@ -161,3 +164,56 @@ async def test_cancelling_the_test_ends_the_server() -> None:
         async with FakeOpenAI():
             await anyio.sleep_forever()
     assert scope.cancelled_caught
+
+
+async def test_faults_are_queued_like_answers() -> None:
+    async with FakeOpenAI() as fake, sdk(fake) as client:
+        fake.fault("429-s:7,500")
+        fake.answer("Well.")
+        with pytest.raises(openai.RateLimitError) as limited:
+            await whole(client)
+        assert limited.value.response.headers["retry-after"] == "7"
+        with pytest.raises(openai.InternalServerError):
+            await whole(client)
+        assert (await whole(client)).choices[0].message.content == "Well."
+        assert [call.fault for call in fake.calls] == ["429-s:7", "500", ""]
+
+
+async def test_what_a_queued_fault_lets_through_is_the_rules_answer() -> None:
+    async with FakeOpenAI() as fake, sdk(fake) as client:
+        fake.fault("finish-length")
+        reply = await whole(client)
+        assert (reply.choices[0].message.content, reply.choices[0].finish_reason) == (
+            "Hi",
+            "length",
+        )
+
+
+async def test_an_answer_breaks_after_so_many_pieces() -> None:
+    async with FakeOpenAI() as fake, sdk(fake) as client:
+        fake.answer("a b c", fault="midstream-eof", after=2)
+        chunks = [chunk async for chunk in await streamed(client)]
+        assert [c.choices[0].delta.content for c in chunks] == ["", "a", " b"]
+
+
+async def test_a_fault_that_does_not_exist_is_refused_when_it_is_queued() -> None:
+    async with FakeOpenAI() as fake:
+        with pytest.raises(ValueError, match="No fault is called 'nope'"):
+            fake.fault("500,nope")
+
+
+async def test_a_player_can_answer_in_place_of_the_api() -> None:
+    async def teapot(exchange: Exchange) -> None:
+        await exchange.respond(418, b"", {})
+
+    async with FakeOpenAI(player=teapot) as fake, sdk(fake) as client:
+        with pytest.raises(openai.APIStatusError, match="418"):
+            await whole(client)
+
+
+async def test_the_log_gets_each_call_when_it_is_over() -> None:
+    over: list[Call] = []
+    async with FakeOpenAI(log=over.append) as fake, sdk(fake) as client:
+        await whole(client)
+        await fake.until(lambda: bool(over))
+        assert over == fake.calls

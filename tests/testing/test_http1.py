@@ -9,6 +9,7 @@ import h11
 import pytest
 from anyio.abc import SocketStream
 
+from chatbots.testing.calls import Call
 from chatbots.testing.fake_openai import FakeOpenAI
 from chatbots.testing.http1 import Exchange, Record
 
@@ -284,3 +285,38 @@ async def test_header_names_are_recorded_in_lower_case() -> None:
         await read_until(stream, b"fine")
         assert fake.calls[0].headers["x-odd"] == "1"
         assert fake.calls[0].method == "POST"
+
+
+async def test_a_whole_response_passed_on_leaves_the_connection_usable() -> None:
+    async def pass_on(exchange: Exchange) -> None:
+        await exchange.raw(b"HTTP/1.1 200 Fine\r\ncontent-length: 4\r\n\r\nfine")
+        exchange.passed_on()
+
+    async with FakeOpenAI(player=pass_on) as fake, dial(fake) as stream:
+        for _ in range(2):
+            await stream.send(post())
+            await read_until(stream, b"fine")
+        assert fake.connections == 1
+
+
+async def test_a_call_knows_when_its_answer_went_wrong_and_its_client_left() -> None:
+    async def strike(exchange: Exchange) -> None:
+        await exchange.start(200, {})
+        exchange.struck()
+        await exchange.send(b"wrong")
+        await anyio.sleep_forever()
+
+    over: list[Call] = []
+    async with FakeOpenAI(player=strike, log=over.append) as fake:
+        async with dial(fake) as stream:
+            await stream.send(post())
+            await read_until(stream, b"wrong\r\n")
+        with anyio.fail_after(5):
+            await fake.wait_for_hangup(fake.calls[0])
+            await fake.until(lambda: fake.open_connections == 0)
+    (call,) = over
+    moments = call.moments
+    assert call.sent_bytes - moments.struck_at_byte == len(b"5\r\nwrong\r\n")
+    assert moments.struck is not None
+    assert moments.hung_up is not None
+    assert moments.arrived <= moments.struck <= moments.hung_up

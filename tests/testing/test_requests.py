@@ -114,3 +114,15 @@ def test_there_is_no_vector_of_nothing(asked: str) -> None:
     with pytest.raises(Refusal) as refused:
         read(f'{{"model": "e", "input": {asked}}}'.encode(), EmbeddingRequest)
     assert str(refused.value.error["param"]).startswith("input")
+
+
+def test_the_functions_that_are_offered_are_read() -> None:
+    request = chat(
+        """{"model": "m", "messages": [{"role": "user", "content": "Hi"}], "tools": [
+        {"type": "function", "function": {"name": "f", "parameters":
+            {"properties": {"a": {"type": "string"}}, "required": ["a"]}}},
+        {"type": "custom"}, {"type": "function", "function": {"name": "g"}}]}"""
+    )
+    f, g = request.offered
+    assert (f.name, f.properties, f.required) == ("f", {"a": {"type": "string"}}, ["a"])
+    assert (g.properties, g.required) == ({}, [])
