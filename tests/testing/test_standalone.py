@@ -10,8 +10,11 @@ from pathlib import Path
 
 import anyio
 import httpx2
+import msgspec
 import pytest
 
+from chatbots.testing.fake_openai import FakeOpenAI
+from chatbots.testing.faults.names import FAULTS, sequence
 from chatbots.testing.requests import ChatRequest, Said
 from chatbots.testing.standalone import main, parser, rule, serve
 
@@ -51,6 +54,94 @@ async def test_it_prints_its_base_url_and_serves_until_it_is_told_to_end(
             signal.raise_signal(signal.SIGTERM)
     assert response.json()["choices"][0]["message"]["content"] == "Hello."
     assert refused.status_code == 401
+
+
+def test_faults_take_turns_as_well() -> None:
+    answer = rule(["One."], 0, ["500", "ok"])
+    assert [answer(HI).fault for _ in range(3)] == ["500", "ok", "500"]
+    assert rule(["One."], 0)(HI).fault is None
+
+
+def test_all_faults_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--fault", "list"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(FAULTS)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--fault", "nope"], "No fault is called 'nope'"),
+        (["--fault", "500,hang:3"], "hang takes no number"),
+        (["--record", "x"], "--record FILE and --to URL"),
+        (["--to", "http://127.0.0.1:1/v1"], "--record FILE and --to URL"),
+        (["--record", "x", "--to", "http://x/v1", "--replay", "y"], "two different things"),
+        (["--record", "x", "--to", "nonsense"], "no base URL"),
+    ],
+)
+def test_a_wrong_flag_is_one_line_and_status_2(
+    flags: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(flags) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert said in err
+
+
+def test_a_file_that_cannot_be_opened_is_one_line_and_status_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = str(tmp_path / "no" / "file")
+    for flags in (
+        ["--log", nowhere],
+        ["--replay", nowhere],
+        ["--record", nowhere, "--to", "http://x"],
+    ):
+        assert main(flags) == 1
+        err = capsys.readouterr().err
+        assert err.count("\n") == 1
+        assert f"cannot open {nowhere}: No such file" in err
+
+
+async def served(*flags: str) -> list[int]:
+    """Ask the program three times; return the statuses."""
+    arguments = parser().parse_args(list(flags))
+    read_end, write_end = os.pipe()
+    statuses: list[int] = []
+    with (
+        anyio.fail_after(10),
+        os.fdopen(read_end) as said,
+        os.fdopen(write_end, "w") as out,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(sys, "stdout", out)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(
+                serve, arguments, sequence(arguments.fault[0]) if arguments.fault else []
+            )
+            await anyio.wait_readable(read_end)
+            url = said.readline().strip()
+            async with httpx2.AsyncClient(trust_env=False) as client:
+                for _ in range(3):
+                    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+                    got = await client.post(f"{url}/chat/completions", json=body)
+                    statuses.append(got.status_code)
+            signal.raise_signal(signal.SIGTERM)
+    return statuses
+
+
+async def test_faults_a_log_a_recording_and_its_replay(tmp_path: Path) -> None:
+    log, talk = tmp_path / "log.jsonl", tmp_path / "talk.jsonl"
+    assert await served("--fault", "500,429-s:7,ok", "--log", str(log), "--seed", "3") == [
+        500,
+        429,
+        200,
+    ]
+    lines = [msgspec.json.decode(line) for line in log.read_bytes().splitlines()]
+    assert [line["fault"] for line in lines] == ["500", "429-s:7", None]
+    async with FakeOpenAI() as real:
+        real.fault("503")
+        assert await served("--record", str(talk), "--to", real.base_url) == [503, 200, 200]
+    assert await served("--replay", str(talk), "--speed", "0") == [503, 200, 200]
 
 
 def test_a_port_that_is_taken_is_one_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
