@@ -1,21 +1,45 @@
-"""Parts to test a bot with: a fake OpenAI server, a scripted model, contract suites."""
+"""Parts to test a bot with: a fake OpenAI server with faults, a scripted model, contract suites.
 
-from chatbots.testing.answers import Answer
-from chatbots.testing.calls import Call
-from chatbots.testing.fake_openai import FakeOpenAI
-from chatbots.testing.http1 import Exchange
-from chatbots.testing.scripted import CollectingSink, Gate, ScriptedModel
-from chatbots.testing.service_contract import ChatServiceContract
-from chatbots.testing.store_contract import SessionStoreContract
+Each name is imported on first use, so that the pytest plugin beside them costs next to nothing.
+"""
 
-__all__ = [
-    "Answer",
-    "Call",
-    "ChatServiceContract",
-    "CollectingSink",
-    "Exchange",
-    "FakeOpenAI",
-    "Gate",
-    "ScriptedModel",
-    "SessionStoreContract",
-]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chatbots.testing.answers import Answer as Answer
+    from chatbots.testing.calls import Call as Call
+    from chatbots.testing.fake_openai import FakeOpenAI as FakeOpenAI
+    from chatbots.testing.http1 import Exchange as Exchange
+    from chatbots.testing.recording import Recorder as Recorder, Replay as Replay
+    from chatbots.testing.scripted import (
+        CollectingSink as CollectingSink,
+        Gate as Gate,
+        ScriptedModel as ScriptedModel,
+    )
+    from chatbots.testing.service_contract import ChatServiceContract as ChatServiceContract
+    from chatbots.testing.store_contract import SessionStoreContract as SessionStoreContract
+
+_HOMES = {
+    "Answer": "answers",
+    "Call": "calls",
+    "ChatServiceContract": "service_contract",
+    "CollectingSink": "scripted",
+    "Exchange": "http1",
+    "FakeOpenAI": "fake_openai",
+    "Gate": "scripted",
+    "Recorder": "recording",
+    "Replay": "recording",
+    "ScriptedModel": "scripted",
+    "SessionStoreContract": "store_contract",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]
