@@ -1,4 +1,4 @@
-"""Write the pages that are made from the code: errors.md, settings.md, and .env.example.
+"""Write what is made from the code: errors.md, settings.md, .env.example, tables in fake-server.md.
 
 `--check` writes nothing and fails where a page is not what the code says.
 """
@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from chatbots.errors import ChatError
 from chatbots.settings import Settings
+from chatbots.testing.faults import names
 
 ROOT: Final = Path(__file__).parent.parent
 
@@ -72,6 +73,18 @@ A variable that is empty counts as not set.
 """
 
 
+def fake_server_page() -> str:
+    """Return the page of the fake server: written by hand, but for the tables of faults."""
+    written = (ROOT / "docs/fake-server.md").read_text("utf-8")
+    for mark, faults in (("before", names.BEFORE), ("inside", names.INSIDE)):
+        rows = [f"| `{names.shown(name)}` | {fault.about} |" for name, fault in faults.items()]
+        table = "\n".join(["| fault | what goes over the wire |", "| --- | --- |", *rows])
+        start, end = f"<!-- {mark}: made by `make docs` -->\n", f"\n<!-- end of {mark} -->"
+        head, _, rest = written.partition(start)
+        written = head + start + table + end + rest.partition(end)[2]
+    return written
+
+
 def example_file() -> str:
     """Return the example of a settings file: everything there is, nothing set."""
     lines = [
@@ -113,6 +126,7 @@ def _shown(field: FieldInfo) -> str:
 PAGES: Final = {
     "docs/errors.md": errors_page,
     "docs/settings.md": settings_page,
+    "docs/fake-server.md": fake_server_page,
     ".env.example": example_file,
 }
 
