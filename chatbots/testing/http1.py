@@ -56,7 +56,7 @@ class Record:
 
     def broken_off(self, call: Call) -> None:
         """Note down that the client hung up, unless the answer was already whole."""
-        if call.finished is None and not call.hung_up:
+        if call.finished is None:
             call.moments.hung_up = time.monotonic()
             self.changes.announce()
 

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
+import ssl
 import stat
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,11 +16,16 @@ import httpx2
 import msgspec
 import openai
 import pytest
+from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.tls import TLSListener, TLSStream
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from openai import AsyncOpenAI
 
 from chatbots.testing.fake_openai import FakeOpenAI
 from chatbots.testing.recording import Recorder, Recording, Replay
-from tests.testing.faults.wire import Got, ask
+from tests.testing.faults.wire import TEXT, Got, ask
 
 CANARY = "sk-canary-0123456789"
 
@@ -158,6 +168,69 @@ async def test_a_server_that_is_not_there_is_502_and_not_kept(tmp_path: Path) ->
         assert got.status == 502
         assert "cannot reach 127.0.0.1" in got.json["error"]["message"]
     assert path.read_bytes() == b""
+
+
+@asynccontextmanager
+async def over_tls(real: FakeOpenAI, folder: Path) -> AsyncGenerator[tuple[str, Path]]:
+    """Serve *real* over TLS as well; yield its URL there, and its certificate."""
+    certificate = made_for_loopback(folder / "own.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    tcp = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port: int = tcp.extra(SocketAttribute.local_port)  # noqa: S610 - anyio's typed attributes
+
+    async def pass_on(near: TLSStream) -> None:
+        far = await anyio.connect_tcp("127.0.0.1", urlsplit(real.base_url).port or 0)
+        async with near, far, anyio.create_task_group() as both:
+            both.start_soon(pump, near, far, both.cancel_scope)
+            await pump(far, near, both.cancel_scope)
+
+    async def pump(source: ByteStream, sink: ByteStream, scope: anyio.CancelScope) -> None:
+        with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+            while True:
+                await sink.send(await source.receive())
+        scope.cancel()
+
+    listener = TLSListener(tcp, context, standard_compatible=False)
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, pass_on)
+        yield f"https://127.0.0.1:{port}/v1", certificate
+        tasks.cancel_scope.cancel()
+
+
+def made_for_loopback(path: Path) -> Path:
+    """Write a certificate for 127.0.0.1, signed by itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
+    now = datetime.now(UTC)
+    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([loopback]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    encoding, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    plain = serialization.NoEncryption()
+    path.write_bytes(key.private_bytes(encoding, pkcs8, plain) + certificate.public_bytes(encoding))
+    return path
+
+
+async def test_a_server_with_tls_is_recorded_if_its_certificate_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "talk.jsonl"
+    async with FakeOpenAI() as real, over_tls(real, tmp_path) as (url, certificate):
+        async with FakeOpenAI(player=Recorder(path, url)) as recorder:
+            refused = await ask(recorder)
+            assert refused.status == 502
+            assert "certificate" in refused.json["error"]["message"]
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+            got = await ask(recorder)
+        assert got.text == TEXT
+        assert len(real.calls) == 1
+    assert len(read(path)) == 1
 
 
 def test_what_is_no_base_url_is_refused(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def ok_with(body: bytes) -> Check:
 
 def dated(got: Got) -> bool:
     ahead = parsedate_to_datetime(got.headers["retry-after"]).timestamp() - time.time()
-    return got.status == 429 and 7 < ahead <= 10
+    return got.status == 429 and 7 < ahead <= 10 and got.headers["retry-after"].endswith(" GMT")
 
 
 def no_time(got: Got) -> bool:
