@@ -39,7 +39,7 @@ async def test_a_client_that_gives_up_shows_when() -> None:
     assert line["finished"] is False
     assert isinstance(line["hung_up_after"], float)
     assert isinstance(line["fault_after"], float)
-    assert line["hung_up_after"] >= line["fault_after"] + 0.2
+    assert line["hung_up_after"] > line["fault_after"]
     assert line["read_on"] is None
 
 

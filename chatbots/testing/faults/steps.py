@@ -155,7 +155,8 @@ async def play(steps: Iterable[Step], exchange: Exchange, delay: float = 0) -> N
             case Head(status, headers):
                 await exchange.start(status, headers)
             case Send(data, pieces) | End(data, pieces):
-                await anyio.sleep(delay if pieces else 0)
+                if pieces and delay:
+                    await anyio.sleep(delay)
                 await (exchange.finish(data) if isinstance(step, End) else exchange.send(data))
                 for _ in range(pieces):
                     exchange.sent_chunk()

@@ -93,7 +93,8 @@ def cut_up(script: Script, cut: Callable[[bytes], Iterable[bytes]], gap: float) 
         *parts, last = cut(send.data)
         for part in parts:
             yield Send(part)
-            yield Wait(gap)
+            if gap:
+                yield Wait(gap)
         yield Send(last, send.pieces)
     yield end(script)
 

@@ -92,7 +92,7 @@ async def ask(
     fault: str = "ok",
     *,
     stream: bool = True,
-    seconds: float = 5,
+    seconds: float = 20,
     most: int = 2**26,
     **more: object,
 ) -> Got:
@@ -113,8 +113,9 @@ async def ask(
         await socket.send(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         with anyio.move_on_after(seconds):
             try:
-                while sum(map(len, got.reads)) < most:
+                while most > 0:
                     got.reads.append(await socket.receive())
+                    most -= len(got.reads[-1])
             except anyio.EndOfStream:
                 got.end = "closed"
             except anyio.BrokenResourceError:
