@@ -42,7 +42,8 @@ def budgets() -> list[Budget]:
     core = [path for path in everything if path.relative_to(PACKAGE).parts[0] in parts]
     return [
         Budget("chatbots/", sum(map(lines_of, everything)), 12_000),
-        Budget("words + flow + provider + services", sum(map(lines_of, core)), 2_500),
+        # 2,500, and 500 for an HTTP connection of our own: what makes a token cheap.
+        Budget("words + flow + provider + services", sum(map(lines_of, core)), 3_000),
     ]
 
 

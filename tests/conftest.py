@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import os
 import socket
+import sys
 from collections.abc import AsyncGenerator, Generator
 
 import anyio
@@ -80,6 +81,15 @@ def nobody_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
     # uvloop opens its sockets in C, past the guards above.
     monkeypatch.setattr(httpcore2.AnyIOBackend, "connect_tcp", guarded_tcp)
+    connection = sys.modules.get("chatbots.provider.connection")
+    if connection is not None:
+        to = connection.Connection.to
+
+        async def guarded_to(host: str, *rest: object) -> object:
+            refuse(host)
+            return await to(host, *rest)
+
+        monkeypatch.setattr(connection.Connection, "to", guarded_to)
 
 
 # Nothing of the user's is touched

@@ -16,25 +16,24 @@ from anyio.abc import ObjectReceiveStream, ObjectSendStream
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from chatbots.deltas import Delta
-from chatbots.flow.flusher import MAX_HELD, Flusher
+from chatbots.flow.flusher import MAX_HELD, NOW, Flusher
+from chatbots.wakeup import Wakeup
 
 DEFAULT_CAPACITY: Final = 64 * 1024
 """Characters held before a sender waits."""
 
 
 class _Shared:
-    def __init__(self, flusher: Flusher, capacity: int) -> None:
-        self.flusher = flusher
+    def __init__(self, window: float, capacity: int) -> None:
+        # A full channel is due at once, or a sender and a reader would wait for each other.
+        self.flusher = Flusher(window, min(capacity, MAX_HELD))
+        self.window = window
         self.capacity = capacity
-        self.readable = anyio.Event()
-        self.writable = anyio.Event()
-        self.waiting = False
+        self.readable = Wakeup()
+        self.writable = Wakeup()
+        self.due: float | None = None
         self.sender_closed = False
         self.receiver_closed = False
-
-    def wake_receiver(self) -> None:
-        if self.waiting:
-            self.readable.set()
 
 
 class SendChannel(ObjectSendStream[Delta]):
@@ -59,12 +58,10 @@ class SendChannel(ObjectSendStream[Delta]):
                 raise anyio.BrokenResourceError
             if shared.flusher.held < shared.capacity:
                 break
-            shared.writable = anyio.Event()
             await shared.writable.wait()
-        was = shared.flusher.ready_at()
         shared.flusher.push(item)
-        if shared.flusher.ready_at() != was:
-            shared.wake_receiver()
+        if shared.flusher.ready_at() != shared.due:
+            shared.readable.wake()
 
     async def aclose(self) -> None:
         """Say that nothing more will come; what was sent can still be received."""
@@ -73,7 +70,7 @@ class SendChannel(ObjectSendStream[Delta]):
     def close(self) -> None:
         """As `aclose`, without a checkpoint."""
         self._shared.sender_closed = True
-        self._shared.wake_receiver()
+        self._shared.readable.wake()
 
 
 class ReceiveChannel(ObjectReceiveStream[Delta]):
@@ -94,28 +91,22 @@ class ReceiveChannel(ObjectReceiveStream[Delta]):
             if shared.receiver_closed:
                 raise anyio.ClosedResourceError
             due = shared.flusher.ready_at()
-            now = anyio.current_time()
-            if due is not None and (due <= now or shared.sender_closed):
-                self._taken.extend(shared.flusher.take(now))
-                shared.writable.set()
-            elif due is None and shared.sender_closed:
+            if due is None and not shared.sender_closed:
+                shared.due = None
+                await shared.readable.wait()
+            elif due is None:
                 raise anyio.EndOfStream
             else:
-                await self._wait(due)
-        return self._taken.popleft()
-
-    async def _wait(self, due: float | None) -> None:
-        shared = self._shared
-        shared.readable = anyio.Event()
-        shared.waiting = True
-        try:
-            if due is None:
-                await shared.readable.wait()
-            else:
+                # Without a window nobody needs the time, and asking for it is not free.
+                now = anyio.current_time() if shared.window else NOW
+                if due <= now or shared.sender_closed:
+                    self._taken.extend(shared.flusher.take(now))
+                    shared.writable.wake()
+                    break
+                shared.due = due
                 with anyio.move_on_at(due):
                     await shared.readable.wait()
-        finally:
-            shared.waiting = False
+        return self._taken.popleft()
 
     async def aclose(self) -> None:
         """Leave: the sender's next send raises `anyio.BrokenResourceError`."""
@@ -125,8 +116,8 @@ class ReceiveChannel(ObjectReceiveStream[Delta]):
         """As `aclose`, without a checkpoint."""
         self._shared.receiver_closed = True
         self._taken.clear()
-        self._shared.writable.set()
-        self._shared.wake_receiver()
+        self._shared.writable.wake()
+        self._shared.readable.wake()
 
 
 def open_channel(
@@ -140,6 +131,5 @@ def open_channel(
     """
     if capacity < 1:
         raise ValueError(f"A channel holds at least 1 character, not {capacity}.")
-    # A full channel is due at once, or a sender and a reader would wait for each other.
-    shared = _Shared(Flusher(window, min(capacity, MAX_HELD)), capacity)
+    shared = _Shared(window, capacity)
     return SendChannel(shared), ReceiveChannel(shared)

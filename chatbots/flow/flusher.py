@@ -29,7 +29,7 @@ class Flusher:
         self._window = window
         self._max_chars = max_chars
         self._ready: list[Delta] = []
-        self._pieces: list[str] = []
+        self._texts: list[TextDelta] = []
         self._held = 0
         self._urgent = False
         self._last_flush = NOW
@@ -42,7 +42,7 @@ class Flusher:
     def push(self, delta: Delta) -> None:
         """Hold *delta*, after those that are held."""
         if isinstance(delta, TextDelta):
-            self._pieces.append(delta.text)
+            self._texts.append(delta)
             self._held += len(delta.text)
             self._urgent = self._urgent or delta.text.endswith("\n")
         else:
@@ -55,7 +55,7 @@ class Flusher:
         """When what is held should be shown; None if nothing is held."""
         if not self._held:
             return None
-        if self._urgent or self._held >= self._max_chars:
+        if self._urgent or self._held >= self._max_chars or not self._window:
             return NOW
         return self._last_flush + self._window
 
@@ -73,6 +73,8 @@ class Flusher:
         return taken
 
     def _join(self) -> None:
-        if self._pieces:
-            self._ready.append(TextDelta("".join(self._pieces)))
-            self._pieces.clear()
+        texts = self._texts
+        if texts:
+            joined = texts[0] if len(texts) == 1 else TextDelta("".join([t.text for t in texts]))
+            self._ready.append(joined)
+            texts.clear()

@@ -17,8 +17,9 @@ from chatbots.provider.sse import EventDecoder, EventTooLarge
 from chatbots.provider.wire import Answer, Body, Completion, decode, encode_request
 
 if TYPE_CHECKING:
-    import httpx2
     from openai import AsyncOpenAI
+
+    from chatbots.provider.transport import Response
 
 ClientSource: TypeAlias = Callable[[], Awaitable["AsyncOpenAI"]]
 
@@ -84,12 +85,16 @@ class _Exchange:
 
     async def _attempt(self) -> ModelAnswer:
         from chatbots.provider.resilience import foreign_errors
+        from chatbots.provider.transport import post
 
-        response: httpx2.Response | None = None
+        response: Response | None = None
         try:
             with foreign_errors(self._client):
-                response = await self._open()
-                streamed = bool(self._body.get("stream")) and _kind(response) != "json"
+                response = await post(self._client, PATH, self._body)
+            kind = response.headers.get("content-type", "").partition(";")[0].rpartition("/")[2]
+            if kind.strip() == "html":
+                raise _senseless("it is a web page. Is the base URL right? It mostly ends in /v1")
+            streamed = bool(self._body.get("stream")) and kind.strip() != "json"
             with foreign_errors(self._client, in_stream=True):
                 return await (self._streamed(response) if streamed else self._whole(response))
         finally:
@@ -98,62 +103,44 @@ class _Exchange:
                 with anyio.CancelScope(shield=True):
                     await response.aclose()
 
-    async def _open(self) -> httpx2.Response:
-        import httpx2
-        from openai import AsyncStream
+    async def _whole(self, response: Response) -> ModelAnswer:
+        from chatbots.provider.transport import read
 
-        # The SDK sends, authenticates and raises for a status; the body is read here, where a
-        # network read of many events costs one decoding, and a broken end is seen as one.
-        response: object = await self._client.post(
-            PATH,
-            cast_to=httpx2.Response,
-            body=self._body,
-            stream=True,
-            stream_cls=AsyncStream[object],
-        )
-        if not isinstance(response, httpx2.Response):
-            raise TypeError(f"The client gave a {type(response).__name__}, not a response.")
-        if _kind(response) == "html":
-            raise _senseless("it is a web page. Is the base URL right? It mostly ends in /v1")
-        return response
-
-    async def _whole(self, response: httpx2.Response) -> ModelAnswer:
-        data = bytearray()
-        async for chunk in response.aiter_bytes():
-            data += chunk
-            if len(data) > MAX_BODY:
-                raise _senseless(f"it has more than {MAX_BODY:,} bytes")
+        data = await read(response, MAX_BODY)
+        if len(data) > MAX_BODY:
+            raise _senseless(f"it has more than {MAX_BODY:,} bytes")
         answer = Answer()
-        text = answer.add(_read(bytes(data)))
+        text = answer.add(_read(data))
         if not answer.finished:
             raise _senseless("it holds no finished answer")
         await self._show(text)
         return answer.result()
 
-    async def _streamed(self, response: httpx2.Response) -> ModelAnswer:
+    async def _streamed(self, response: Response) -> ModelAnswer:
+        from chatbots.provider.resilience import interrupted
+
         answer = Answer()
         decoder = EventDecoder()
         chunks = response.aiter_bytes()
+        ended = False
         async for chunk in chunks:
-            text: list[str] = []
-            events = _events(decoder, chunk)
+            text = ""
             try:
-                for event in events:
+                for event in decoder.feed(chunk):
                     if event == b"[DONE]":
+                        ended = True
                         break
-                    text.append(answer.add(_read(event)))
+                    text += answer.add(_read(event))
+            except EventTooLarge as error:
+                raise _senseless(str(error)) from error
             finally:
                 # One network read, one hand-over; what came before a broken event is shown.
-                await self._show("".join(text))
-            if b"[DONE]" in events:
+                await self._show(text)
+            if ended:
                 await _drain(chunks)
                 break
         if not answer.finished:
-            raise ProviderError(
-                "stream_interrupted",
-                "The connection to the model was lost before the answer was whole.",
-                hint="Ask again to get a whole one.",
-            )
+            raise interrupted()
         return answer.result()
 
     async def _show(self, text: str) -> None:
@@ -162,22 +149,15 @@ class _Exchange:
             await self._out.send(TextDelta(text))
 
 
-def _events(decoder: EventDecoder, chunk: bytes) -> list[bytes]:
-    try:
-        return decoder.feed(chunk)
-    except EventTooLarge as error:
-        raise _senseless(str(error)) from error
-
-
 def _read(data: bytes) -> Completion:
-    from chatbots.provider.resilience import of_code
-
     try:
         part = decode(data)
     except ValueError as error:
         raise _senseless(str(error)) from error
     failure = part.failure
     if failure is not None:
+        from chatbots.provider.resilience import of_code
+
         raise of_code(failure.code or failure.type, failure.message or "")
     return part
 
@@ -186,10 +166,6 @@ async def _drain(chunks: AsyncIterator[bytes]) -> None:
     with anyio.move_on_after(DRAIN_TIMEOUT):
         async for _ in chunks:
             pass
-
-
-def _kind(response: httpx2.Response) -> str:
-    return response.headers.get("content-type", "").partition(";")[0].rpartition("/")[2].strip()
 
 
 def _senseless(why: str) -> ProviderError:

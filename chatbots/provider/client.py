@@ -6,14 +6,18 @@ connections. Two event loops never share. This is the package's only module stat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from anyio.lowlevel import RunVar
 from msgspec import Struct
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
     from openai import AsyncOpenAI
+
+    from chatbots.provider.pool import Pool
 
 OpenAIClient: TypeAlias = "AsyncOpenAI"
 """What other rooms call it: none but this one says the package's name."""
@@ -42,12 +46,21 @@ class Access(Struct, frozen=True, kw_only=True):
     reuse: bool = True
 
 
-class _Shared(Struct):
+class Shared(Struct):
+    """A client, how many use it, and our connections to its server (None: a proxy is between)."""
+
     client: AsyncOpenAI
-    users: int
+    access: Access
+    pool: Pool | None
+    users: int = 0
 
 
-_clients: Final[RunVar[dict[Access, _Shared]]] = RunVar("chatbots_openai_clients")
+_clients: Final[RunVar[dict[Access, Shared] | None]] = RunVar("chatbots_openai_clients", None)
+
+
+def shared_by(client: AsyncOpenAI) -> Shared | None:
+    """Return what is shared together with *client*; None for a client that was not made here."""
+    return next((shared for shared in _on_this_loop().values() if shared.client is client), None)
 
 
 class SharedClient:
@@ -55,7 +68,7 @@ class SharedClient:
 
     def __init__(self, access: Access) -> None:
         self.access = access
-        self._held: _Shared | None = None
+        self._held: Shared | None = None
 
     def get(self) -> AsyncOpenAI:
         """Return the client, making it if nobody has yet."""
@@ -63,7 +76,7 @@ class SharedClient:
             clients = _on_this_loop()
             shared = clients.get(self.access)
             if shared is None:
-                shared = clients[self.access] = _Shared(_make(self.access), 0)
+                shared = clients[self.access] = _make(self.access)
             shared.users += 1
             self._held = shared
         return self._held.client
@@ -76,46 +89,68 @@ class SharedClient:
         held.users -= 1
         if held.users == 0:
             _on_this_loop().pop(self.access, None)
+            if held.pool is not None:
+                held.pool.close()
             await held.client.close()
 
 
-def _on_this_loop() -> dict[Access, _Shared]:
-    try:
-        return _clients.get()
-    except LookupError:
-        clients: dict[Access, _Shared] = {}
+def _on_this_loop() -> dict[Access, Shared]:
+    clients = _clients.get()
+    if clients is None:
+        clients = dict[Access, Shared]()
         _clients.set(clients)
-        return clients
+    return clients
 
 
-def _make(access: Access) -> AsyncOpenAI:
+def _make(access: Access) -> Shared:
     import httpx2
     from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
+    # The system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR.
+    tls = httpx2.create_ssl_context()
+    limits = httpx2.Limits(
+        max_connections=1000,
+        max_keepalive_connections=100 if access.reuse else 0,
+        keepalive_expiry=KEEPALIVE,
+    )
+    http = DefaultAsyncHttpxClient(
+        # A redirect would take the whole prompt to another origin.
+        follow_redirects=False,
+        event_hooks={"request": [] if access.api_key else [_leave_out_key]},
+        timeout=httpx2.Timeout(
+            connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, write=WRITE_TIMEOUT, pool=POOL_TIMEOUT
+        ),
+        limits=limits,
+        verify=tls,
+    )
     client = AsyncOpenAI(
         # The SDK insists on a key even where none is to be sent.
         api_key=access.api_key or "none",
         base_url=access.base_url,
         # One policy decides about retries (resilience.py); two would multiply.
         max_retries=0,
-        http_client=DefaultAsyncHttpxClient(
-            # A redirect would take the whole prompt to another origin.
-            follow_redirects=False,
-            event_hooks={"request": [] if access.api_key else [_leave_out_key]},
-            timeout=httpx2.Timeout(
-                connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, write=WRITE_TIMEOUT, pool=POOL_TIMEOUT
-            ),
-            limits=httpx2.Limits(
-                max_connections=1000,
-                max_keepalive_connections=100 if access.reuse else 0,
-                keepalive_expiry=KEEPALIVE,
-            ),
-        ),
+        http_client=http,
     )
     # Set here, not above: where it is given None the SDK would read the environment.
     client.organization = access.organization
     client.project = access.project
-    return client
+    return Shared(client, access, _pool(http, client.base_url, tls, limits))
+
+
+def _pool(
+    http: httpx2.AsyncClient, url: httpx2.URL, tls: ssl.SSLContext, limits: httpx2.Limits
+) -> Pool | None:
+    """Make connections of our own, unless the way to *url* is one only httpx2 knows."""
+    from chatbots.provider.pool import Pool
+
+    # What httpx2 made of HTTP_PROXY, NO_PROXY and the like; should it be called otherwise one day,
+    # a proxy cannot be ruled out.
+    ways: dict[Any, object] | None = vars(http).get("_mounts")
+    if ways is None or next((way for place, way in ways.items() if place.matches(url)), None):
+        return None
+    if url.userinfo or url.query or url.scheme not in ("http", "https"):
+        return None
+    return Pool(url, tls if url.scheme == "https" else None, limits)
 
 
 async def _leave_out_key(request: httpx2.Request) -> None:

@@ -7,12 +7,14 @@ import math
 import random
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 import httpx2
+import msgspec
 import openai
+from msgspec import Struct
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from chatbots import telemetry
@@ -28,7 +30,7 @@ _BACKOFF: Final = 0.5
 """Seconds before the second try, at most; doubled before each further one."""
 
 _TIMEOUT_STATUS: Final = frozenset({408, 504})
-_BY_CODE: Final[dict[object, str]] = {
+_BY_CODE: Final = {
     "insufficient_quota": "quota_exhausted",
     "credit_balance_exhausted": "quota_exhausted",
     "context_length_exceeded": "context_too_long",
@@ -50,6 +52,8 @@ _HINTS: Final = {
     "model_not_available": "Name another with --model or OPENAI_MODEL.",
     "quota_exhausted": "Add credit to the account, or use another key.",
     "context_too_long": "Shorten the prompt, or begin a new session.",
+    "upstream_tls": "Check the host's name, or add its authority with SSL_CERT_FILE.",
+    "upstream_unreachable": "Check the network and the base URL.",
 }
 
 
@@ -108,37 +112,29 @@ def foreign_errors(client: openai.AsyncOpenAI, *, in_stream: bool = False) -> Ge
     """
     try:
         yield
-    except openai.OpenAIError as error:
-        raise _of_sdk(error, client.api_key) from error
-    except httpx2.TransportError as error:
-        if in_stream:
-            raise _broke_off(error) from error
-        raise _of_connection(error, client.api_key) from error
-    except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL) as error:
-        said = telemetry.redact(str(error), client.api_key)
-        raise ProviderError(
-            "upstream_bad_response", f"The server's answer makes no sense: {_short(said)}"
-        ) from error
+    except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL) as error:
+        said = _short(telemetry.redact(str(error), client.api_key))
+        late = isinstance(error, openai.APITimeoutError | httpx2.TimeoutException)
+        if in_stream and late:
+            code, message = "stream_stalled", "The answer stopped coming before it was whole."
+        elif late:
+            code = "upstream_timeout"
+            message = f"The model's server at {_host(client)} did not answer."
+        elif in_stream and isinstance(error, httpx2.TransportError):
+            raise interrupted() from error
+        elif isinstance(error, openai.APIConnectionError | httpx2.TransportError):
+            raise _of_connection(client, error) from error
+        elif not isinstance(error, openai.OpenAIError):
+            code, message = "upstream_bad_response", f"The server's answer makes no sense: {said}"
+        elif isinstance(error, openai.APIError):
+            code, message = "upstream_error", f"The model's server failed: {said}"
+        else:
+            code, message = "upstream_auth", said
+        raise ProviderError(code, message) from error
 
 
-def _of_sdk(error: openai.OpenAIError, key: str) -> ChatError:
-    if isinstance(error, openai.APIStatusError):
-        return _of_status(error, key)
-    if isinstance(error, openai.APITimeoutError):
-        return ProviderError(
-            "upstream_timeout", f"The model's server at {_host(error)} did not answer."
-        )
-    if isinstance(error, openai.APIConnectionError):
-        return _of_connection(error, key)
-    said = telemetry.redact(str(error), key)
-    if isinstance(error, openai.APIError):
-        return ProviderError("upstream_error", f"The model's server failed: {_short(said)}")
-    return ProviderError("upstream_auth", _short(said))
-
-
-def _broke_off(error: httpx2.TransportError) -> ChatError:
-    if isinstance(error, httpx2.TimeoutException):
-        return ProviderError("stream_stalled", "The answer stopped coming before it was whole.")
+def interrupted() -> ProviderError:
+    """Return the error for an answer that broke off."""
     return ProviderError(
         "stream_interrupted",
         "The connection to the model was lost before the answer was whole.",
@@ -148,7 +144,8 @@ def _broke_off(error: httpx2.TransportError) -> ChatError:
 
 def of_code(code: object, said: str, *, status: int | None = None) -> ChatError:
     """Return the error for what a server *said* with an error *code*, in a body or in a stream."""
-    kind = _BY_CODE.get(code) or _BY_STATUS.get(status or 0, "upstream_error")
+    by_status = _BY_STATUS.get(status or 0, "upstream_error")
+    kind = _BY_CODE.get(code, by_status) if isinstance(code, str) else by_status
     message = f"{_MEANS[kind]}{_quoted(said, status)}"
     if kind == "invalid_request":
         return InvalidRequest(kind, message)
@@ -167,13 +164,16 @@ _MEANS: Final = {
 }
 
 
-def _of_status(error: openai.APIStatusError, key: str) -> ChatError:
-    said = telemetry.redact(_what_it_said(error), key)
-    status = error.status_code
+def of_status(
+    client: openai.AsyncOpenAI, status: int, headers: Mapping[str, str], body: bytes
+) -> ChatError:
+    """Return the error for an answer of *status*, with what its *body* says, the key taken out."""
+    code, said = _what_it_said(body)
+    said = telemetry.redact(said, client.api_key)
     if 300 <= status < 400:
         return ProviderError(
             "upstream_bad_response",
-            f"The model's server at {_host(error)} redirects elsewhere, which is not followed "
+            f"The model's server at {_host(client)} redirects elsewhere, which is not followed "
             f"(status {status}).",
             retryable=False,
             hint="Check the base URL.",
@@ -183,54 +183,63 @@ def _of_status(error: openai.APIStatusError, key: str) -> ChatError:
             "upstream_timeout", f"The model's server gave up waiting{_quoted(said, status)}"
         )
     else:
-        mapped = of_code(error.code, said, status=status)
+        mapped = of_code(code, said, status=status)
     if status == 409:
         mapped.retryable = True
-    mapped.retry_after = retry_after(error.response.headers)
-    wish = error.response.headers.get("x-should-retry")
+    mapped.retry_after = retry_after(headers)
+    wish = headers.get("x-should-retry")
     if wish in ("true", "false") and mapped.code != "quota_exhausted":
         mapped.retryable = wish == "true"
     return mapped
 
 
-def _what_it_said(error: openai.APIStatusError) -> str:
-    body: object = error.body
-    said: object = (
-        cast("dict[str, object]", body).get("message") if isinstance(body, dict) else None
-    )
-    if isinstance(said, str):
-        return said
-    text = error.response.text
-    return "" if text.lstrip().startswith("<") else text
+class _Said(Struct):
+    message: str | None = None
+    code: str | int | None = None
 
 
-def _of_connection(error: Exception, key: str) -> ChatError:
+class _Refusal(_Said):
+    error: _Said | str | None = None
+
+
+def _what_it_said(body: bytes) -> tuple[object, str]:
+    """Return the error code in *body* and its message, or else its text unless it is a page."""
+    text = body.decode(errors="replace")
+    try:
+        said = msgspec.json.decode(body, type=_Refusal)
+    except (ValueError, RecursionError):
+        return None, "" if text.lstrip().startswith("<") else text
+    if isinstance(said.error, str):
+        return said.code, said.error
+    told = said.error or said
+    return told.code, text if told.message is None else told.message
+
+
+def _of_connection(client: openai.AsyncOpenAI, error: Exception) -> ChatError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return ProviderError(
                 "upstream_tls",
-                f"The certificate of {_host(error)} is refused: {cause.verify_message}.",
-                hint="Check the host's name, or add its authority with SSL_CERT_FILE.",
+                f"The certificate of {_host(client)} is refused: {cause.verify_message}.",
+                hint=_HINTS["upstream_tls"],
             )
         cause = cause.__cause__ or cause.__context__
-    said = telemetry.redact(str(error.__cause__ or error), key)
+    own = isinstance(error, httpx2.TransportError)
+    said = telemetry.redact(str(error if own else error.__cause__ or error), client.api_key)
     return ProviderError(
         "upstream_unreachable",
-        f"No connection to the model's server at {_host(error)}: {_short(said)}.",
-        hint="Check the network and the base URL.",
+        f"No connection to the model's server at {_host(client)}: {_short(said).rstrip('.')}.",
+        hint=_HINTS["upstream_unreachable"],
     )
 
 
-def _host(error: Exception) -> str:
-    try:
-        url = getattr(error, "request").url  # noqa: B009 - httpx2's raises where there is none
-    except (AttributeError, RuntimeError):
-        return "its address"
+def _host(client: openai.AsyncOpenAI) -> str:
+    url = client.base_url
     return f"{url.host}:{url.port}" if url.port else str(url.host)
 
 
-def retry_after(headers: httpx2.Headers) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds a server asks to wait: `retry-after-ms`, or `retry-after` (RFC 9110).
 
     None where it says nothing usable.

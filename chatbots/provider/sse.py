@@ -28,23 +28,29 @@ class EventDecoder:
 
     def __init__(self, max_event: int = MAX_EVENT) -> None:
         self._max_event = max_event
-        self._rest = bytearray()
+        self._rest = b""
         self._data: list[bytes] = []
         self._size = 0
         self._at_start = True
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the data of the events that *chunk* completes, in order."""
-        self._rest += chunk
+        self._rest = self._rest + chunk if self._rest else chunk
         if self._at_start and not self._skip_bom():
             return []
         events: list[bytes] = []
+        data = self._data
         for line in self._lines():
-            if line:
-                self._take_field(line)
-            elif self._data:
-                events.append(b"\n".join(self._data))
-                self._data = []
+            if line.startswith(b"data:") or line == b"data":
+                # One space after the colon belongs to neither.
+                value = line[6:] if line.startswith(b"data: ") else line[5:]
+                data.append(value)
+                self._size += len(value) + 1
+                if self._size > self._max_event:
+                    break
+            elif not line and data:
+                events.append(data[0] if len(data) == 1 else b"\n".join(data))
+                data.clear()
                 self._size = 0
         if self._size + len(self._rest) > self._max_event:
             raise EventTooLarge(f"An event has more than {self._max_event:,} bytes.")
@@ -54,29 +60,18 @@ class EventDecoder:
         """Drop a leading byte order mark; False while it could still be one."""
         if len(self._rest) < len(_BOM) and _BOM.startswith(self._rest):
             return False
-        if self._rest.startswith(_BOM):
-            del self._rest[: len(_BOM)]
+        self._rest = self._rest.removeprefix(_BOM)
         self._at_start = False
         return True
 
     def _lines(self) -> list[bytes]:
         """Take the whole lines out of what is there, without their ends."""
-        held = bytes(self._rest)
+        held = self._rest
         if b"\r" not in held:
-            *lines, rest = held.split(b"\n")
-            self._rest = bytearray(rest)
+            *lines, self._rest = held.split(b"\n")
             return lines
         # A CR at the very end may be the first half of a CRLF: it waits for the next byte.
         usable = len(held) - 1 if held.endswith(b"\r") else len(held)
         *lines, rest = _LINE_END.split(held[:usable])
-        self._rest = bytearray(rest + held[usable:])
+        self._rest = rest + held[usable:]
         return lines
-
-    def _take_field(self, line: bytes) -> None:
-        name, _, value = line.partition(b":")
-        if name == b"data":
-            value = value.removeprefix(b" ")
-            self._data.append(value)
-            self._size += len(value) + 1
-            if self._size > self._max_event:
-                raise EventTooLarge(f"An event has more than {self._max_event:,} bytes.")

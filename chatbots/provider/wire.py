@@ -26,31 +26,31 @@ _REASONING_MODELS: Final = ("o1", "o3", "o4", "gpt-5", "gpt-6")
 """OpenAI's models that refuse `temperature` unless it is 1, by the beginning of their name."""
 
 
-class _Delta(Struct):
+class _Delta(Struct, gc=False):
     content: str | None = None
     refusal: str | None = None
 
 
-class _Choice(Struct):
+class _Choice(Struct, gc=False):
     delta: _Delta | None = None
     message: _Delta | None = None
     finish_reason: str | None = None
     index: int | None = 0
 
 
-class _Usage(Struct):
+class _Usage(Struct, gc=False):
     prompt_tokens: int | None = 0
     completion_tokens: int | None = 0
     total_tokens: int | None = 0
 
 
-class _Error(Struct):
+class _Error(Struct, gc=False):
     message: str | None = None
     code: str | int | None = None
     type: str | None = None
 
 
-class Completion(Struct):
+class Completion(Struct, gc=False):
     """A chunk of a streamed answer, or a whole one: the fields that matter."""
 
     choices: list[_Choice] | None = None
@@ -158,12 +158,14 @@ class Answer:
 
     def add(self, part: Completion) -> str:
         """Take in the next part and return its text; what comes after the end is ignored."""
-        self._usage = part.counted or self._usage
-        if self.finished:
+        if part.usage is not None:
+            self._usage = part.counted
+        if self._finish_reason is not None:
             return ""
-        self._pieces.append(part.text)
         self._finish_reason = part.finish_reason
-        return part.text
+        text = part.text
+        self._pieces.append(text)
+        return text
 
     def result(self) -> ModelAnswer:
         """Return the whole answer; raises `ValueError` if it is not finished."""

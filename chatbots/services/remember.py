@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from time import monotonic
 from typing import Final
 
 import anyio
@@ -110,12 +111,12 @@ class _Checkpointed(ObjectSendStream[Delta]):
         self._narration = narration
         self._store = store
         self._turn = turn
-        self._stored_at = anyio.current_time()
+        self._stored_at = monotonic()
 
     async def send(self, item: Delta) -> None:
         await self._narration.send(item)
         if isinstance(item, TextDelta):
-            now = anyio.current_time()
+            now = monotonic()
             if now - self._stored_at >= CHECKPOINT_INTERVAL:
                 self._stored_at = now
                 await self._store.checkpoint(self._turn, _said(self._narration.text))

@@ -5,13 +5,7 @@ from __future__ import annotations
 from chatbots.deltas import Done
 from chatbots.interfaces import ChatModel, Sink
 from chatbots.messages import Prompt
-from chatbots.services.take_turn import (
-    Manner,
-    Narration,
-    done_for,
-    request_for,
-    take_turn,
-)
+from chatbots.services.take_turn import Manner, Narration, done_for, request_for, take_turn
 
 
 class StatelessChat:

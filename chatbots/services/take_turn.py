@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 from typing import Final, Literal, TypeAlias
 
 import anyio
@@ -38,7 +39,7 @@ class Narration(ObjectSendStream[Delta]):
         self._out = out
         self._pieces: list[str] = []
         self._unlogged = 0
-        self._logged_at = anyio.current_time()
+        self._logged_at = monotonic()
         self.deadline = anyio.CancelScope()
         self.waits_for_session = False
 
@@ -58,7 +59,7 @@ class Narration(ObjectSendStream[Delta]):
             # First remember, then show: what is stored may be ahead of the screen, never behind.
             self._pieces.append(item.text)
             self._unlogged += 1
-            if anyio.current_time() - self._logged_at >= FLUSH_LOG_INTERVAL:
+            if monotonic() - self._logged_at >= FLUSH_LOG_INTERVAL:
                 self.log_flushes()
         await self._out.send(item)
 
@@ -69,7 +70,7 @@ class Narration(ObjectSendStream[Delta]):
                 "debug", "token.flush", pieces=self._unlogged, chars=sum(map(len, self._pieces))
             )
         self._unlogged = 0
-        self._logged_at = anyio.current_time()
+        self._logged_at = monotonic()
 
     async def aclose(self) -> None:
         """Leave the way open: it is the caller's."""
@@ -84,7 +85,7 @@ async def take_turn(
     *bot* names the service in the log.
     """
     narration = Narration(out)
-    started = anyio.current_time()
+    started = monotonic()
     with telemetry.bound(request_id=prompt.request_id):
         telemetry.emit("info", "request.start", bot=bot, session=prompt.session)
         try:
@@ -106,7 +107,7 @@ async def take_turn(
                 "request.end",
                 state=done.state,
                 reason=done.reason,
-                seconds=round(anyio.current_time() - started, 3),
+                seconds=round(monotonic() - started, 3),
             )
             await out.send(done)
 
@@ -174,5 +175,5 @@ def _facts(error: ChatError, state: str, started: float) -> dict[str, telemetry.
         "code": error.code,
         "message": error.message,
         "state": state,
-        "seconds": round(anyio.current_time() - started, 3),
+        "seconds": round(monotonic() - started, 3),
     }

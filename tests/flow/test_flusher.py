@@ -60,7 +60,7 @@ def test_without_a_window_nothing_waits_but_what_is_there_is_joined() -> None:
     flusher = begun(window=0.0)
     flusher.push(text("a"))
     flusher.push(text("b"))
-    assert flusher.ready_at() == 10.0
+    assert flusher.ready_at() == NOW
     assert flusher.take(10.0) == [text("ab")]
 
 

@@ -1,0 +1,165 @@
+"""One HTTP/1.1 connection: a request's bytes out, its answer in, a network read at a time.
+
+It stands on `asyncio`, below anyio: a read there costs one callback and no task switch.
+Its errors are those of httpx2, so that both ways to a server have one map (`resilience.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import httpx2
+
+from chatbots.provider.http1 import Incoming, NotHTTP
+from chatbots.wakeup import Wakeup
+
+if TYPE_CHECKING:
+    import ssl
+
+READ_SIZE: Final = 64 * 1024
+"""Bytes of one network read, at most."""
+HIGH_WATER: Final = 256 * 1024
+"""Bytes that wait for the reader before the socket does."""
+NEXT_ADDRESS: Final = 0.25
+"""Seconds before a host's next address is tried as well (RFC 8305, section 5)."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A connection to one server, for one request at a time.
+
+    `ask` sends it and waits for the head of the answer; `read` gives its body.
+    One task uses it, and may be cancelled anywhere; then the connection is to be aborted.
+    """
+
+    def __init__(self) -> None:
+        self.answer = Incoming()
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport
+        # Lent for each read: asyncio would allocate (and the system map) four times as much.
+        self._buffer = memoryview(bytearray(READ_SIZE))
+        self._news = Wakeup()
+        self._error: Exception | None = None
+        self._asked = False
+        self._held = 0
+        self._heard_at = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
+
+    @classmethod
+    async def to(cls, host: str, port: int, tls: ssl.SSLContext | None) -> Connection:
+        """Connect to a server; raises `OSError`, also where TLS fails."""
+        loop = asyncio.get_running_loop()
+        # uvloop tries a host's addresses one after the other.
+        haste: dict[str, Any] = {}
+        if isinstance(loop, asyncio.BaseEventLoop):
+            haste["happy_eyeballs_delay"] = NEXT_ADDRESS
+        _, made = await loop.create_connection(cls, host, port, ssl=tls, **haste)
+        return made
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can take a request: the last answer is whole, and the server stays."""
+        done = not self._asked or (self.answer.whole and self.answer.keep_alive)
+        return done and self._error is None and not self._transport.is_closing()
+
+    async def ask(self, request: bytes, *, read_timeout: float | None) -> None:
+        """Send a whole *request* and wait until the head of its `answer` is there.
+
+        *read_timeout*: seconds between two reads before the answer counts as stalled.
+        Raises `httpx2.TransportError`.
+        """
+        self.rest(None)
+        self.answer = Incoming()
+        self._asked = True
+        self._heard_at = self._loop.time()
+        self._watch(read_timeout)
+        if self._error is None:
+            self._transport.write(request)
+        while not self.answer.status:
+            await self._wait()
+
+    async def read(self) -> bytes:
+        """Return what has come of the body since the last time; empty at its end.
+
+        Raises `httpx2.TransportError` where it breaks off, after what came before.
+        """
+        pieces = self.answer.pieces
+        while not pieces:
+            if self.answer.whole:
+                return b""
+            await self._wait()
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        if self._held > HIGH_WATER and not self._transport.is_closing():
+            self._heard_at = self._loop.time()
+            self._transport.resume_reading()
+        self._held = 0
+        return data
+
+    def rest(self, expiry: float | None) -> None:
+        """Be idle, and close after *expiry* seconds of it."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = None if expiry is None else self._loop.call_later(expiry, self.abort)
+        self._asked = False
+
+    def abort(self) -> None:
+        """Close the socket at once."""
+        self.rest(None)
+        self._fail(httpx2.ReadError("The connection was closed."))
+        self._transport.abort()
+
+    async def _wait(self) -> None:
+        if self._error is not None:
+            raise self._error
+        await self._news.wait()
+
+    def _fail(self, error: Exception) -> None:
+        self._error = self._error or error
+        self._news.wake()
+
+    def _watch(self, timeout: float | None) -> None:
+        """Look once in a while whether the server is silent: cheaper than an alarm a read."""
+        if timeout is None:
+            return
+        left = self._heard_at + timeout - self._loop.time()
+        if self._held > HIGH_WATER:
+            left = timeout  # it is the reader who takes its time
+        if left <= 0:
+            self._fail(httpx2.ReadTimeout("The server fell silent."))
+        else:
+            self._alarm = self._loop.call_later(left, self._watch, timeout)
+
+    # What the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way out."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's
+        """Lend room for one network read."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take in a network read and wake the reader."""
+        if not self._asked:
+            # An answer to no question: whatever follows could be taken for another one's.
+            self.abort()
+            return
+        self._heard_at = self._loop.time()
+        try:
+            self.answer.feed(self._buffer[:nbytes])
+        except NotHTTP as error:
+            self._fail(httpx2.RemoteProtocolError(str(error)))
+            self._transport.abort()
+            return
+        self._held += nbytes
+        if self._held > HIGH_WATER:
+            self._transport.pause_reading()
+        self._news.wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the reader, unless the end of the connection is the end of the answer."""
+        if not (self._asked and self.answer.ends()):
+            self._fail(httpx2.ReadError(str(exc or "The server closed the connection.")))
+        self._news.wake()

@@ -1,0 +1,103 @@
+"""How a request gets to the server: over a connection of ours, or as the SDK would send it.
+
+The client owns the configuration: address, key, headers, deadlines, certificates, proxies.
+Ours serves the clients made in `client.py`, unless a proxy is between; see `docs/hot-path.md`.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final, TypeAlias
+
+import httpx2
+import msgspec
+import openai
+
+from chatbots.provider.client import READ_TIMEOUT, Shared, shared_by
+from chatbots.provider.pool import Lent
+from chatbots.provider.resilience import of_status
+from chatbots.provider.wire import Body
+
+Response: TypeAlias = Lent | httpx2.Response
+"""The answer of a server that agreed: its head is there, its body comes."""
+
+MAX_ERROR: Final = 64 * 1024
+"""Bytes read of what a server says about a failure."""
+
+
+async def post(client: openai.AsyncOpenAI, path: str, body: Body) -> Response:
+    """Post *body* to *path* under the client's base URL; return the answer of a success.
+
+    Raises `ChatError` for another status, and what the SDK and httpx2 raise.
+    """
+    shared = shared_by(client)
+    if shared is None or shared.pool is None:
+        return await _through_sdk(client, path, body)
+    request = encode(shared, path, msgspec.json.encode(body))
+    answer = await shared.pool.ask(request, httpx2.Timeout(client.timeout))
+    status = answer.status_code
+    if 200 <= status < 300 and "content-encoding" not in answer.headers:
+        return answer
+    said = b""
+    try:
+        with suppress(httpx2.TransportError):
+            said = await read(answer, MAX_ERROR)
+    finally:
+        await answer.aclose()
+    if status < 300:
+        raise httpx2.DecodingError("it is compressed, which was not asked for")
+    raise of_status(client, status, answer.headers, said)
+
+
+async def read(response: Response, most: int) -> bytes:
+    """Return the whole body, or what has come of it once that is more than *most* bytes."""
+    data = bytearray()
+    async for chunk in response.aiter_bytes():
+        data += chunk
+        if len(data) > most:
+            break
+    return bytes(data)
+
+
+def encode(shared: Shared, path: str, body: bytes) -> bytes:
+    """Return the bytes of the request, which says what the SDK's would.
+
+    Raises `httpx2.LocalProtocolError` for a header that cannot be sent.
+    """
+    client, url = shared.client, shared.client.base_url
+    fields = {
+        name.lower(): value
+        for name, value in (*client.auth_headers.items(), *client.default_headers.items())
+        if isinstance(value, str)
+    }
+    fields["x-stainless-retry-count"] = "0"
+    fields["x-stainless-read-timeout"] = str(READ_TIMEOUT)
+    if shared.access.api_key is None:
+        del fields["authorization"]
+    fields["host"] = url.netloc.decode()
+    fields["accept-encoding"] = "identity"
+    fields["content-length"] = str(len(body))
+    target = url.raw_path.decode() + path.removeprefix("/")
+    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    if any("\n" in line or "\r" in line or not line.isascii() for line in lines):
+        raise httpx2.LocalProtocolError("A header has a character that no header may have.")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+async def _through_sdk(client: openai.AsyncOpenAI, path: str, body: Body) -> Response:
+    # The SDK sends and authenticates; the body is read by us, so that a broken end is seen as one.
+    try:
+        response: object = await client.post(
+            path,
+            cast_to=httpx2.Response,
+            body=body,
+            options={"max_retries": 0},
+            stream=True,
+            stream_cls=openai.AsyncStream[object],
+        )
+    except openai.APIStatusError as error:
+        answer = error.response
+        raise of_status(client, answer.status_code, answer.headers, answer.content) from error
+    if not isinstance(response, httpx2.Response):
+        raise TypeError(f"The client gave a {type(response).__name__}, not a response.")
+    return response

@@ -1,0 +1,211 @@
+"""One connection, over real sockets, on both event loops."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import httpx2
+import pytest
+from anyio.abc import SocketAttribute, SocketStream
+from anyio.lowlevel import checkpoint
+
+from chatbots.provider.connection import HIGH_WATER, Connection
+
+REQUEST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
+HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+Script = Callable[[SocketStream], Awaitable[None]]
+
+
+@asynccontextmanager
+async def connected(script: Script) -> AsyncIterator[Connection]:
+    """Serve one connection by *script*, which gets it once the request has come."""
+
+    async def serve(stream: SocketStream) -> None:
+        async with stream:
+            await stream.receive(len(REQUEST))
+            await script(stream)
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port: int = listener.extra(SocketAttribute.local_port)  # noqa: S610 - anyio's typed attributes
+    with anyio.fail_after(10):
+        async with listener, anyio.create_task_group() as group:
+            group.start_soon(listener.serve, serve)
+            connection = await Connection.to("127.0.0.1", port, None)
+            try:
+                yield connection
+            finally:
+                connection.abort()
+                group.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await checkpoint()
+
+
+async def forever(stream: SocketStream) -> None:
+    await anyio.sleep_forever()
+
+
+async def answered(connection: Connection, patience: float) -> bytes:
+    await connection.ask(REQUEST, read_timeout=patience)
+    return await rest(connection)
+
+
+async def gone(connection: Connection) -> None:
+    while connection.usable:
+        await checkpoint()
+
+
+async def rest(connection: Connection) -> bytes:
+    data = b""
+    while part := await connection.read():
+        data += part
+    return data
+
+
+async def test_one_network_read_is_one_piece_and_the_answer_ends() -> None:
+    async def script(stream: SocketStream) -> None:
+        await stream.send(HEAD + b"3\r\none\r\n3\r\ntwo\r\n")
+        await stream.receive()
+        await stream.send(b"5\r\nthree\r\n0\r\n\r\n")
+        await forever(stream)
+
+    async with connected(script) as connection:
+        await connection.ask(REQUEST, read_timeout=5)
+        assert connection.answer.status == 200
+        assert await connection.read() == b"onetwo"
+        assert not connection.usable
+        connection._transport.write(b"go on")
+        assert await connection.read() == b"three"
+        assert await connection.read() == b""
+        assert connection.usable
+
+
+async def test_what_came_before_the_end_of_the_connection_is_read_first() -> None:
+    async def script(stream: SocketStream) -> None:
+        await stream.send(HEAD + b"3\r\none\r\n")
+
+    async with connected(script) as connection:
+        await connection.ask(REQUEST, read_timeout=5)
+        assert await connection.read() == b"one"
+        with pytest.raises(httpx2.ReadError, match="closed the connection"):
+            await connection.read()
+        assert not connection.usable
+
+
+async def test_an_answer_may_end_with_the_connection() -> None:
+    async def script(stream: SocketStream) -> None:
+        await stream.send(b"HTTP/1.1 200 OK\r\n\r\nall of it")
+
+    async with connected(script) as connection:
+        await connection.ask(REQUEST, read_timeout=None)
+        assert await rest(connection) == b"all of it"
+        assert not connection.usable
+
+
+async def test_what_is_not_http_breaks_the_connection() -> None:
+    async def script(stream: SocketStream) -> None:
+        await stream.send(b"220 smtp.example ESMTP\r\n")
+        await forever(stream)
+
+    async with connected(script) as connection:
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await connection.ask(REQUEST, read_timeout=5)
+        assert not connection.usable
+
+
+@pytest.mark.parametrize("before", [b"", HEAD + b"3\r\none\r\n"])
+async def test_a_silent_server_is_not_waited_for_longer_than_allowed(before: bytes) -> None:
+    async def script(stream: SocketStream) -> None:
+        if before:
+            await stream.send(before)
+        await forever(stream)
+
+    async with connected(script) as connection:
+        with pytest.raises(httpx2.ReadTimeout):
+            await answered(connection, 0.05)
+
+
+async def test_a_slow_reader_stops_the_socket_and_is_no_silent_server() -> None:
+    sent = 0
+    size = 64 * 1024
+
+    async def script(stream: SocketStream) -> None:
+        nonlocal sent
+        raw: socket.socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
+        await stream.send(HEAD)
+        for _ in range(150):
+            await stream.send(b"%x\r\n%s\r\n" % (size, b"x" * size))
+            sent += size
+        await stream.send(b"0\r\n\r\n")
+
+    async with connected(script) as connection:
+        await connection.ask(REQUEST, read_timeout=0.5)
+        await anyio.sleep(0.8)  # longer than the server may be silent
+        stood_at = sent
+        assert stood_at < 150 * size
+        assert connection._held <= HIGH_WATER + 2 * size
+        assert len(await rest(connection)) == 150 * size
+
+
+async def test_a_cancelled_reader_can_abort_and_the_server_sees_it() -> None:
+    left = anyio.Event()
+
+    async def script(stream: SocketStream) -> None:
+        await stream.send(HEAD)
+        with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+            await stream.receive()
+        left.set()
+
+    async with connected(script) as connection:
+        await connection.ask(REQUEST, read_timeout=5)
+        with anyio.move_on_after(0.01):
+            await connection.read()
+        connection.abort()
+        await left.wait()
+        with pytest.raises(httpx2.ReadError):
+            await connection.ask(REQUEST, read_timeout=5)
+
+
+async def test_an_answer_to_no_question_breaks_the_connection() -> None:
+    async def script(stream: SocketStream) -> None:
+        await stream.send(HEAD + b"0\r\n\r\n")
+        await stream.receive()
+        await stream.send(HEAD)
+        await forever(stream)
+
+    async with connected(script) as connection:
+        await connection.ask(REQUEST, read_timeout=5)
+        assert await rest(connection) == b""
+        assert connection.usable
+        connection.rest(None)
+        connection._transport.write(b"go on")
+        await gone(connection)
+
+
+async def test_an_idle_connection_closes_in_time() -> None:
+    async def script(stream: SocketStream) -> None:
+        await stream.send(HEAD + b"0\r\n\r\n")
+        await forever(stream)
+
+    async with connected(script) as connection:
+        await connection.ask(REQUEST, read_timeout=5)
+        await rest(connection)
+        connection.rest(0.01)
+        await gone(connection)
+
+
+def test_another_event_loop_serves_as_well() -> None:
+    async def script(stream: SocketStream) -> None:
+        await stream.send(HEAD + b"3\r\none\r\n0\r\n\r\n")
+        await forever(stream)
+
+    async def main() -> None:
+        async with connected(script) as connection:
+            await connection.ask(REQUEST, read_timeout=5)
+            assert await rest(connection) == b"one"
+
+    anyio.run(main, backend_options={"use_uvloop": True})
