@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from bench import chunks, one_shot, start
+from bench import hot, one_shot, start
 from bench.measure import machine
 
 
 def main(*, smoke: bool) -> None:
     """Print the tables."""
     print(machine())
-    for benchmark in (start, one_shot, chunks):
+    for benchmark in (start, one_shot, hot):
         print(f"\n{benchmark.report(smoke=smoke)}", flush=True)
 
 

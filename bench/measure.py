@@ -47,5 +47,7 @@ def table(title: str, samples: Samples, *, base: str, unit: str = "ms", scale: f
 
 def machine() -> str:
     """Return what this is measured on."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("openai", "anyio", "msgspec"))
+    packages = ", ".join(
+        f"{name} {version(name)}" for name in ("openai", "httptools", "uvloop", "anyio", "msgspec")
+    )
     return f"Python {platform.python_version()}, {os.cpu_count()} cores, {packages}"

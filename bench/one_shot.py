@@ -12,7 +12,7 @@ from bench.serving import upstream
 SDK = """
 from openai import OpenAI
 stream = OpenAI().chat.completions.create(
-    model="bench", messages=[{"role": "user", "content": "Hi"}], stream=True
+    model="burst:20", messages=[{"role": "user", "content": "Hi"}], stream=True
 )
 for chunk in stream:
     if chunk.choices and chunk.choices[0].delta.content:
@@ -23,11 +23,11 @@ print()
 
 def report(*, smoke: bool) -> str:
     """Measure and return the table."""
-    with upstream(chunks=20) as base_url:
+    with upstream() as base_url:
         where = os.environ | {
             "OPENAI_BASE_URL": base_url,
             "OPENAI_API_KEY": "sk-bench-0000",
-            "OPENAI_MODEL": "bench",
+            "OPENAI_MODEL": "burst:20",
         }
 
         def run(*arguments: str) -> float:
