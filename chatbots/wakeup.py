@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 
 class Wakeup:
@@ -13,13 +14,11 @@ class Wakeup:
     def __init__(self) -> None:
         self._future: asyncio.Future[None] | None = None
 
-    async def wait(self) -> None:
-        """Wait for the next `wake`; one before it counts for nothing. May be cancelled."""
+    def wait(self) -> Awaitable[None]:
+        """Return what ends with the next `wake`; one before it counts for nothing."""
+        # The future itself: a coroutine around it would cost as much again.
         self._future = asyncio.get_running_loop().create_future()
-        try:
-            await self._future
-        finally:
-            self._future = None
+        return self._future
 
     def wake(self) -> None:
         """Wake who waits, if anybody does."""

@@ -6,7 +6,7 @@ import ipaddress
 import logging
 import os
 import socket
-import sys
+import ssl
 from collections.abc import AsyncGenerator, Generator
 
 import anyio
@@ -15,6 +15,8 @@ import hypothesis
 import pytest
 import structlog
 from anyio.lowlevel import checkpoint
+
+from chatbots.provider.connection import Connection
 
 # Two cores shared with the rest of a build make a slow example, not a wrong one.
 hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
@@ -53,6 +55,7 @@ def nobody_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep real clients, whoever made them, from leaving this machine."""
     connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
     getaddrinfo, open_tcp = socket.getaddrinfo, httpcore2.AnyIOBackend.connect_tcp
+    connect_to = Connection.to
 
     def guarded_connect(self: socket.socket, address: object) -> None:
         if self.family in (socket.AF_INET, socket.AF_INET6) and isinstance(address, tuple):
@@ -76,20 +79,16 @@ def nobody_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
         refuse(host)
         return await open_tcp(self, host, *rest, **more)  # type: ignore[arg-type]  # as above
 
+    async def guarded_to(host: str, port: int, tls: ssl.SSLContext | None) -> Connection:
+        refuse(host)
+        return await connect_to(host, port, tls)
+
     monkeypatch.setattr(socket.socket, "connect", guarded_connect)
     monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
     monkeypatch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
     # uvloop opens its sockets in C, past the guards above.
     monkeypatch.setattr(httpcore2.AnyIOBackend, "connect_tcp", guarded_tcp)
-    connection = sys.modules.get("chatbots.provider.connection")
-    if connection is not None:
-        to = connection.Connection.to
-
-        async def guarded_to(host: str, *rest: object) -> object:
-            refuse(host)
-            return await to(host, *rest)
-
-        monkeypatch.setattr(connection.Connection, "to", guarded_to)
+    monkeypatch.setattr(Connection, "to", guarded_to)
 
 
 # Nothing of the user's is touched

@@ -154,7 +154,7 @@ def _read(data: bytes) -> Completion:
         part = decode(data)
     except ValueError as error:
         raise _senseless(str(error)) from error
-    failure = part.failure
+    failure = None if part.error is None else part.failure
     if failure is not None:
         from chatbots.provider.resilience import of_code
 

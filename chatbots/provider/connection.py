@@ -76,7 +76,9 @@ class Connection(asyncio.BufferedProtocol):
         if self._error is None:
             self._transport.write(request)
         while not self.answer.status:
-            await self._wait()
+            if self._error is not None:
+                raise self._error
+            await self._news.wait()
 
     async def read(self) -> bytes:
         """Return what has come of the body since the last time; empty at its end.
@@ -87,7 +89,9 @@ class Connection(asyncio.BufferedProtocol):
         while not pieces:
             if self.answer.whole:
                 return b""
-            await self._wait()
+            if self._error is not None:
+                raise self._error
+            await self._news.wait()
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         if self._held > HIGH_WATER and not self._transport.is_closing():
@@ -108,11 +112,6 @@ class Connection(asyncio.BufferedProtocol):
         self.rest(None)
         self._fail(httpx2.ReadError("The connection was closed."))
         self._transport.abort()
-
-    async def _wait(self) -> None:
-        if self._error is not None:
-            raise self._error
-        await self._news.wait()
 
     def _fail(self, error: Exception) -> None:
         self._error = self._error or error
