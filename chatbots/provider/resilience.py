@@ -66,6 +66,17 @@ async def with_retries(
     Waits as long as the server asks, else with jittered exponential backoff.
     Raises the last `ChatError`.
     """
+    failed: list[ChatError] = []
+    try:
+        return await attempt()
+    except ChatError as error:
+        failed.append(error)
+
+    async def again() -> T:
+        if failed:
+            raise failed.pop()  # the first try, told to a policy that it need not have seen
+        return await attempt()
+
     # Its own policy object for each call: tenacity keeps the state of the attempts on it.
     policy = AsyncRetrying(
         stop=stop_after_attempt(MAX_RETRIES + 1),
@@ -74,7 +85,7 @@ async def with_retries(
         before_sleep=_tell,
         reraise=True,
     )
-    return await policy(attempt)
+    return await policy(again)
 
 
 def _worth_retrying(error: BaseException) -> bool:
