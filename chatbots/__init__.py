@@ -107,6 +107,8 @@ _HOMES: dict[str, str] = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "__all__":
+        return sorted(_HOMES)
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,7 @@ from chatbots.flow.bot import Bot
 from chatbots.flow.calling import Asking, Said
 from chatbots.interfaces import ChatModel, ChatService, SessionStore
 from chatbots.messages import Reply, Sampling
+from chatbots.model_names import LOCAL
 from chatbots.places import cache_folder, hub_cache, local_state, ollama_folder
 from chatbots.provider.chat import OpenAIChat
 from chatbots.provider.client import OPENAI_URL, Access, OpenAIClient, SharedClient
@@ -22,7 +23,7 @@ from chatbots.services.stateless import StatelessChat
 from chatbots.services.streaming import StreamingChat
 from chatbots.services.take_turn import Manner
 from chatbots.sessions.in_memory import InMemorySessions
-from chatbots.settings import LOCAL, Settings
+from chatbots.settings import Settings
 from chatbots.telemetry import new_session_id
 
 if TYPE_CHECKING:

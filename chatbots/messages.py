@@ -61,8 +61,10 @@ def check_text(text: str, what: str) -> None:
         ) from None
 
 
-def check_name(text: str, what: str) -> None:
-    """Raise `InvalidRequest` where *text* is no name: as `check_text`, or too long."""
+def check_name(text: object, what: str) -> None:
+    """Raise `InvalidRequest` where *text* is no name: no text, or as `check_text`, or too long."""
+    if not isinstance(text, str):
+        raise InvalidRequest("invalid_request", f"The {what} is no text: {text!r}.", param=what)
     check_text(text, what)
     if len(text) > MAX_NAME:
         raise InvalidRequest(

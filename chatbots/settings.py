@@ -9,40 +9,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from chatbots.errors import ConfigurationError
-
-DEFAULT_MODEL: Final = "gpt-6-luna"
-"""The model asked where none is named. This is the only place that says so."""
-
-LOCAL: Final = "local"
-"""The model name that means the one on this machine."""
-
-SHUTTING_DOWN: Final[Mapping[str, str]] = {
-    "gpt-4": "2026-10-23",
-    "gpt-4-turbo": "2026-10-23",
-    "gpt-3.5-turbo": "2026-10-23",
-    "o1": "2026-10-23",
-    "o3-mini": "2026-10-23",
-    "o4-mini": "2026-10-23",
-    "gpt-4.1-nano": "2026-10-23",
-    "gpt-4o-2024-05-13": "2026-10-23",
-    "gpt-5": "2026-12-11",
-    "gpt-5-mini": "2026-12-11",
-    "gpt-5-nano": "2026-12-11",
-    "o3": "2026-12-11",
-    "gpt-4o": "2027-01-14",
-    "gpt-4o-mini": "2027-01-14",
-    "gpt-4.1": "2027-01-14",
-    "gpt-4.1-mini": "2027-01-14",
-    "gpt-5.1": "2027-04-01",
-    "gpt-5.4-nano": "2027-04-01",
-}
-"""OpenAI models and the day each is shut down (docstrings of the openai package, 3.51)."""
+from chatbots.model_names import DEFAULT_MODEL, LOCAL
 
 INSTRUCTIONS_FILE: Final = "instructions.txt"
 ENV_FILE: Final = ".env"
@@ -67,7 +42,9 @@ class Settings(BaseModel):
         None, description="The server to ask: OpenAI's, or any that speaks its API, with its /v1."
     )
     openai_model: str = Field(
-        DEFAULT_MODEL, description="The model to ask; `local` is the one on this machine."
+        DEFAULT_MODEL,
+        min_length=1,
+        description="The model to ask; `local` is the one on this machine.",
     )
     openai_max_tokens: int | None = Field(
         None, ge=1, description="Tokens an answer may have; the server decides if not set."
@@ -163,16 +140,46 @@ class Settings(BaseModel):
     def _spelled_out(cls, value: object) -> object:
         return "warning" if value in ("warn", "WARN") else value
 
+    @field_validator("*", mode="after")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        if isinstance(value, str):
+            with suppress(UnicodeEncodeError):
+                value.encode()
+                if "\0" not in value:
+                    return value
+            raise ValueError("it is not valid text: it has a NUL, or a byte that is not UTF-8")
+        return value
+
+    @field_validator("openai_api_key", "openai_org_id", "openai_project_id", mode="before")
+    @classmethod
+    def _fits_a_header(cls, value: object) -> object:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not isinstance(text, str):
+            return value
+        text = text.strip()
+        if not (text.isascii() and text.isprintable()) or " " in text:
+            raise ValueError("it has a character that no header of a request may have")
+        return text
+
     @field_validator("openai_base_url")
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        if not value.startswith(("http://", "https://")) or value.endswith("://"):
+        scheme, _, rest = value.partition("://")
+        if scheme.lower() not in ("http", "https") or not rest:
             raise ValueError(
                 "it needs http:// or https:// in front, as in http://localhost:8000/v1"
             )
-        return value.rstrip("/")
+        try:
+            parts = urlsplit(value)
+            usable = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not (usable and value.isascii() and value.isprintable()) or " " in value:
+            raise ValueError("it is no address, as http://localhost:8000/v1 is one")
+        return f"{scheme.lower()}://{rest}".rstrip("/")
 
     @classmethod
     def load(cls, folder: Path | None = None, **flags: object) -> Self:
@@ -226,7 +233,9 @@ def read_instructions(path: Path) -> str:
     except OSError as error:
         why = error.strerror or str(error)
     else:
-        return text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+        if "\0" not in text:
+            return text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+        why = "it has a NUL character"
     raise ConfigurationError(
         "file_unreadable",
         f"The instructions file {str(path)!r} cannot be used: {why}.",

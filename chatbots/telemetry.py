@@ -54,6 +54,8 @@ def redact(text: str, *known: str) -> str:
     for secret in known:
         if len(secret) >= 4:
             text = text.replace(secret, REDACTED)
+            # As a repr spells it: an error about a broken key quotes it so.
+            text = text.replace(secret.encode("unicode_escape").decode(), REDACTED)
     return _SECRET.sub(_keep_the_name, text)
 
 

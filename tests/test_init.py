@@ -62,3 +62,10 @@ def test_a_name_there_is_not_is_an_attribute_error() -> None:
 def test_a_star_import_brings_no_surprises() -> None:
     assert "Chatbots" in dir(chatbots)
     assert dir(chatbots) == sorted(dir(chatbots))
+
+
+def test_a_star_gives_the_public_names() -> None:
+    names: dict[str, object] = {}
+    exec("from chatbots import *", names)  # noqa: S102 - there is no other way to write it
+    assert {"Chatbots", "Settings", "ask", "stream"} <= names.keys()
+    assert "TYPE_CHECKING" not in names

@@ -210,3 +210,7 @@ def test_a_name_that_is_longer_than_names_are_is_refused(name: str) -> None:
     with pytest.raises(InvalidRequest, match="at most 256") as raised:
         prompt("Hi", **{name: "x" * (MAX_NAME + 1)}).check(PLENTY)
     assert raised.value.param == name
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    assert refusal(prompt("Hi", session=5)).param == "session"

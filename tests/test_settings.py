@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from chatbots.errors import ConfigurationError
-from chatbots.settings import DEFAULT_MODEL, SHUTTING_DOWN, Settings, read_instructions
+from chatbots.model_names import DEFAULT_MODEL
+from chatbots.settings import Settings, read_instructions
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,10 +27,6 @@ def test_settings_made_in_code_read_nothing(
     settings = Settings()
     assert settings.openai_model == DEFAULT_MODEL
     assert settings.server_port == 8080
-
-
-def test_the_default_model_is_not_one_that_is_being_shut_down() -> None:
-    assert DEFAULT_MODEL not in SHUTTING_DOWN
 
 
 def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(
@@ -93,14 +90,14 @@ def test_the_file_may_hold_quotes_comments_spaces_and_exports(tmp_path: Path) ->
     env_file(
         tmp_path,
         "\ufeff# comment\n"
-        'export OPENAI_API_KEY="sk-in quotes"\n'
+        'export OPENAI_API_KEY="sk-in-quotes"\n'
         " OPENAI_MODEL = 'single $HOME' # after it\n"
         "SERVER_PORT=3000\r\n"
         "ELSE=ignored\n",
     )
     settings = Settings.load(tmp_path)
     assert settings.openai_api_key is not None
-    assert settings.openai_api_key.get_secret_value() == "sk-in quotes"
+    assert settings.openai_api_key.get_secret_value() == "sk-in-quotes"
     assert settings.openai_model == "single $HOME"
     assert settings.server_port == 3000
 
@@ -135,6 +132,13 @@ def test_the_reference_file_takes_effect(tmp_path: Path) -> None:
         ("chatbots_timeout", "inf", "finite"),
         ("chatbots_local_idle", "-1", "greater than or equal to 0"),
         ("db_type", "mongo", "sqlite"),
+        ("openai_base_url", "http://[::1", "no address"),
+        ("openai_base_url", "http://h:99999/v1", "no address"),
+        ("openai_base_url", "http://a b/v1", "no address"),
+        ("openai_base_url", "http://漢/v1", "no address"),
+        ("openai_api_key", "sk-é漢", "no header"),
+        ("openai_api_key", "'sk-abc def'", "no header"),
+        ("openai_org_id", "漢", "no header"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(
@@ -147,6 +151,29 @@ def test_a_value_that_cannot_be_used_is_named(
     assert name.upper() in str(caught.value)
     assert says in str(caught.value)
     assert "pydantic" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("assistant_instructions", "a\udcffb"),
+        ("assistant_instructions", "a\0b"),
+        ("openai_model", "\udcff"),
+        ("openai_model", ""),
+        ("openai_api_key", "sk-abcdefgh\nCANARY"),
+        ("openai_base_url", "http://\udcff/v1"),
+    ],
+)
+def test_text_that_cannot_be_sent_is_refused_and_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings(**{name: value})
+    assert caught.value.code == "invalid_setting"
+    assert name.upper() in str(caught.value)
+    assert "CANARY" not in str(caught.value)
+
+
+def test_blanks_around_a_key_are_dropped() -> None:
+    assert Settings(openai_api_key=" sk-1\n").secrets == ("sk-1",)
 
 
 def test_a_secret_never_shows_in_the_settings_or_in_an_error() -> None:
@@ -197,13 +224,15 @@ def test_an_empty_instructions_file_means_no_instructions(tmp_path: Path) -> Non
     assert Settings.load(tmp_path).assistant_instructions == ""
 
 
-@pytest.mark.parametrize("kind", ["missing", "folder", "latin", "unreadable"])
+@pytest.mark.parametrize("kind", ["missing", "folder", "latin", "nul", "unreadable"])
 def test_an_instructions_file_that_cannot_be_read_is_named(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "rules.txt"
     if kind == "folder":
         path.mkdir()
     elif kind == "latin":
         path.write_bytes(b"caf\xe9")
+    elif kind == "nul":
+        path.write_bytes(b"be \0 nice")
     elif kind == "unreadable":
         path.symlink_to(path)
     with pytest.raises(ConfigurationError, match=r"rules\.txt") as caught:

@@ -11,7 +11,9 @@ import anyio
 from chatbots.app import find_weights, weights_of
 from chatbots.cli.outcome import tell
 from chatbots.errors import ConfigurationError
-from chatbots.settings import LOCAL, SHUTTING_DOWN, Settings
+from chatbots.model_names import LOCAL, shutdown_of
+from chatbots.provider.client import OPENAI_URL
+from chatbots.settings import Settings
 
 if TYPE_CHECKING:
     from chatbots.local.catalog import Weights
@@ -79,8 +81,8 @@ def _title(settings: Settings) -> str:
 
 def _warn_of_the_end(settings: Settings) -> None:
     """Say when OpenAI shuts the model down; other servers may name theirs as they like."""
-    end = SHUTTING_DOWN.get(settings.openai_model)
-    if end is None or settings.openai_base_url is not None:
+    end = shutdown_of(settings.openai_model)
+    if end is None or settings.openai_base_url not in (None, OPENAI_URL):
         return
     over = dt.date.fromisoformat(end) <= dt.datetime.now(dt.UTC).date()
     tell(

@@ -31,7 +31,7 @@ class Asking(TypedDict, total=False):
     """The conversation, for bots that remember."""
     request_id: str | None
     """Names the turn, so that a retry makes no second one."""
-    timeout: float
+    timeout: float | None
     """Seconds for the whole turn, retries included."""
     model: str | None
     instructions: str | None
@@ -42,8 +42,12 @@ class Asking(TypedDict, total=False):
 
 def make_prompt(said: Said, **asking: Unpack[Asking]) -> Prompt:
     """Return the `Prompt` for what is *said*; raises `InvalidRequest` for an impossible number."""
+    unknown = asking.keys() - Asking.__annotations__
+    if unknown:
+        raise TypeError(f"There is no keyword {min(unknown)!r} for asking a bot.")
     if isinstance(said, str):
         said = Message("user", said)
+    timeout = asking.get("timeout")
     return Prompt(
         messages=(said,) if isinstance(said, Message) else tuple(said),
         request_id=asking.get("request_id") or new_request_id(),
@@ -53,7 +57,7 @@ def make_prompt(said: Said, **asking: Unpack[Asking]) -> Prompt:
         sampling=Sampling(
             temperature=asking.get("temperature"), max_tokens=asking.get("max_tokens")
         ),
-        timeout=asking.get("timeout", DEFAULT_TIMEOUT),
+        timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
     )
 
 

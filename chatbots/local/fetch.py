@@ -103,11 +103,17 @@ async def read_page(
 
 
 async def fetch(
-    client: httpx2.AsyncClient, item: Item, part: Part, *, moved: Callable[[int], None]
+    client: httpx2.AsyncClient,
+    item: Item,
+    part: Part,
+    *,
+    moved: Callable[[int], None],
+    missing: Callable[[int], None] = lambda _size: None,
 ) -> None:
     """Complete *part* to the file that *item* describes.
 
-    *moved* is told the length after each step.
+    *moved* is told the length after each step; *missing*, whenever the source is about to deliver,
+    how many bytes there must be room for: it may raise to have nothing written.
     Cancelling, and every error but `WrongBytes`, leaves the part to be resumed.
     Raises `SourceFailed`, `WrongBytes` (the part is emptied), `OSError` (the disk).
     """
@@ -115,11 +121,11 @@ async def fetch(
     await anyio.to_thread.run_sync(part.keep, there if there <= item.size else 0)
     resumed = part.length > 0
     moved(part.length)
-    await _complete(client, item, part, moved=moved)
+    await _complete(client, item, part, moved=moved, missing=missing)
     if part.sha256() != item.sha256 and resumed:
         # What an earlier attempt left may be the culprit (a login page in place of the file).
         await anyio.to_thread.run_sync(part.keep, 0)
-        await _complete(client, item, part, moved=moved)
+        await _complete(client, item, part, moved=moved, missing=missing)
     found = part.sha256()
     if found != item.sha256:
         await anyio.to_thread.run_sync(part.keep, 0)
@@ -127,14 +133,19 @@ async def fetch(
 
 
 async def _complete(
-    client: httpx2.AsyncClient, item: Item, part: Part, *, moved: Callable[[int], None]
+    client: httpx2.AsyncClient,
+    item: Item,
+    part: Part,
+    *,
+    moved: Callable[[int], None],
+    missing: Callable[[int], None],
 ) -> None:
     left = 0  # A source that cannot be reached at all must say so at once.
     while part.length < item.size:
         before = part.length
         reason = "the answer ended early"
         try:
-            await _read_on(client, item, part, moved=moved)
+            await _read_on(client, item, part, moved=moved, missing=missing)
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             reason = _reason(error)
         if part.length > before:
@@ -148,7 +159,12 @@ async def _complete(
 
 
 async def _read_on(
-    client: httpx2.AsyncClient, item: Item, part: Part, *, moved: Callable[[int], None]
+    client: httpx2.AsyncClient,
+    item: Item,
+    part: Part,
+    *,
+    moved: Callable[[int], None],
+    missing: Callable[[int], None],
 ) -> None:
     headers = {"accept-encoding": "identity"}
     if part.length:
@@ -158,6 +174,7 @@ async def _read_on(
         response = await client.send(request, auth=item.auth, stream=True)
     try:
         await _place(response, item, part)
+        missing(item.size - part.length)
         async for block in _blocks(response):
             if part.length + len(block) > item.size:
                 await anyio.to_thread.run_sync(part.keep, 0)

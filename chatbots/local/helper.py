@@ -58,8 +58,9 @@ def llama(config: Config, api_key: str) -> tuple[int, object]:
     p.port = 0
     p.ui = False
     p.verbosity = 1  # Errors. Higher up it would write down what is asked.
-    # Any web page the user visits can send requests to loopback, and llama.cpp echoes every
-    # Origin: only the key keeps them out. That they may not read the refusal is a second lock.
+    # Any web page the user visits can send requests to loopback, and llama.cpp lets
+    # every Origin read: only the key keeps them out.
+    # That they may not read the refusal is a second lock.
     p.api_keys = [api_key]
     p.cors_origins = "http://127.0.0.1"
     p.cors_credentials = False

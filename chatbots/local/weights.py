@@ -168,5 +168,5 @@ def _mismatch(path: Path, weights: Weights) -> ConfigurationError:
     return ConfigurationError(
         "weights_mismatch",
         f"{path} is not {weights.title}: its size or its sha256 is wrong.",
-        hint="Delete that file, then fetch it again with: chatbots models pull",
+        hint="Replace it with: chatbots models pull",
     )

@@ -14,7 +14,7 @@ from chatbots.interfaces import Sink
 from chatbots.messages import ModelAnswer, ModelRequest, Sampling
 from chatbots.provider.client import OPENAI_URL
 from chatbots.provider.sse import EventDecoder, EventTooLarge
-from chatbots.provider.wire import Answer, Body, Completion, decode, encode_request
+from chatbots.provider.wire import Answer, Body, Completion, Dialect, decode, encode_request
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -49,21 +49,20 @@ class OpenAIChat:
 
         Raises `ProviderError`, and `InvalidRequest` where the server refuses the request.
         """
-        client = await self._client()
-        own = str(client.base_url).rstrip("/") == OPENAI_URL
-        body = encode_request(
-            request,
-            model=self._model,
-            default=self._sampling,
-            dialect="openai" if own else "compatible",
-        )
+        model = request.model or self._model
         facts = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": "openai",
-            "gen_ai.request.model": str(body["model"]),
+            "gen_ai.request.model": model,
         }
-        with telemetry.span(f"chat {body['model']}", facts) as span:
-            answer = await _Exchange(client, body, out).run()
+
+        def body_for(client: AsyncOpenAI) -> Body:
+            own = str(client.base_url).rstrip("/") == OPENAI_URL
+            dialect: Dialect = "openai" if own else "compatible"
+            return encode_request(request, model=model, default=self._sampling, dialect=dialect)
+
+        with telemetry.span(f"chat {model}", facts) as span:
+            answer = await _Exchange(self._client, body_for, out).run()
             if span is not None:
                 _describe(span, answer)
         return answer
@@ -72,9 +71,11 @@ class OpenAIChat:
 class _Exchange:
     """One request and its answer, tried again only while nothing of it was shown."""
 
-    def __init__(self, client: AsyncOpenAI, body: Body, out: Sink) -> None:
-        self._client = client
-        self._body = body
+    def __init__(
+        self, source: ClientSource, body_for: Callable[[AsyncOpenAI], Body], out: Sink
+    ) -> None:
+        self._source = source
+        self._body_for = body_for
         self._out = out
         self._shown = False
 
@@ -88,14 +89,17 @@ class _Exchange:
         from chatbots.provider.transport import post
 
         response: Response | None = None
+        # Anew for each try: the server may have died, and another stand in its place.
+        client = await self._source()
+        body = self._body_for(client)
         try:
-            with foreign_errors(self._client):
-                response = await post(self._client, PATH, self._body)
+            with foreign_errors(client):
+                response = await post(client, PATH, body)
             kind = response.headers.get("content-type", "").partition(";")[0].rpartition("/")[2]
             if kind.strip() == "html":
                 raise _senseless("it is a web page. Is the base URL right? It mostly ends in /v1")
-            streamed = bool(self._body.get("stream")) and kind.strip() != "json"
-            with foreign_errors(self._client, in_stream=True):
+            streamed = bool(body.get("stream")) and kind.strip() != "json"
+            with foreign_errors(client, in_stream=True):
                 return await (self._streamed(response) if streamed else self._whole(response))
         finally:
             if response is not None:

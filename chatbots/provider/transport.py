@@ -97,7 +97,8 @@ async def _through_sdk(client: openai.AsyncOpenAI, path: str, body: Body) -> Res
         )
     except openai.APIStatusError as error:
         answer = error.response
-        raise of_status(client, answer.status_code, answer.headers, answer.content) from error
+        # Not from the SDK's error: it repeats what the server said, the key perhaps included.
+        raise of_status(client, answer.status_code, answer.headers, answer.content) from None
     if not isinstance(response, httpx2.Response):
         raise TypeError(f"The client gave a {type(response).__name__}, not a response.")
     return response

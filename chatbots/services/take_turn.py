@@ -14,7 +14,7 @@ from chatbots import telemetry
 from chatbots.deltas import Delta, Done, Failed, TextDelta
 from chatbots.errors import ChatError, InvalidRequest, ProviderError, TurnCancelled
 from chatbots.interfaces import Sink
-from chatbots.messages import Message, ModelAnswer, ModelRequest, Prompt
+from chatbots.messages import Message, ModelAnswer, ModelRequest, Prompt, check_text
 
 DEFAULT_MAX_CHARS: Final = 200_000
 """Characters a prompt may have; what a model can read is another, smaller matter."""
@@ -31,6 +31,9 @@ class Manner(Struct, frozen=True, kw_only=True):
     instructions: str = ""
     max_chars: int = DEFAULT_MAX_CHARS
 
+    def __post_init__(self) -> None:
+        check_text(self.instructions, "system message")
+
 
 class Narration(ObjectSendStream[Delta]):
     """The way out of a turn: passes deltas on and remembers the text that was shown."""
@@ -38,6 +41,7 @@ class Narration(ObjectSendStream[Delta]):
     def __init__(self, out: Sink) -> None:
         self._out = out
         self._pieces: list[str] = []
+        self._started = monotonic()
         self._unlogged = 0
         self._logged_at = monotonic()
         self.deadline = anyio.CancelScope()
@@ -72,6 +76,11 @@ class Narration(ObjectSendStream[Delta]):
         self._unlogged = 0
         self._logged_at = monotonic()
 
+    def log_end(self, level: telemetry.Level, event: str, **facts: telemetry.Value) -> None:
+        """Log what is left to log, and with *facts* how the turn ended."""
+        self.log_flushes()
+        telemetry.emit(level, event, seconds=round(monotonic() - self._started, 3), **facts)
+
     async def aclose(self) -> None:
         """Leave the way open: it is the caller's."""
 
@@ -85,30 +94,21 @@ async def take_turn(
     *bot* names the service in the log.
     """
     narration = Narration(out)
-    started = monotonic()
     with telemetry.bound(request_id=prompt.request_id):
         telemetry.emit("info", "request.start", bot=bot, session=prompt.session)
         try:
             prompt.check(manner.max_chars)
             done = await _within_deadline(prompt, answer, narration)
         except ChatError as error:
-            narration.log_flushes()
             failed = _failed(prompt, error, narration)
-            telemetry.emit("error", "request.error", **_facts(error, failed.state, started))
+            facts = {"code": error.code, "message": error.message, "state": failed.state}
+            narration.log_end("error", "request.error", **facts)
             await out.send(failed)
         except anyio.get_cancelled_exc_class():
-            narration.log_flushes()
-            telemetry.emit("info", "request.end", state="cancelled")
+            narration.log_end("info", "request.end", state="cancelled")
             raise
         else:
-            narration.log_flushes()
-            telemetry.emit(
-                "info",
-                "request.end",
-                state=done.state,
-                reason=done.reason,
-                seconds=round(monotonic() - started, 3),
-            )
+            narration.log_end("info", "request.end", state=done.state, reason=done.reason)
             await out.send(done)
 
 
@@ -168,12 +168,3 @@ def _failed(prompt: Prompt, error: ChatError, narration: Narration) -> Failed:
         request_id=prompt.request_id,
         session=prompt.session,
     )
-
-
-def _facts(error: ChatError, state: str, started: float) -> dict[str, telemetry.Value]:
-    return {
-        "code": error.code,
-        "message": error.message,
-        "state": state,
-        "seconds": round(monotonic() - started, 3),
-    }

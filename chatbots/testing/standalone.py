@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 import anyio
 
@@ -19,6 +21,8 @@ from chatbots.testing.http1 import Player
 from chatbots.testing.log import Log
 from chatbots.testing.recording import Recorder, Replay
 from chatbots.testing.requests import ChatRequest
+
+_LAST_PORT: Final = 65535
 
 
 def parser() -> argparse.ArgumentParser:
@@ -139,6 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write("\n".join(names.listed()) + "\n")
         return 0
     try:
+        check(flags)
         anyio.run(serve, flags, [one for spec in flags.fault for one in names.sequence(spec)])
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
@@ -147,6 +152,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{unable(flags, error)}\n")
         return 1
     return 0
+
+
+def check(flags: argparse.Namespace) -> None:
+    """Refuse numbers that make no sense. Raises `ValueError`."""
+    if not 0 <= flags.port <= _LAST_PORT:
+        raise ValueError(f"--port {flags.port} is no port: they go from 0 to {_LAST_PORT}.")
+    if not 0 <= flags.delay < math.inf:
+        raise ValueError(f"--delay {flags.delay:g} is no time to wait: it takes 0 or more seconds.")
 
 
 def unable(flags: argparse.Namespace, error: OSError) -> str:

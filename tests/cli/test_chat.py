@@ -12,7 +12,8 @@ import pytest
 
 from chatbots.cli.chat import GC_THRESHOLD, load_settings
 from chatbots.cli.flags import parse_flags
-from chatbots.settings import DEFAULT_MODEL, Settings
+from chatbots.model_names import DEFAULT_MODEL
+from chatbots.settings import Settings
 from tests.cli.conftest import Runner
 from tests.cli.running import PATIENCE, Ran, Upstream, process, run_process
 
@@ -75,10 +76,10 @@ def test_instructions_txt_is_found_in_the_current_folder(upstream: Upstream, run
 
 def test_a_dotenv_file_is_found_in_the_current_folder(upstream: Upstream, run: Runner) -> None:
     Path(".env").write_text(
-        '# mine\nexport OPENAI_API_KEY="from the file" # secret\nOPENAI_MODEL=m1\n', "utf-8"
+        '# mine\nexport OPENAI_API_KEY="from-the-file" # secret\nOPENAI_MODEL=m1\n', "utf-8"
     )
     run("stream", "--prompt", "Hi")
-    assert upstream.calls[0].headers["authorization"] == "Bearer from the file"
+    assert upstream.calls[0].headers["authorization"] == "Bearer from-the-file"
     assert upstream.calls[0].json["model"] == "m1"
 
 

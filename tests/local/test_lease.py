@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import anyio
+import pytest
 
 from chatbots.local.files import open_lock, try_lock
 from chatbots.local.lease import Lease
-from chatbots.local.rendezvous import Rendezvous, State, meet, write_state
+from chatbots.local.rendezvous import Rendezvous, State, is_held, meet, write_state
+from tests.local.processes import eventually, lives
 
 
 def state(port: int) -> State:
@@ -85,6 +90,55 @@ async def test_another_helpers_state_is_noticed_at_once(tmp_path: Path) -> None:
     assert lease.current() == state(2)
     lease.close()
     os.close(helper)
+
+
+EXIT = {"x86_64": 60, "aarch64": 93}.get(platform.machine(), 0)
+"""The number of Linux's `exit`, which ends a thread and not its process."""
+SLOW_TO_DIE = f"""
+import ctypes, os, sys, threading
+from pathlib import Path
+from chatbots.local.files import open_lock, try_lock
+from chatbots.local.rendezvous import State, meet, process_started, write_state
+
+files, me = meet(Path(sys.argv[1]), "tiny"), os.getpid()
+assert try_lock(open_lock(files.alive))
+write_state(files.state, State(me, process_started(me), 3, "k", "tiny", "/tiny", context=512))
+threading.Thread(target=threading.Event().wait).start()
+print("up", flush=True)
+sys.stdin.readline()
+ctypes.CDLL(None).syscall({EXIT}, 0)
+"""
+
+
+def slow_to_die(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", SLOW_TO_DIE, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.skipif(not EXIT or not Path("/proc/self/stat").exists(), reason="the trick is Linux's")
+async def test_a_dying_helper_is_not_current_though_it_has_its_lock(tmp_path: Path) -> None:
+    files = files_in(tmp_path)
+    lease = Lease(files)
+    with slow_to_die(tmp_path) as helper:
+        try:
+            assert helper.stdin is not None
+            assert helper.stdout is not None
+            assert helper.stdout.readline() == "up\n"
+            current = lease.current()
+            assert current is not None
+            assert current.pid == helper.pid
+            helper.stdin.write("\n")
+            helper.stdin.flush()
+            await eventually(lambda: not lives(helper.pid), within=10)
+            assert is_held(files.alive)
+            assert lease.current() is None
+        finally:
+            helper.kill()
+    lease.close()
 
 
 async def test_a_closed_lease_does_not_live_on_in_a_forked_process(tmp_path: Path) -> None:

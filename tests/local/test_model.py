@@ -201,6 +201,20 @@ async def test_a_helper_killed_while_leased_is_replaced_by_a_new_one(tmp_path: P
         await two.aclose()
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only /proc tells so soon")
+async def test_a_killed_helper_is_not_offered_even_while_it_still_has_its_lock(
+    tmp_path: Path,
+) -> None:
+    async with no_helper_is_left(tmp_path):
+        model = local_model(tmp_path)
+        pids = [(await model.endpoint()).pid]
+        for _ in range(3):
+            os.kill(pids[-1], signal.SIGKILL)
+            pids.append((await model.endpoint()).pid)
+        assert len(set(pids)) == len(pids)
+        await model.aclose()
+
+
 async def test_what_a_killed_helper_left_behind_misleads_nobody(tmp_path: Path) -> None:
     async with no_helper_is_left(tmp_path) as state:
         model = local_model(tmp_path)
@@ -320,11 +334,20 @@ async def test_a_state_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Pat
     await model.aclose()
 
 
-async def asked(url: str, *, key: str | None, origin: str) -> httpx2.Response:
-    headers = {"origin": origin} | ({} if key is None else {"authorization": f"Bearer {key}"})
+FOREIGN = "https://evil.example"
+
+
+async def asked(url: str, *, key: str | None) -> httpx2.Response:
+    headers = {"origin": FOREIGN} | ({} if key is None else {"authorization": f"Bearer {key}"})
     body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
     async with httpx2.AsyncClient(timeout=30) as client:
         return await client.post(f"{url}/chat/completions", json=body, headers=headers)
+
+
+async def asked_by_a_web_page(method: str, url: str) -> httpx2.Response:
+    headers = {"origin": FOREIGN, "access-control-request-method": "POST"}
+    async with httpx2.AsyncClient(timeout=30) as client:
+        return await client.request(method, url, headers=headers)
 
 
 @pytest.mark.weights
@@ -334,11 +357,22 @@ async def test_the_real_model_answers_those_who_have_the_key_and_nobody_else(
     async with no_helper_is_left(tmp_path) as state:
         model = LocalModel(real_weights, name="local", state_dir=state, idle=0)
         endpoint = await model.endpoint()
-        foreign = "https://evil.example"
+        readers = set[str]()
         for key, expected in ((None, 401), ("wrong", 401), (endpoint.api_key, 200)):
-            answer = await asked(endpoint.base_url, key=key, origin=foreign)
+            answer = await asked(endpoint.base_url, key=key)
             assert answer.status_code == expected
-            assert answer.headers["access-control-allow-origin"] != foreign
+            readers.add(answer.headers["access-control-allow-origin"])
+        for method, path, expected in (
+            ("GET", "/health", 200),
+            ("GET", "/models", 401),
+            ("OPTIONS", "/models", 200),
+            ("OPTIONS", "/chat/completions", 200),
+        ):
+            answer = await asked_by_a_web_page(method, endpoint.base_url + path)
+            assert answer.status_code == expected
+            assert method == "GET" or answer.content == b""
+            readers.add(answer.headers["access-control-allow-origin"])
+        assert readers == {"http://127.0.0.1"}  # Neither the page's own nor everybody's.
         await model.aclose()
         await eventually(lambda: not lives(endpoint.pid))
 

@@ -13,6 +13,7 @@ from chatbots.local.rendezvous import (
     Process,
     State,
     holder,
+    is_dying,
     is_held,
     key_of,
     meet,
@@ -74,7 +75,7 @@ def test_the_holder_of_a_lock_is_known_while_he_holds_it(tmp_path: Path) -> None
 
 def test_a_process_has_a_time_of_start_and_a_missing_one_has_none() -> None:
     assert process_started(os.getpid()) == process_started(os.getpid()) != ""
-    assert process_started(os.getpid()) != process_started(os.getppid())
+    assert process_started(os.getpid()) != process_started(1)
     assert process_started(2**22 + 1) == ""
 
 
@@ -87,3 +88,27 @@ def test_a_system_without_proc_is_asked_by_its_ps(monkeypatch: pytest.MonkeyPatc
     year = process_started(os.getpid()).split()[-1]
     assert year.isdecimal()
     assert process_started(2**22 + 1) == ""
+
+
+def test_only_a_process_that_shows_it_is_dying() -> None:
+    me = Process(os.getpid(), process_started(os.getpid()))
+    assert not is_dying(me)
+    assert not is_dying(me._replace(started="at another time"))
+    assert not is_dying(Process(2**22 + 1, ""))
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system has no /proc")
+@pytest.mark.parametrize(
+    ("field", "value", "dying"),
+    [(3, "Z", True), (3, "X", True), (9, "4194308", True), (31, "256", True), (31, "2", False)],
+)
+def test_a_dying_process_is_known_by_its_state_its_flags_and_its_signals(
+    field: int, value: str, *, dying: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    me = Process(os.getpid(), process_started(os.getpid()))
+    name, _, rest = Path("/proc/self/stat").read_text().rpartition(")")
+    fields = rest.split()
+    fields[field - 3] = value
+    (tmp_path / "stat").write_text(f"{name}) {' '.join(fields)}\n")
+    monkeypatch.setattr(module, "Path", lambda _: tmp_path / "stat")
+    assert is_dying(me) is dying

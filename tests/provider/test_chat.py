@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -312,3 +313,50 @@ async def test_a_request_is_a_span_with_the_field_names_of_the_genai_conventions
     assert answered.attributes["gen_ai.usage.output_tokens"] == 1
     assert not failed.status.is_ok
     assert "Hi" not in str([span.to_json() for span in spans.get_finished_spans()])
+
+
+async def test_a_try_asks_for_the_client_anew_for_the_server_may_be_another_by_then() -> None:
+    async with FakeOpenAI() as gone:
+        pass
+    async with FakeOpenAI() as here:
+        here.answer("Hello")
+        urls = (gone.base_url, here.base_url)
+        clients = [SharedClient(Access(api_key=KEY, base_url=url)) for url in urls]
+        left = iter(clients)
+
+        async def client() -> AsyncOpenAI:
+            return next(left).get()
+
+        pieces, _ = await told(OpenAIChat(client, model="m"), asking(stream=True))
+        for one in clients:
+            await one.aclose()
+    assert "".join(pieces) == "Hello"
+
+
+@pytest.mark.parametrize("own_client", [False, True])
+async def test_a_key_the_server_repeats_is_in_no_traceback(own_client: bool) -> None:
+    async with FakeOpenAI() as fake:
+        fake.answer(status=401, error=f"Incorrect API key provided: {KEY}.")
+        shared = SharedClient(Access(api_key=KEY, base_url=fake.base_url))
+        given = AsyncOpenAI(api_key=KEY, base_url=fake.base_url, max_retries=0)
+
+        async def client() -> AsyncOpenAI:
+            return given if own_client else shared.get()
+
+        _, error = await told(OpenAIChat(client, model="m"), asking(stream=True))
+        await shared.aclose()
+        await given.close()
+    assert isinstance(error, ProviderError)
+    assert KEY not in "".join(traceback.format_exception(error))
+
+
+async def test_a_key_that_no_header_can_carry_is_not_shown_in_part() -> None:
+    key = "a\nSECRET12345"
+    async with FakeOpenAI() as fake, AsyncOpenAI(api_key=key, base_url=fake.base_url) as given:
+
+        async def client() -> AsyncOpenAI:
+            return given
+
+        _, error = await told(OpenAIChat(client, model="m"), asking(stream=True))
+    assert isinstance(error, ProviderError)
+    assert "SECRET12345" not in str(error)

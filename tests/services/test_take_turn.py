@@ -301,3 +301,8 @@ def test_a_turn_that_showed_something_was_interrupted() -> None:
 
 def test_a_manner_may_say_nothing() -> None:
     assert (Manner().instructions, Manner().max_chars) == ("", 200_000)
+
+
+def test_a_manner_whose_instructions_cannot_be_sent_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="system message"):
+        Manner(instructions="\ud800")

@@ -76,6 +76,11 @@ def test_all_faults_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         (["--to", "http://127.0.0.1:1/v1"], "--record FILE and --to URL"),
         (["--record", "x", "--to", "http://x/v1", "--replay", "y"], "two different things"),
         (["--record", "x", "--to", "nonsense"], "no base URL"),
+        (["--port", "99999"], "--port 99999 is no port"),
+        (["--port", "-1"], "--port -1 is no port"),
+        (["--delay", "-1"], "--delay -1 is no time to wait"),
+        (["--delay", "nan"], "--delay nan is no time to wait"),
+        (["--delay", "inf"], "--delay inf is no time to wait"),
     ],
 )
 def test_a_wrong_flag_is_one_line_and_status_2(
