@@ -26,7 +26,10 @@ Answering: TypeAlias = Callable[["Narration"], Awaitable[Done]]
 
 
 class Manner(Struct, frozen=True, kw_only=True):
-    """How a bot asks: its system message, and how long a prompt may be, in characters."""
+    """How a bot asks: its system message, and how long a prompt may be, in characters.
+
+    Raises `InvalidRequest` for a system message that cannot be sent.
+    """
 
     instructions: str = ""
     max_chars: int = DEFAULT_MAX_CHARS
