@@ -17,6 +17,7 @@ from chatbots.deltas import Delta, Done, Failed, TextDelta
 from chatbots.flow.channel import ReceiveChannel, SendChannel, open_channel
 from chatbots.flow.unwrap import unwrapped
 from chatbots.interfaces import ChatService
+from chatbots.joined import Joined
 from chatbots.messages import DEFAULT_TIMEOUT, Message, Prompt, Reply, Sampling, SessionId
 from chatbots.telemetry import new_request_id
 
@@ -175,18 +176,18 @@ class Transcript:
     """What a reply's deltas add up to."""
 
     def __init__(self) -> None:
-        self._pieces: list[str] = []
+        self._text = Joined()
         self.terminal: Done | Failed | None = None
 
     @property
     def text(self) -> str:
         """The text so far."""
-        return "".join(self._pieces)
+        return self._text.text
 
     def add(self, delta: Delta) -> None:
         """Take in the next delta."""
         if isinstance(delta, TextDelta):
-            self._pieces.append(delta.text)
+            self._text.add(delta.text)
         elif isinstance(delta, Done | Failed):
             self.terminal = delta
 

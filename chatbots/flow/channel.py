@@ -48,17 +48,28 @@ class SendChannel(ObjectSendStream[Delta]):
         Raises `anyio.BrokenResourceError` if the reader has left,
         `anyio.ClosedResourceError` if this end is closed.
         """
-        shared = self._shared
         while True:
-            if shared.sender_closed:
-                raise anyio.ClosedResourceError
-            if shared.receiver_closed:
+            try:
+                return self.send_nowait(item)
+            except anyio.WouldBlock:
+                await self._shared.writable.wait()
+            except anyio.BrokenResourceError:
                 # A reader that left may have cancelled this turn as well; then that is the word.
                 await checkpoint_if_cancelled()
-                raise anyio.BrokenResourceError
-            if shared.flusher.held < shared.capacity:
-                break
-            await shared.writable.wait()
+                raise
+
+    def send_nowait(self, item: Delta) -> None:
+        """Hand over one delta at once; raises `anyio.WouldBlock` while the channel is full.
+
+        For the rest as `send`; the event loop's own callbacks may call it.
+        """
+        shared = self._shared
+        if shared.sender_closed:
+            raise anyio.ClosedResourceError
+        if shared.receiver_closed:
+            raise anyio.BrokenResourceError
+        if shared.flusher.held >= shared.capacity:
+            raise anyio.WouldBlock
         shared.flusher.push(item)
         if shared.flusher.ready_at() != shared.due:
             shared.readable.wake()

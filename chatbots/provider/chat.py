@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 
 from chatbots import telemetry
 from chatbots.deltas import TextDelta
-from chatbots.errors import ProviderError
 from chatbots.interfaces import Sink
 from chatbots.messages import ModelAnswer, ModelRequest, Sampling
 from chatbots.provider.client import OPENAI_URL
-from chatbots.provider.sse import EventDecoder, EventTooLarge
-from chatbots.provider.wire import Answer, Body, Completion, Dialect, decode, encode_request
+from chatbots.provider.patience import Patience
+from chatbots.provider.streamed import StreamedAnswer, interrupted, part_of, senseless
+from chatbots.provider.wire import Answer, Body, Dialect, encode_request
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -34,15 +34,21 @@ class OpenAIChat:
     """The model named *model* on whatever server the client of *client* asks.
 
     *client* is awaited for each request: it may be made, or made anew, on the way.
-    *sampling* holds for requests that say nothing else.
+    *sampling* holds for requests that say nothing else; *patience* is how long to wait.
     """
 
     def __init__(
-        self, client: ClientSource, *, model: str, sampling: Sampling | None = None
+        self,
+        client: ClientSource,
+        *,
+        model: str,
+        sampling: Sampling | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._client = client
         self._model = model
         self._sampling = sampling or Sampling()
+        self._patience = patience or Patience()
 
     async def complete(self, request: ModelRequest, out: Sink) -> ModelAnswer:
         """Continue a conversation by one message; see `ChatModel.complete`.
@@ -62,7 +68,7 @@ class OpenAIChat:
             return encode_request(request, model=model, default=self._sampling, dialect=dialect)
 
         with telemetry.span(f"chat {model}", facts) as span:
-            answer = await _Exchange(self._client, body_for, out).run()
+            answer = await _Exchange(self._client, body_for, out, self._patience).run()
             if span is not None:
                 _describe(span, answer)
         return answer
@@ -72,11 +78,16 @@ class _Exchange:
     """One request and its answer, tried again only while nothing of it was shown."""
 
     def __init__(
-        self, source: ClientSource, body_for: Callable[[AsyncOpenAI], Body], out: Sink
+        self,
+        source: ClientSource,
+        body_for: Callable[[AsyncOpenAI], Body],
+        out: Sink,
+        patience: Patience,
     ) -> None:
         self._source = source
         self._body_for = body_for
         self._out = out
+        self._patience = patience
         self._shown = False
 
     async def run(self) -> ModelAnswer:
@@ -92,16 +103,20 @@ class _Exchange:
         # Anew for each try: the server may have died, and another stand in its place.
         client = await self._source()
         body = self._body_for(client)
+        streams = bool(body.get("stream"))
+        answer = StreamedAnswer(self._out)
         try:
-            with foreign_errors(client):
+            with foreign_errors(client), self._patience.for_the_head(streams=streams):
                 response = await post(client, PATH, body)
             kind = response.headers.get("content-type", "").partition(";")[0].rpartition("/")[2]
             if kind.strip() == "html":
-                raise _senseless("it is a web page. Is the base URL right? It mostly ends in /v1")
-            streamed = bool(body.get("stream")) and kind.strip() != "json"
+                raise senseless("it is a web page. Is the base URL right? It mostly ends in /v1")
             with foreign_errors(client, in_stream=True):
-                return await (self._streamed(response) if streamed else self._whole(response))
+                if not streams or kind.strip() == "json":
+                    return await self._whole(response)
+                return await self._streamed(response, answer)
         finally:
+            self._shown = self._shown or answer.shown
             if response is not None:
                 # Shielded: whatever happens, the server must see that nobody reads on.
                 with anyio.CancelScope(shield=True):
@@ -112,68 +127,36 @@ class _Exchange:
 
         data = await read(response, MAX_BODY)
         if len(data) > MAX_BODY:
-            raise _senseless(f"it has more than {MAX_BODY:,} bytes")
+            raise senseless(f"it has more than {MAX_BODY:,} bytes")
         answer = Answer()
-        text = answer.add(_read(data))
+        try:
+            text = answer.add(part_of(data))
+        except ValueError as error:
+            raise senseless(str(error)) from error
         if not answer.finished:
-            raise _senseless("it holds no finished answer")
-        await self._show(text)
-        return answer.result()
-
-    async def _streamed(self, response: Response) -> ModelAnswer:
-        from chatbots.provider.resilience import interrupted
-
-        answer = Answer()
-        decoder = EventDecoder()
-        chunks = response.aiter_bytes()
-        ended = False
-        async for chunk in chunks:
-            text = ""
-            try:
-                for event in decoder.feed(chunk):
-                    if event == b"[DONE]":
-                        ended = True
-                        break
-                    text += answer.add(_read(event))
-            except EventTooLarge as error:
-                raise _senseless(str(error)) from error
-            finally:
-                # One network read, one hand-over; what came before a broken event is shown.
-                await self._show(text)
-            if ended:
-                await _drain(chunks)
-                break
-        if not answer.finished:
-            raise interrupted()
-        return answer.result()
-
-    async def _show(self, text: str) -> None:
+            raise senseless("it holds no finished answer")
         if text:
             self._shown = True
             await self._out.send(TextDelta(text))
+        return answer.result()
+
+    async def _streamed(self, response: Response, streamed: StreamedAnswer) -> ModelAnswer:
+        more = True
+        while more and not streamed.ended:
+            with self._patience.for_content(streamed):
+                more = await response.pour(streamed.take)
+            await streamed.settle()
+        if streamed.ended:
+            await _drain(response)
+        if not streamed.answer.finished:
+            raise interrupted()
+        return streamed.answer.result()
 
 
-def _read(data: bytes) -> Completion:
-    try:
-        part = decode(data)
-    except ValueError as error:
-        raise _senseless(str(error)) from error
-    failure = None if part.error is None else part.failure
-    if failure is not None:
-        from chatbots.provider.resilience import of_code
-
-        raise of_code(failure.code or failure.type, failure.message or "")
-    return part
-
-
-async def _drain(chunks: AsyncIterator[bytes]) -> None:
+async def _drain(response: Response) -> None:
     with anyio.move_on_after(DRAIN_TIMEOUT):
-        async for _ in chunks:
+        while await response.pour(lambda _: False):
             pass
-
-
-def _senseless(why: str) -> ProviderError:
-    return ProviderError("upstream_bad_response", f"The server's answer makes no sense: {why}.")
 
 
 def _describe(span: telemetry.Span, answer: ModelAnswer) -> None:

@@ -7,7 +7,8 @@ Its errors are those of httpx2, so that both ways to a server have one map (`res
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import httpx2
 
@@ -16,6 +17,9 @@ from chatbots.wakeup import Wakeup
 
 if TYPE_CHECKING:
     import ssl
+
+Take: TypeAlias = Callable[[bytes], bool]
+"""Takes in a network read of a body; true where no more is to come before somebody has waited."""
 
 READ_SIZE: Final = 64 * 1024
 """Bytes of one network read, at most."""
@@ -28,7 +32,7 @@ NEXT_ADDRESS: Final = 0.25
 class Connection(asyncio.BufferedProtocol):
     """A connection to one server, for one request at a time.
 
-    `ask` sends it and waits for the head of the answer; `read` gives its body.
+    `ask` sends it and waits for the head of the answer; `pour` hands over its body.
     One task uses it, and may be cancelled anywhere; then the connection is to be aborted.
     """
 
@@ -42,8 +46,8 @@ class Connection(asyncio.BufferedProtocol):
         self._error: Exception | None = None
         self._asked = False
         self._held = 0
-        self._heard_at = 0.0
-        self._alarm: asyncio.TimerHandle | None = None
+        self._take: Take | None = None
+        self._expiry: asyncio.TimerHandle | None = None
 
     @classmethod
     async def to(cls, host: str, port: int, tls: ssl.SSLContext | None) -> Connection:
@@ -62,17 +66,14 @@ class Connection(asyncio.BufferedProtocol):
         done = not self._asked or (self.answer.whole and self.answer.keep_alive)
         return done and self._error is None and not self._transport.is_closing()
 
-    async def ask(self, request: bytes, *, read_timeout: float | None) -> None:
+    async def ask(self, request: bytes) -> None:
         """Send a whole *request* and wait until the head of its `answer` is there.
 
-        *read_timeout*: seconds between two reads before the answer counts as stalled.
         Raises `httpx2.TransportError`.
         """
         self.rest(None)
         self.answer = Incoming()
         self._asked = True
-        self._heard_at = self._loop.time()
-        self._watch(read_timeout)
         if self._error is None:
             self._transport.write(request)
         while not self.answer.status:
@@ -80,31 +81,32 @@ class Connection(asyncio.BufferedProtocol):
                 raise self._error
             await self._news.wait()
 
-    async def read(self) -> bytes:
-        """Return what has come of the body since the last time; empty at its end.
+    async def pour(self, take: Take) -> bool:
+        """Hand the body to *take*, a network read at a time; tell whether more may come.
 
-        Raises `httpx2.TransportError` where it breaks off, after what came before.
+        Returns when *take* says true, or at the body's end. *take* is called by the event loop
+        itself, so that a read costs no task switch; it must not raise.
+        Raises `httpx2.TransportError` where the body breaks off, after what came before.
         """
-        pieces = self.answer.pieces
-        while not pieces:
-            if self.answer.whole:
-                return b""
-            if self._error is not None:
-                raise self._error
-            await self._news.wait()
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        if self._held > HIGH_WATER and not self._transport.is_closing():
-            self._heard_at = self._loop.time()
-            self._transport.resume_reading()
-        self._held = 0
-        return data
+        self._take = take
+        try:
+            if self._hand_over():
+                return True
+            while not self.answer.whole:
+                if self._error is not None:
+                    raise self._error
+                await self._news.wait()
+                if self._sated:
+                    return True
+        finally:
+            self._take = None
+        return False
 
     def rest(self, expiry: float | None) -> None:
         """Be idle, and close after *expiry* seconds of it."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm = None if expiry is None else self._loop.call_later(expiry, self.abort)
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._expiry = None if expiry is None else self._loop.call_later(expiry, self.abort)
         self._asked = False
 
     def abort(self) -> None:
@@ -113,21 +115,28 @@ class Connection(asyncio.BufferedProtocol):
         self._fail(httpx2.ReadError("The connection was closed."))
         self._transport.abort()
 
+    @property
+    def _sated(self) -> bool:
+        return self._take is None
+
     def _fail(self, error: Exception) -> None:
         self._error = self._error or error
         self._news.wake()
 
-    def _watch(self, timeout: float | None) -> None:
-        """Look once in a while whether the server is silent: cheaper than an alarm a read."""
-        if timeout is None:
-            return
-        left = self._heard_at + timeout - self._loop.time()
-        if self._held > HIGH_WATER:
-            left = timeout  # it is the reader who takes its time
-        if left <= 0:
-            self._fail(httpx2.ReadTimeout("The server fell silent."))
-        else:
-            self._alarm = self._loop.call_later(left, self._watch, timeout)
+    def _hand_over(self) -> bool:
+        """Give what is there to who takes it; true where that one has enough."""
+        pieces = self.answer.pieces
+        if not pieces or self._take is None:
+            return False
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        if self._held > HIGH_WATER and not self._transport.is_closing():
+            self._transport.resume_reading()
+        self._held = 0
+        if self._take(data):
+            self._take = None
+            return True
+        return False
 
     # What the event loop calls
 
@@ -145,12 +154,16 @@ class Connection(asyncio.BufferedProtocol):
             # An answer to no question: whatever follows could be taken for another one's.
             self.abort()
             return
-        self._heard_at = self._loop.time()
         try:
             self.answer.feed(self._buffer[:nbytes])
         except NotHTTP as error:
+            self._hand_over()
             self._fail(httpx2.RemoteProtocolError(str(error)))
             self._transport.abort()
+            return
+        if self._take is not None:
+            if self._hand_over() or self.answer.whole:
+                self._news.wake()
             return
         self._held += nbytes
         if self._held > HIGH_WATER:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
-from typing import Self
 
 import anyio
 import httpx2
@@ -12,24 +10,15 @@ import httpx2
 from chatbots.provider.connection import Connection
 
 
-class Lent(AsyncIterator[bytes]):
-    """An answer, and the connection it comes over; of httpx2's responses, the part used here."""
+class Lent:
+    """An answer, and the connection it comes over."""
 
     def __init__(self, connection: Connection, pool: Pool) -> None:
         self.status_code = connection.answer.status
         self.headers = connection.answer.headers
+        self.pour = connection.pour
         self._connection = connection
         self._pool = pool
-
-    def aiter_bytes(self) -> Self:
-        """Iterate for the body, a network read each; raises `httpx2.TransportError`."""
-        return self
-
-    async def __anext__(self) -> bytes:
-        data = await self._connection.read()
-        if not data:
-            raise StopAsyncIteration
-        return data
 
     async def aclose(self) -> None:
         """Give the connection back; where the answer is not whole, it is closed at once."""
@@ -66,13 +55,13 @@ class Pool:
             connection = self._kept()
             if connection is not None:
                 try:
-                    await connection.ask(request, read_timeout=timeout.read)
+                    await connection.ask(request)
                     return Lent(connection, self)
                 except httpx2.ReadError:
                     if connection.answer.begun:
                         raise
             connection = await self._new(timeout.connect)
-            await connection.ask(request, read_timeout=timeout.read)
+            await connection.ask(request)
             return Lent(connection, self)
         except BaseException:
             if connection is not None:

@@ -19,6 +19,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from chatbots import telemetry
 from chatbots.errors import ChatError, InvalidRequest, ProviderError
+from chatbots.provider.streamed import interrupted
 
 T = TypeVar("T")
 
@@ -142,15 +143,6 @@ def foreign_errors(client: openai.AsyncOpenAI, *, in_stream: bool = False) -> Ge
         else:
             code, message = "upstream_auth", said
         raise ProviderError(code, message) from error
-
-
-def interrupted() -> ProviderError:
-    """Return the error for an answer that broke off."""
-    return ProviderError(
-        "stream_interrupted",
-        "The connection to the model was lost before the answer was whole.",
-        hint="Ask again to get a whole one.",
-    )
 
 
 def of_code(code: object, said: str, *, status: int | None = None) -> ChatError:

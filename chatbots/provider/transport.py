@@ -6,23 +6,41 @@ Ours serves the clients made in `client.py`, unless a proxy is between; see `doc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final, TypeAlias
+from typing import Final, Protocol
 
 import httpx2
 import msgspec
 import openai
 
 from chatbots.provider.client import READ_TIMEOUT, Shared, shared_by
-from chatbots.provider.pool import Lent
+from chatbots.provider.connection import Take
 from chatbots.provider.resilience import of_status
 from chatbots.provider.wire import Body
 
-Response: TypeAlias = Lent | httpx2.Response
-"""The answer of a server that agreed: its head is there, its body comes."""
-
 MAX_ERROR: Final = 64 * 1024
 """Bytes read of what a server says about a failure."""
+
+
+class Response(Protocol):
+    """The answer of a server that agreed: its head is there, its body comes."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The fields of the head, by their names in lower case."""
+        ...
+
+    async def pour(self, take: Take) -> bool:
+        """Hand the body to *take*, a network read at a time; see `Connection.pour`.
+
+        May return true of its own accord: then it is to be called again.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Be done with it; where the body is not whole, its connection is closed at once."""
+        ...
 
 
 async def post(client: openai.AsyncOpenAI, path: str, body: Body) -> Response:
@@ -52,10 +70,13 @@ async def post(client: openai.AsyncOpenAI, path: str, body: Body) -> Response:
 async def read(response: Response, most: int) -> bytes:
     """Return the whole body, or what has come of it once that is more than *most* bytes."""
     data = bytearray()
-    async for chunk in response.aiter_bytes():
-        data += chunk
-        if len(data) > most:
-            break
+
+    def take(chunk: bytes) -> bool:
+        data.extend(chunk)
+        return len(data) > most
+
+    while await response.pour(take) and len(data) <= most:
+        pass
     return bytes(data)
 
 
@@ -101,4 +122,20 @@ async def _through_sdk(client: openai.AsyncOpenAI, path: str, body: Body) -> Res
         raise of_status(client, answer.status_code, answer.headers, answer.content) from None
     if not isinstance(response, httpx2.Response):
         raise TypeError(f"The client gave a {type(response).__name__}, not a response.")
-    return response
+    return _Foreign(response)
+
+
+class _Foreign:
+    """An answer over the SDK's transport."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self.headers = response.headers
+        self.aclose = response.aclose
+        self._chunks = response.aiter_bytes()
+
+    async def pour(self, take: Take) -> bool:
+        # One read a call: httpx2 cannot be cancelled and then go on.
+        async for chunk in self._chunks:
+            take(chunk)
+            return True
+        return False

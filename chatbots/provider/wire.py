@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from chatbots.joined import Joined
 from chatbots.messages import ModelAnswer, ModelRequest, Sampling, Usage
 
 Body: TypeAlias = dict[str, Any]
@@ -147,7 +148,7 @@ class Answer:
     """What the chunks of one answer add up to."""
 
     def __init__(self) -> None:
-        self._pieces: list[str] = []
+        self._text = Joined()
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
 
@@ -164,7 +165,7 @@ class Answer:
             return ""
         self._finish_reason = part.finish_reason
         text = part.text
-        self._pieces.append(text)
+        self._text.add(text)
         return text
 
     def result(self) -> ModelAnswer:
@@ -173,7 +174,7 @@ class Answer:
         if reason is None:
             raise ValueError("The answer has no finish reason.")
         return ModelAnswer(
-            text="".join(self._pieces),
+            text=self._text.text,
             state="incomplete" if reason in INCOMPLETE else "completed",
             reason=reason,
             usage=self._usage,

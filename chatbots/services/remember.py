@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from time import monotonic
 from typing import Final
 
 import anyio
-from anyio.abc import ObjectSendStream
 from msgspec.structs import replace
 
-from chatbots.deltas import Delta, Done, Notice, TextDelta
+from chatbots.deltas import Done, Notice, TextDelta
 from chatbots.errors import ChatError, ProviderError, StorageError, error_of
 from chatbots.interfaces import ChatModel, SessionStore, Sink
 from chatbots.messages import FinalState, Message, Prompt, Turn
@@ -26,9 +24,6 @@ from chatbots.services.take_turn import (
 from chatbots.sessions.turn import FINAL
 from chatbots.sessions.window import visible
 from chatbots.telemetry import new_session_id
-
-CHECKPOINT_INTERVAL: Final = 1.0
-"""Seconds of output a crash may cost at most (promise P3)."""
 
 FINISH_TIMEOUT: Final = 5.0
 """Seconds the end of a turn may take to be stored, cancelled or not."""
@@ -68,8 +63,12 @@ class Remembered:
         try:
             past = visible(await self._store.load(turn.session))
             request = request_for(prompt, self._manner, past, stream=self._stream)
-            out = _Checkpointed(narration, self._store, turn)
-            answer = await self._model.complete(request, out)
+
+            async def keep() -> None:
+                await self._store.checkpoint(turn, _said(narration.text))
+
+            narration.keep = keep
+            answer = await self._model.complete(request, narration)
         except anyio.get_cancelled_exc_class():
             await self._give_up(turn, narration, "upstream_timeout")
             raise
@@ -102,27 +101,6 @@ class Remembered:
             state, reason = "cancelled", "cancelled"
         with anyio.move_on_after(FINISH_TIMEOUT, shield=True), suppress(StorageError):
             await self._store.finish(turn, _said(narration.text), state=state, reason=reason)
-
-
-class _Checkpointed(ObjectSendStream[Delta]):
-    """Stores the partial answer about once a second on its way out."""
-
-    def __init__(self, narration: Narration, store: SessionStore, turn: Turn) -> None:
-        self._narration = narration
-        self._store = store
-        self._turn = turn
-        self._stored_at = monotonic()
-
-    async def send(self, item: Delta) -> None:
-        await self._narration.send(item)
-        if isinstance(item, TextDelta):
-            now = monotonic()
-            if now - self._stored_at >= CHECKPOINT_INTERVAL:
-                self._stored_at = now
-                await self._store.checkpoint(self._turn, _said(self._narration.text))
-
-    async def aclose(self) -> None:
-        """Leave the way open: it is the caller's."""
 
 
 def _said(text: str) -> list[Message]:

@@ -14,13 +14,14 @@ from chatbots import telemetry
 from chatbots.deltas import Delta, Done, Failed, TextDelta
 from chatbots.errors import ChatError, InvalidRequest, ProviderError, TurnCancelled
 from chatbots.interfaces import Sink
+from chatbots.joined import Joined
 from chatbots.messages import Message, ModelAnswer, ModelRequest, Prompt, check_text
 
 DEFAULT_MAX_CHARS: Final = 200_000
 """Characters a prompt may have; what a model can read is another, smaller matter."""
 
-FLUSH_LOG_INTERVAL: Final = 1.0
-"""Seconds between two `token.flush` lines of one turn: they are counted, not one per chunk."""
+KEEP_INTERVAL: Final = 1.0
+"""Seconds of output a crash may cost at most (promise P3), and between two `token.flush` lines."""
 
 Answering: TypeAlias = Callable[["Narration"], Awaitable[Done]]
 
@@ -39,16 +40,20 @@ class Manner(Struct, frozen=True, kw_only=True):
 
 
 class Narration(ObjectSendStream[Delta]):
-    """The way out of a turn: passes deltas on and remembers the text that was shown."""
+    """The way out of a turn: passes deltas on and remembers the text that was shown.
+
+    About once a second, in the course of sending, it logs how much it was and awaits *keep*.
+    """
 
     def __init__(self, out: Sink) -> None:
         self._out = out
-        self._pieces: list[str] = []
-        self._started = monotonic()
+        self._send_nowait: Callable[[Delta], None] | None = getattr(out, "send_nowait", None)
+        self._text = Joined()
+        self._started = self._kept_at = monotonic()
         self._unlogged = 0
-        self._logged_at = monotonic()
         self.deadline = anyio.CancelScope()
         self.waits_for_session = False
+        self.keep: Callable[[], Awaitable[None]] | None = None
 
     @property
     def timed_out(self) -> bool:
@@ -58,26 +63,38 @@ class Narration(ObjectSendStream[Delta]):
     @property
     def text(self) -> str:
         """What was shown so far."""
-        return "".join(self._pieces)
+        return self._text.text
 
     async def send(self, item: Delta) -> None:
         """Pass *item* on."""
         if isinstance(item, TextDelta):
             # First remember, then show: what is stored may be ahead of the screen, never behind.
-            self._pieces.append(item.text)
+            self._text.add(item.text)
             self._unlogged += 1
-            if monotonic() - self._logged_at >= FLUSH_LOG_INTERVAL:
-                self.log_flushes()
         await self._out.send(item)
+        if self._is_due():
+            self._kept_at = monotonic()
+            self.log_flushes()
+            if self.keep is not None:
+                await self.keep()
+
+    def send_nowait(self, item: Delta) -> None:
+        """Pass *item* on at once; raises `anyio.WouldBlock` where only `send` can."""
+        if self._send_nowait is None or self._is_due():
+            raise anyio.WouldBlock
+        self._send_nowait(item)
+        if isinstance(item, TextDelta):
+            self._text.add(item.text)
+            self._unlogged += 1
+
+    def _is_due(self) -> bool:
+        return monotonic() - self._kept_at >= KEEP_INTERVAL
 
     def log_flushes(self) -> None:
         """Log how many pieces went out since the last time."""
         if self._unlogged:
-            telemetry.emit(
-                "debug", "token.flush", pieces=self._unlogged, chars=sum(map(len, self._pieces))
-            )
+            telemetry.emit("debug", "token.flush", pieces=self._unlogged, chars=len(self.text))
         self._unlogged = 0
-        self._logged_at = monotonic()
 
     def log_end(self, level: telemetry.Level, event: str, **facts: telemetry.Value) -> None:
         """Log what is left to log, and with *facts* how the turn ended."""

@@ -199,9 +199,16 @@ async def test_an_error_in_the_stream_keeps_its_words_and_the_text_before_it() -
 
 
 @pytest.mark.parametrize(
-    "event", [b"data: {nope\n\n", b"data: [1]\n\n", b"data: " + b"x" * 1_100_000 + b"\n\n"]
+    ("event", "code"),
+    [
+        (b"data: {nope\n\n", "stream_interrupted"),
+        (b"data: [1]\n\n", "stream_interrupted"),
+        (b"data: " + b"x" * 1_100_000 + b"\n\n", "upstream_bad_response"),
+    ],
 )
-async def test_an_event_that_makes_no_sense_keeps_the_text_before_it(event: bytes) -> None:
+async def test_an_event_that_makes_no_sense_keeps_the_text_before_it(
+    event: bytes, code: str
+) -> None:
     async def player(exchange: Exchange) -> None:
         await exchange.start(200, {"content-type": "text/event-stream"})
         await exchange.finish(b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n' + event)
@@ -211,7 +218,7 @@ async def test_an_event_that_makes_no_sense_keeps_the_text_before_it(event: byte
         pieces, error = await told(model, asking(stream=True))
     assert pieces == ["Hi"]
     assert isinstance(error, ProviderError)
-    assert error.code == "upstream_bad_response"
+    assert error.code == code
 
 
 async def bad_body(content_type: str, body: bytes, *, stream: bool) -> ProviderError:

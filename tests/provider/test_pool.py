@@ -11,6 +11,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from chatbots.provider.pool import Pool
+from chatbots.provider.transport import read
 from chatbots.testing import FakeOpenAI
 from chatbots.testing.http1 import Exchange
 
@@ -42,7 +43,7 @@ async def pool_on(
 async def ask(pool: Pool, said: str = "Hi") -> bytes:
     answer = await pool.ask(request(pool.url, said), PATIENCE)
     try:
-        return b"".join([part async for part in answer.aiter_bytes()])
+        return await read(answer, 1 << 30)
     finally:
         await answer.aclose()
 

@@ -10,7 +10,7 @@ from chatbots.deltas import Delta, Done, Failed, Notice, TextDelta
 from chatbots.errors import ChatError, ProviderError, StorageError, TurnCancelled
 from chatbots.interfaces import SessionStore, Sink
 from chatbots.messages import FinalState, Message, ModelAnswer, ModelRequest, Prompt, Turn, Usage
-from chatbots.services import remember
+from chatbots.services import remember, take_turn
 from chatbots.services.remember import Remembered
 from chatbots.services.take_turn import Manner
 from chatbots.sessions.in_memory import InMemorySessions
@@ -212,7 +212,7 @@ async def test_a_turn_that_had_its_session_is_not_blamed_on_the_session() -> Non
 
 
 async def test_a_long_answer_is_stored_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remember, "CHECKPOINT_INTERVAL", 0.0)
+    monkeypatch.setattr(take_turn, "KEEP_INTERVAL", 0.0)
     store = Broken()
     gate = Gate()
     asker = Asker(ScriptedModel(["Hel", "lo", gate, " there"]), store)
@@ -228,8 +228,8 @@ async def test_a_long_answer_is_stored_on_the_way(monkeypatch: pytest.MonkeyPatc
 async def test_it_is_stored_about_once_a_second_not_once_a_piece(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert remember.CHECKPOINT_INTERVAL == 1.0
-    monkeypatch.setattr(remember, "CHECKPOINT_INTERVAL", 0.2)
+    assert take_turn.KEEP_INTERVAL == 1.0
+    monkeypatch.setattr(take_turn, "KEEP_INTERVAL", 0.2)
     store = Broken()
     gate = Gate()
     asker = Asker(ScriptedModel(["a", "b", gate, "c", "d", "e"]), store)
@@ -250,7 +250,7 @@ async def test_it_is_stored_about_once_a_second_not_once_a_piece(
 async def test_a_store_that_fails_fails_the_turn(
     where: str, shown: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remember, "CHECKPOINT_INTERVAL", 0.0)
+    monkeypatch.setattr(take_turn, "KEEP_INTERVAL", 0.0)
     asker = Asker(ScriptedModel(["Hel", "lo"]), Broken(where))
     error = await asker.fail(prompt())
     assert (error.message, error.partial) == (f"No {where}.", shown)

@@ -205,7 +205,7 @@ async def test_flushes_are_counted_not_logged_one_by_one(
     async def much(narration: Narration) -> Done:
         for _number in range(1000):
             await narration.send(TextDelta("x"))
-        monkeypatch.setattr(module, "FLUSH_LOG_INTERVAL", 0.0)
+        monkeypatch.setattr(module, "KEEP_INTERVAL", 0.0)
         await narration.send(TextDelta("y"))
         return DONE
 

@@ -1,0 +1,110 @@
+"""A streamed answer, taken in as it comes: what it says goes out at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Final
+
+import anyio
+
+from chatbots.deltas import Delta, TextDelta
+from chatbots.errors import ProviderError
+from chatbots.interfaces import Sink
+from chatbots.provider.sse import EventDecoder, EventTooLarge
+from chatbots.provider.wire import Answer, Completion, decode
+
+END: Final = b"[DONE]"
+
+
+class StreamedAnswer:
+    """Takes network reads, and narrates them into *out*."""
+
+    def __init__(self, out: Sink) -> None:
+        self.answer = Answer()
+        self.ended = False
+        self.shown = False
+        # When the last of the answer's content came; comments and empty chunks are none.
+        self.heard_at = monotonic()
+        self._out = out
+        self._decoder = EventDecoder()
+        # Sinks that can take a delta without waiting say so, as anyio's memory streams do.
+        self._send_nowait: Callable[[Delta], None] | None = getattr(out, "send_nowait", None)
+        self._waiting: list[Delta] = []
+        self._error: Exception | None = None
+
+    def take(self, data: bytes) -> bool:
+        """Take in a network read; true where `settle` has something to do, or nothing may follow.
+
+        One read is one hand-over, and what came before a broken event is shown.
+        """
+        text = ""
+        try:
+            for event in self._decoder.feed(data):
+                if event == END:
+                    self.ended = True
+                    break
+                text += self.answer.add(part_of(event))
+        except Exception as error:  # `settle` raises it, in the task it belongs to
+            self._error = error
+        if text:
+            self._show(TextDelta(text))
+        return self.ended or self._error is not None or bool(self._waiting)
+
+    async def settle(self) -> None:
+        """Hand over what had to wait for its reader; raise what `take` could not.
+
+        Raises `ProviderError` and `InvalidRequest`.
+        """
+        while self._waiting:
+            await self._out.send(self._waiting.pop(0))
+            # The time a slow reader takes is not the server's.
+            self.heard_at = monotonic()
+        error = self._error
+        if isinstance(error, ValueError):
+            # A chunk that cannot be read may have held text: from there on the answer has a hole.
+            broken = self.shown and not isinstance(error, EventTooLarge)
+            raise (interrupted(str(error)) if broken else senseless(str(error))) from error
+        if error is not None:
+            raise error
+
+    def _show(self, delta: Delta) -> None:
+        self.shown = True
+        self.heard_at = monotonic()
+        if self._send_nowait is not None and not self._waiting:
+            try:
+                self._send_nowait(delta)
+            except anyio.WouldBlock:
+                self._waiting.append(delta)
+            except Exception as error:
+                self._error = error
+        else:
+            self._waiting.append(delta)
+
+
+def part_of(data: bytes) -> Completion:
+    """Return the part of an answer in *data*.
+
+    Raises `ValueError` where there is none, `ChatError` where there is an error in its place.
+    """
+    part = decode(data)
+    failure = None if part.error is None else part.failure
+    if failure is not None:
+        from chatbots.provider.resilience import of_code
+
+        raise of_code(failure.code or failure.type, failure.message or "")
+    return part
+
+
+def senseless(why: str) -> ProviderError:
+    """Return the error for an answer that is none."""
+    return ProviderError("upstream_bad_response", f"The server's answer makes no sense: {why}.")
+
+
+def interrupted(why: str = "the connection to the model was lost") -> ProviderError:
+    """Return the error for an answer that broke off, and *why*."""
+    return ProviderError(
+        "stream_interrupted",
+        f"The answer broke off before it was whole: {why}.",
+        hint="Ask again to get a whole one.",
+    )

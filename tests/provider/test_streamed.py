@@ -1,0 +1,148 @@
+"""What a streamed answer does with what the network read, whoever reads it in turn."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+from anyio.abc import ObjectSendStream
+
+from chatbots.deltas import Delta, TextDelta
+from chatbots.errors import ProviderError
+from chatbots.flow.channel import open_channel
+from chatbots.provider.sse import MAX_EVENT
+from chatbots.provider.streamed import StreamedAnswer, part_of
+from chatbots.testing import CollectingSink
+
+DONE = b"data: [DONE]\n\n"
+
+
+def said(text: str) -> bytes:
+    return b'data: {"choices":[{"delta":{"content":"%s"}}]}\n\n' % text.encode()
+
+
+class Immediate(ObjectSendStream[Delta]):
+    """Takes what it has room for at once."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.taken: list[str] = []
+        self.waited: list[str] = []
+
+    def send_nowait(self, item: Delta) -> None:
+        if len(self.taken) == self.room:
+            raise anyio.WouldBlock
+        assert isinstance(item, TextDelta)
+        self.taken.append(item.text)
+
+    async def send(self, item: Delta) -> None:
+        assert isinstance(item, TextDelta)
+        self.waited.append(item.text)
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def test_a_read_of_many_events_is_handed_on_once_and_at_once() -> None:
+    out = Immediate(room=2)
+    answer = StreamedAnswer(out)
+    assert not answer.take(said("Hel") + said("lo"))
+    assert not answer.take(said(" there"))
+    assert out.taken == ["Hello", " there"]
+    assert answer.shown
+    await answer.settle()
+
+
+async def test_what_a_reader_has_no_room_for_waits_in_order() -> None:
+    out = Immediate(room=1)
+    answer = StreamedAnswer(out)
+    assert not answer.take(said("a"))
+    assert answer.take(said("b"))
+    out.room = 9
+    assert answer.take(said("c")), "nothing overtakes"
+    await answer.settle()
+    assert (out.taken, out.waited) == (["a"], ["b", "c"])
+    assert not answer.take(said("d"))
+    assert out.taken == ["a", "d"]
+
+
+async def test_a_reader_that_always_waits_is_waited_for() -> None:
+    out = CollectingSink()
+    answer = StreamedAnswer(out)
+    assert answer.take(said("Hello"))
+    assert out.deltas == []
+    await answer.settle()
+    assert out.deltas == [TextDelta("Hello")]
+
+
+async def test_the_time_a_slow_reader_takes_is_not_counted_as_silence() -> None:
+    answer = StreamedAnswer(CollectingSink())
+    assert answer.take(said("Hello"))
+    answer.heard_at = 0.0
+    await answer.settle()
+    assert answer.heard_at > 0.0
+
+
+@pytest.mark.parametrize("chunk", [b": still here\n\n", b'data: {"choices":[]}\n\n', b"data: {"])
+def test_what_is_no_content_does_not_count_as_heard(chunk: bytes) -> None:
+    answer = StreamedAnswer(CollectingSink())
+    answer.heard_at = 0.0
+    assert not answer.take(chunk)
+    assert (answer.heard_at, answer.shown) == (0.0, False)
+
+
+async def test_nothing_is_read_after_the_end() -> None:
+    out = Immediate(room=9)
+    answer = StreamedAnswer(out)
+    assert answer.take(said("Hello") + DONE + said("more"))
+    assert answer.ended
+    assert out.taken == ["Hello"]
+    await answer.settle()
+
+
+@pytest.mark.parametrize(
+    ("event", "shown", "code"),
+    [
+        (b"data: {nope\n\n", "", "upstream_bad_response"),
+        (b"data: {nope\n\n", "Hi", "stream_interrupted"),
+        (b"data: \xff\xfe\n\n", "Hi", "stream_interrupted"),
+        (b"data: [1]\n\n", "Hi", "stream_interrupted"),
+        (b"data: " + b"x" * MAX_EVENT, "Hi", "upstream_bad_response"),
+        (b'data: {"error":{"message":"no","code":"server_error"}}\n\n', "Hi", "upstream_error"),
+    ],
+)
+async def test_a_broken_event_ends_it_after_the_text_before(
+    event: bytes, shown: str, code: str
+) -> None:
+    out = Immediate(room=9)
+    answer = StreamedAnswer(out)
+    if shown:
+        assert not answer.take(said(shown))
+    assert answer.take(event)
+    with pytest.raises(ProviderError) as failed:
+        await answer.settle()
+    assert failed.value.code == code
+    assert out.taken == ([shown] if shown else [])
+
+
+async def test_the_text_before_a_broken_event_in_the_same_read_is_shown() -> None:
+    out = Immediate(room=9)
+    answer = StreamedAnswer(out)
+    assert answer.take(said("Hi") + b"data: {nope\n\n" + said("never"))
+    with pytest.raises(ProviderError, match="broke off"):
+        await answer.settle()
+    assert out.taken == ["Hi"]
+
+
+async def test_a_reader_that_left_is_told_to_the_task_that_reads() -> None:
+    out, source = open_channel()
+    source.close()
+    answer = StreamedAnswer(out)
+    assert answer.take(said("Hello"))
+    with pytest.raises(anyio.BrokenResourceError):
+        await answer.settle()
+
+
+def test_a_part_is_what_it_says_and_no_part_is_a_value_error() -> None:
+    assert part_of(b'{"choices":[{"delta":{"content":"Hi"}}]}').text == "Hi"
+    with pytest.raises(ValueError, match="JSON"):
+        part_of(b"nope")

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import tracemalloc
+
+from hypothesis import given, strategies as st
+
+from chatbots.joined import TAIL, Joined
+
+
+@given(st.lists(st.text(max_size=3), max_size=20), st.integers(1, TAIL))
+def test_it_is_all_its_pieces_in_order(pieces: list[str], times: int) -> None:
+    joined = Joined()
+    for piece in pieces * times:
+        joined.add(piece)
+    assert joined.text == "".join(pieces * times)
+    joined.add("!")
+    assert joined.text == "".join(pieces * times) + "!"
+
+
+def test_nothing_is_an_empty_text() -> None:
+    assert Joined().text == ""
+
+
+def test_a_hundred_thousand_pieces_take_little_more_room_than_their_text() -> None:
+    tracemalloc.start()
+    try:
+        joined = Joined()
+        for n in range(100_000):
+            joined.add(f"{n:06}")
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 600_000 < held < 800_000
