@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Done as Done,
         Failed as Failed,
         Notice as Notice,
+        ReasoningDelta as ReasoningDelta,
         TextDelta as TextDelta,
     )
     from chatbots.errors import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from chatbots.flow.bot import Bot as Bot
     from chatbots.flow.calling import Said as Said, Stream as Stream, ask as ask, stream as stream
     from chatbots.flow.pipeline import Pipeline as Pipeline
+    from chatbots.images import Image as Image
     from chatbots.interfaces import (
         ChatModel as ChatModel,
         ChatService as ChatService,
@@ -41,16 +43,19 @@ if TYPE_CHECKING:
     from chatbots.logs import set_up_logging as set_up_logging
     from chatbots.messages import (
         Message as Message,
+        Metrics as Metrics,
         ModelAnswer as ModelAnswer,
         ModelRequest as ModelRequest,
         Prompt as Prompt,
         Reply as Reply,
-        Sampling as Sampling,
         SessionId as SessionId,
+        TokenLogprob as TokenLogprob,
+        ToolCall as ToolCall,
         Turn as Turn,
         Usage as Usage,
     )
     from chatbots.provider.chat import OpenAIChat as OpenAIChat
+    from chatbots.sampling import Sampling as Sampling
     from chatbots.services.memory import MemoryChat as MemoryChat
     from chatbots.services.stateless import StatelessChat as StatelessChat
     from chatbots.services.streaming import StreamingChat as StreamingChat
@@ -70,11 +75,13 @@ _HOMES: dict[str, str] = {
     "Delta": "chatbots.deltas",
     "Done": "chatbots.deltas",
     "Failed": "chatbots.deltas",
+    "Image": "chatbots.images",
     "InMemorySessions": "chatbots.sessions.in_memory",
     "InvalidRequest": "chatbots.errors",
     "Manner": "chatbots.services.take_turn",
     "MemoryChat": "chatbots.services.memory",
     "Message": "chatbots.messages",
+    "Metrics": "chatbots.messages",
     "ModelAnswer": "chatbots.messages",
     "ModelRequest": "chatbots.messages",
     "Notice": "chatbots.deltas",
@@ -82,9 +89,10 @@ _HOMES: dict[str, str] = {
     "Pipeline": "chatbots.flow.pipeline",
     "Prompt": "chatbots.messages",
     "ProviderError": "chatbots.errors",
+    "ReasoningDelta": "chatbots.deltas",
     "Reply": "chatbots.messages",
     "Said": "chatbots.flow.calling",
-    "Sampling": "chatbots.messages",
+    "Sampling": "chatbots.sampling",
     "SessionId": "chatbots.messages",
     "SessionStore": "chatbots.interfaces",
     "Settings": "chatbots.settings",
@@ -95,6 +103,8 @@ _HOMES: dict[str, str] = {
     "Stream": "chatbots.flow.calling",
     "StreamingChat": "chatbots.services.streaming",
     "TextDelta": "chatbots.deltas",
+    "TokenLogprob": "chatbots.messages",
+    "ToolCall": "chatbots.messages",
     "Turn": "chatbots.messages",
     "TurnCancelled": "chatbots.errors",
     "Usage": "chatbots.messages",

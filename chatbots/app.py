@@ -13,11 +13,12 @@ from chatbots.errors import ConfigurationError
 from chatbots.flow.bot import Bot
 from chatbots.flow.calling import Asking, Said
 from chatbots.interfaces import ChatModel, ChatService, SessionStore
-from chatbots.messages import Reply, Sampling
+from chatbots.messages import Reply
 from chatbots.model_names import LOCAL
 from chatbots.places import cache_folder, hub_cache, local_state, ollama_folder
 from chatbots.provider.chat import OpenAIChat
 from chatbots.provider.client import OPENAI_URL, Access, OpenAIClient, SharedClient
+from chatbots.sampling import Sampling
 from chatbots.services.memory import MemoryChat
 from chatbots.services.stateless import StatelessChat
 from chatbots.services.streaming import StreamingChat

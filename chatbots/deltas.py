@@ -1,6 +1,6 @@
 """What flows from a bot to whoever reads it.
 
-Every reply is `body* (Done | Failed)`: any number of text deltas and notices,
+Every reply is `body* (Done | Failed)`: any number of text and reasoning deltas and notices,
 then exactly one terminal delta, last.
 """
 
@@ -11,11 +11,17 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from chatbots.errors import ChatError
-from chatbots.messages import SessionId, Usage
+from chatbots.messages import Metrics, SessionId, TokenLogprob, Usage
 
 
 class TextDelta(Struct, frozen=True, tag_field="type", tag="text"):
     """The next piece of the answer, at least one character."""
+
+    text: str
+
+
+class ReasoningDelta(Struct, frozen=True, tag_field="type", tag="reasoning"):
+    """The next piece of what the model thinks before it answers; no part of the answer."""
 
     text: str
 
@@ -27,7 +33,7 @@ class Notice(Struct, frozen=True, tag_field="type", tag="notice"):
     message: str
 
 
-class Done(Struct, frozen=True, kw_only=True, tag_field="type", tag="done"):
+class Done(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="done"):
     """The answer is whole, or was cut by a limit or a filter (`incomplete`, see `reason`)."""
 
     state: Literal["completed", "incomplete"]
@@ -35,19 +41,23 @@ class Done(Struct, frozen=True, kw_only=True, tag_field="type", tag="done"):
     usage: Usage | None
     request_id: str
     session: SessionId | None
+    logprobs: tuple[TokenLogprob, ...] = ()
+    metrics: Metrics | None = None
 
 
-class Failed(Struct, frozen=True, kw_only=True, tag_field="type", tag="failed"):
+class Failed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="failed"):
     """The turn ended without a whole answer; what arrived before stands.
 
     `failed`: nothing had been shown. `interrupted`: text had been shown. `cancelled`: on purpose.
+    `usage` is what the turn cost nevertheless, estimated.
     """
 
     error: ChatError
     state: Literal["failed", "interrupted", "cancelled"]
     request_id: str
     session: SessionId | None
+    usage: Usage | None = None
 
 
-Delta: TypeAlias = TextDelta | Notice | Done | Failed
+Delta: TypeAlias = TextDelta | ReasoningDelta | Notice | Done | Failed
 Terminal: TypeAlias = Done | Failed

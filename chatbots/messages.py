@@ -8,6 +8,8 @@ from typing import Final, Literal, TypeAlias, get_args
 from msgspec import Struct
 
 from chatbots.errors import InvalidRequest
+from chatbots.images import Image
+from chatbots.sampling import Sampling
 
 SessionId: TypeAlias = str
 """Names a conversation: data, never a path."""
@@ -28,11 +30,26 @@ MAX_NAME: Final = 256
 """Characters the name of a session, a request or a model may have."""
 
 
-class Message(Struct, frozen=True):
-    """One message of a conversation; raises `InvalidRequest` for an unknown role."""
+class ToolCall(Struct, frozen=True):
+    """A call of a tool, as the model asked for it; `arguments` is JSON text, whole."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Message(Struct, frozen=True, omit_defaults=True):
+    """One message of a conversation; raises `InvalidRequest` for an unknown role.
+
+    `images` go with what a user says, `tool_calls` with what the assistant says;
+    `tool_call_id` names the call whose result a message of the role `tool` is.
+    """
 
     role: Role
     content: str
+    images: tuple[Image, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
@@ -42,6 +59,15 @@ class Message(Struct, frozen=True):
                 f"There is no role {self.role!r}; a message's role is one of {known}.",
                 param="role",
             )
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text in it: what is said, where its images are, what is called."""
+        if not (self.images or self.tool_calls or self.tool_call_id):
+            return (self.content,)
+        called = [text for call in self.tool_calls for text in (call.id, call.name, call.arguments)]
+        urls = [image.url for image in self.images]
+        return (self.content, *urls, *called, self.tool_call_id or "")
 
 
 def check_text(text: str, what: str) -> None:
@@ -74,45 +100,41 @@ def check_name(text: object, what: str) -> None:
         )
 
 
-class Sampling(Struct, frozen=True, kw_only=True):
-    """How the model picks words; what is None is left to the server.
-
-    `temperature` is 0 to 2, `max_tokens` bounds the answer, in tokens.
-    Raises `InvalidRequest` for values outside (OpenAI's API reference, chat completions).
-    """
-
-    temperature: float | None = None
-    max_tokens: int | None = None
-
-    def __post_init__(self) -> None:
-        heat = self.temperature
-        if heat is not None and not (math.isfinite(heat) and 0 <= heat <= 2):
-            raise InvalidRequest(
-                "invalid_request",
-                f"The temperature must be a number from 0 to 2, not {heat}.",
-                param="temperature",
-            )
-        if self.max_tokens is not None and self.max_tokens < 1:
-            raise InvalidRequest(
-                "invalid_request",
-                f"max_tokens must be at least 1, not {self.max_tokens}.",
-                param="max_tokens",
-            )
-
-    def over(self, default: Sampling) -> Sampling:
-        """These values, and the *default*'s where there is none; an explicit 0 stays 0."""
-        return Sampling(
-            temperature=default.temperature if self.temperature is None else self.temperature,
-            max_tokens=default.max_tokens if self.max_tokens is None else self.max_tokens,
-        )
-
-
 class Usage(Struct, frozen=True):
-    """Tokens the server counted for one turn."""
+    """Tokens the server counted for one turn; `estimated` where it did not come to it.
+
+    `cached_tokens` are those of the input that it knew already,
+    `reasoning_tokens` those of the output that are not in the answer.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     total_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+
+class TokenLogprob(Struct, frozen=True):
+    """A token of the answer, the logarithm of its probability, and the likeliest in its place."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+class Metrics(Struct, frozen=True, kw_only=True):
+    """How quick a turn was.
+
+    `first_token`: seconds from its start to the first text; None where there was none.
+    `seconds`: how long it took in all. `tokens_per_second`: of the output after the first text.
+    `retries`: tries that failed before the one that answered.
+    """
+
+    seconds: float
+    first_token: float | None = None
+    tokens_per_second: float | None = None
+    retries: int = 0
 
 
 class Prompt(Struct, frozen=True, kw_only=True):
@@ -135,7 +157,7 @@ class Prompt(Struct, frozen=True, kw_only=True):
     def check(self, max_chars: int) -> None:
         """Raise `InvalidRequest` where the prompt is empty, too long, or cannot be sent."""
         chars = sum(len(message.content) for message in self.messages)
-        if not any(message.content.strip() for message in self.messages):
+        if not any(message.content.strip() or message.images for message in self.messages):
             raise InvalidRequest("invalid_request", "The prompt is empty.", param="prompt")
         if chars > max_chars:
             raise InvalidRequest(
@@ -145,7 +167,10 @@ class Prompt(Struct, frozen=True, kw_only=True):
                 param="prompt",
             )
         for message in self.messages:
-            check_text(message.content, "prompt")
+            for text in message.texts:
+                check_text(text, "prompt")
+        for text in self.sampling.stop or ():
+            check_text(text, "stop")
         check_text(self.instructions or "", "system message")
         for name in ("request_id", "session", "model"):
             check_name(getattr(self, name) or "", name)
@@ -174,12 +199,19 @@ class ModelAnswer(Struct, frozen=True, kw_only=True):
     """What a `ChatModel` answered.
 
     `incomplete`: a limit or a filter cut it; `reason` says which, or why the model stopped.
+    `tool_calls` are whole: one that was cut is not among them.
+    `logprobs` are there if asked for. `model` is what the server says has answered,
+    `retries` counts the tries before.
     """
 
     text: str
     state: Literal["completed", "incomplete"]
     reason: str
     usage: Usage | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
+    model: str | None = None
+    retries: int = 0
 
 
 class Turn(Struct, frozen=True, kw_only=True):
@@ -217,3 +249,5 @@ class Reply(Struct, frozen=True, kw_only=True):
     usage: Usage | None
     request_id: str
     session: SessionId | None
+    logprobs: tuple[TokenLogprob, ...] = ()
+    metrics: Metrics | None = None

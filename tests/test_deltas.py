@@ -5,7 +5,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from chatbots.deltas import Delta, Done, Failed, Notice, Terminal, TextDelta
+from chatbots.deltas import Delta, Done, Failed, Notice, ReasoningDelta, Terminal, TextDelta
 from chatbots.errors import ProviderError
 from chatbots.messages import Usage
 
@@ -18,8 +18,8 @@ FAILED = Failed(
 )
 
 
-def test_a_delta_is_text_a_notice_or_the_end() -> None:
-    assert set(get_args(Delta)) == {TextDelta, Notice, Done, Failed}
+def test_a_delta_is_text_reasoning_a_notice_or_the_end() -> None:
+    assert set(get_args(Delta)) == {TextDelta, ReasoningDelta, Notice, Done, Failed}
     assert set(get_args(Terminal)) == {Done, Failed}
 
 
@@ -27,6 +27,7 @@ def test_a_delta_is_text_a_notice_or_the_end() -> None:
     ("delta", "written"),
     [
         (TextDelta("Hi 👍"), {"type": "text", "text": "Hi 👍"}),
+        (ReasoningDelta("Hm"), {"type": "reasoning", "text": "Hm"}),
         (Notice("n", "By the way."), {"type": "notice", "code": "n", "message": "By the way."}),
         (
             DONE,
@@ -34,7 +35,14 @@ def test_a_delta_is_text_a_notice_or_the_end() -> None:
                 "type": "done",
                 "state": "completed",
                 "reason": "stop",
-                "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3},
+                "usage": {
+                    "input_tokens": 1,
+                    "output_tokens": 2,
+                    "total_tokens": 3,
+                    "cached_tokens": 0,
+                    "reasoning_tokens": 0,
+                    "estimated": False,
+                },
                 "request_id": "r",
                 "session": "s",
             },
@@ -42,7 +50,7 @@ def test_a_delta_is_text_a_notice_or_the_end() -> None:
     ],
 )
 def test_a_delta_names_its_kind_when_it_is_written(
-    delta: TextDelta | Notice | Done, written: object
+    delta: TextDelta | ReasoningDelta | Notice | Done, written: object
 ) -> None:
     encoded = msgspec.json.encode(delta)
     assert msgspec.json.decode(encoded) == written
@@ -55,7 +63,9 @@ def test_a_kind_is_not_read_as_another() -> None:
         msgspec.json.decode(encoded, type=Notice)
 
 
-@pytest.mark.parametrize("delta", [TextDelta("Hi"), Notice("n", "m"), DONE, FAILED])
+@pytest.mark.parametrize(
+    "delta", [TextDelta("Hi"), ReasoningDelta("Hm"), Notice("n", "m"), DONE, FAILED]
+)
 def test_a_delta_does_not_change(delta: Delta) -> None:
     with pytest.raises(AttributeError):
         setattr(delta, delta.__struct_fields__[0], "another")

@@ -7,24 +7,29 @@ import pytest
 from hypothesis import given, strategies as st
 
 from chatbots.errors import InvalidRequest
+from chatbots.images import Image
 from chatbots.messages import (
     DEFAULT_TIMEOUT,
     MAX_NAME,
     FinalState,
     Message,
+    Metrics,
     ModelAnswer,
     ModelRequest,
     Prompt,
     Reply,
     Role,
-    Sampling,
+    TokenLogprob,
+    ToolCall,
     Turn,
     TurnState,
     Usage,
     check_text,
 )
+from chatbots.sampling import Sampling
 
 PLENTY = 1000
+CAT = Image("https://example.com/cat.png")
 
 
 def prompt(*said: str, **fields: object) -> Prompt:
@@ -61,8 +66,10 @@ def test_an_unknown_role_is_refused_with_those_there_are(role: str) -> None:
     "value",
     [
         Message("user", "Hi"),
-        Sampling(),
         Usage(),
+        ToolCall("c", "f", "{}"),
+        TokenLogprob("Hi", -0.1),
+        Metrics(seconds=1.0),
         prompt("Hi"),
         ModelRequest(messages=(), stream=True, request_id="r"),
         ModelAnswer(text="Hi", state="completed", reason="stop"),
@@ -75,6 +82,29 @@ def test_what_is_said_does_not_change(value: msgspec.Struct) -> None:
     assert hash(value) == hash(msgspec.structs.replace(value))
     with pytest.raises(AttributeError):
         setattr(value, value.__struct_fields__[0], "another")
+
+
+def test_a_plain_message_is_written_as_the_api_has_it() -> None:
+    assert msgspec.json.encode(Message("user", "Hi")) == b'{"role":"user","content":"Hi"}'
+    result = Message("tool", "42", tool_call_id="c1")
+    assert msgspec.json.decode(msgspec.json.encode(result)) == {
+        "role": "tool",
+        "content": "42",
+        "tool_call_id": "c1",
+    }
+
+
+def test_a_message_is_read_as_it_was_written() -> None:
+    message = Message(
+        "assistant", "", images=(CAT,), tool_calls=(ToolCall("c", "f", "{}"),), tool_call_id="d"
+    )
+    assert msgspec.json.decode(msgspec.json.encode(message), type=Message) == message
+
+
+def test_every_text_of_a_message_can_be_looked_at() -> None:
+    assert Message("user", "Hi").texts == ("Hi",)
+    message = Message("user", "Hi", (CAT,), (ToolCall("c", "f", "{}"),), "d")
+    assert message.texts == ("Hi", CAT.url, "c", "f", "{}", "d")
 
 
 # Text
@@ -109,38 +139,6 @@ def test_text_that_is_no_unicode_is_refused_with_the_place(text: str, why: str) 
     assert (raised.value.code, raised.value.param) == ("invalid_request", "session")
 
 
-# Sampling
-
-
-@pytest.mark.parametrize("temperature", [None, 0, 0.0, 1, 2, 2.0])
-def test_a_temperature_from_0_to_2_is_taken(temperature: float | None) -> None:
-    assert Sampling(temperature=temperature).temperature == temperature
-
-
-@pytest.mark.parametrize("temperature", [float("nan"), float("inf"), -0.1, 2.01])
-def test_another_temperature_is_refused(temperature: float) -> None:
-    with pytest.raises(InvalidRequest) as raised:
-        Sampling(temperature=temperature)
-    assert str(raised.value) == f"The temperature must be a number from 0 to 2, not {temperature}."
-    assert raised.value.param == "temperature"
-
-
-@pytest.mark.parametrize("max_tokens", [0, -1])
-def test_an_answer_needs_at_least_one_token(max_tokens: int) -> None:
-    with pytest.raises(InvalidRequest) as raised:
-        Sampling(max_tokens=max_tokens)
-    assert str(raised.value) == f"max_tokens must be at least 1, not {max_tokens}."
-    assert raised.value.param == "max_tokens"
-
-
-def test_what_is_said_wins_over_the_default_and_an_explicit_zero_stays() -> None:
-    default = Sampling(temperature=0.7, max_tokens=10)
-    assert Sampling().over(default) == default
-    said = Sampling(temperature=0.0, max_tokens=1)
-    assert said.over(default) == said
-    assert Sampling(max_tokens=2).over(default) == Sampling(temperature=0.7, max_tokens=2)
-
-
 # Prompts
 
 
@@ -159,6 +157,10 @@ def test_a_prompt_that_says_nothing_is_refused(said: tuple[str, ...]) -> None:
     assert (error.code, error.param) == ("invalid_request", "prompt")
 
 
+def test_an_image_alone_says_something() -> None:
+    Prompt(messages=(Message("user", "", (CAT,)),), request_id="r").check(PLENTY)
+
+
 def test_a_prompt_may_be_as_long_as_allowed_and_no_longer() -> None:
     prompt("a" * 600, "👍" * 634).check(1234)
     error = refusal(prompt("a" * 600, "👍" * 635), 1234)
@@ -171,6 +173,8 @@ def test_a_prompt_may_be_as_long_as_allowed_and_no_longer() -> None:
     ("asked", "param"),
     [
         (prompt("fine", "a\0"), "prompt"),
+        (prompt("Hi", sampling=Sampling(stop=("a", "\ud800"))), "stop"),
+        (prompt("Hi", messages=(Message("tool", "42", tool_call_id="\0"),)), "prompt"),
         (prompt("Hi", instructions="\0"), "system message"),
         (prompt("Hi", request_id="\0"), "request_id"),
         (prompt("Hi", session="\ud800"), "session"),

@@ -18,7 +18,8 @@ from chatbots.flow.channel import ReceiveChannel, SendChannel, open_channel
 from chatbots.flow.unwrap import unwrapped
 from chatbots.interfaces import ChatService
 from chatbots.joined import Joined
-from chatbots.messages import DEFAULT_TIMEOUT, Message, Prompt, Reply, Sampling, SessionId
+from chatbots.messages import DEFAULT_TIMEOUT, Message, Prompt, Reply, SessionId
+from chatbots.sampling import Effort, Sampling
 from chatbots.telemetry import new_request_id
 
 Said: TypeAlias = str | Message | Sequence[Message]
@@ -38,7 +39,15 @@ class Asking(TypedDict, total=False):
     instructions: str | None
     """The system message of this turn, instead of the bot's."""
     temperature: float | None
+    """This and what follows: see `Sampling`."""
+    top_p: float | None
+    frequency_penalty: float | None
+    presence_penalty: float | None
     max_tokens: int | None
+    stop: str | Sequence[str] | None
+    seed: int | None
+    logprobs: int | None
+    reasoning_effort: Effort | None
 
 
 def make_prompt(said: Said, **asking: Unpack[Asking]) -> Prompt:
@@ -48,7 +57,7 @@ def make_prompt(said: Said, **asking: Unpack[Asking]) -> Prompt:
         raise TypeError(f"There is no keyword {min(unknown)!r} for asking a bot.")
     if isinstance(said, str):
         said = Message("user", said)
-    timeout = asking.get("timeout")
+    timeout, stop = asking.get("timeout"), asking.get("stop")
     return Prompt(
         messages=(said,) if isinstance(said, Message) else tuple(said),
         request_id=asking.get("request_id") or new_request_id(),
@@ -56,7 +65,15 @@ def make_prompt(said: Said, **asking: Unpack[Asking]) -> Prompt:
         model=asking.get("model"),
         instructions=asking.get("instructions"),
         sampling=Sampling(
-            temperature=asking.get("temperature"), max_tokens=asking.get("max_tokens")
+            temperature=asking.get("temperature"),
+            top_p=asking.get("top_p"),
+            frequency_penalty=asking.get("frequency_penalty"),
+            presence_penalty=asking.get("presence_penalty"),
+            max_tokens=asking.get("max_tokens"),
+            stop=(stop,) if isinstance(stop, str) else stop if stop is None else tuple(stop),
+            seed=asking.get("seed"),
+            logprobs=asking.get("logprobs"),
+            reasoning_effort=asking.get("reasoning_effort"),
         ),
         timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
     )
@@ -176,18 +193,18 @@ class Transcript:
     """What a reply's deltas add up to."""
 
     def __init__(self) -> None:
-        self._text = Joined()
+        self._said = Joined()
         self.terminal: Done | Failed | None = None
 
     @property
     def text(self) -> str:
         """The text so far."""
-        return self._text.text
+        return self._said.text
 
     def add(self, delta: Delta) -> None:
         """Take in the next delta."""
         if isinstance(delta, TextDelta):
-            self._text.add(delta.text)
+            self._said.add(delta.text)
         elif isinstance(delta, Done | Failed):
             self.terminal = delta
 
@@ -206,6 +223,8 @@ class Transcript:
             usage=end.usage,
             request_id=end.request_id,
             session=end.session,
+            logprobs=end.logprobs,
+            metrics=end.metrics,
         )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatbots.deltas import Delta, Done, Failed, TextDelta
+from chatbots.deltas import Delta, Done, Failed, ReasoningDelta, TextDelta
 
 NOW: Final = float("-inf")
 
@@ -22,13 +22,15 @@ class Flusher:
     After it, text is held for *window* seconds since text was last shown (0: nothing waits; what
     is already there is joined), but not past *max_chars* held characters or a line's end.
     Anything that is not text is ready at once and takes the text before it along:
-    nothing overtakes. Taking the flusher out changes timing only.
+    nothing overtakes. Neighbouring pieces of reasoning are joined as well.
+    Taking the flusher out changes timing only.
     """
 
     def __init__(self, window: float = 0.0, max_chars: int = MAX_HELD) -> None:
         self._window = window
         self._max_chars = max_chars
         self._ready: list[Delta] = []
+        self._thoughts: list[str] = []  # before the texts
         self._texts: list[TextDelta] = []
         self._held = 0
         self._urgent = False
@@ -36,7 +38,7 @@ class Flusher:
 
     @property
     def held(self) -> int:
-        """How much is held: characters of text, and one for each other delta."""
+        """How much is held: characters of text and reasoning, and one for each other delta."""
         return self._held
 
     def push(self, delta: Delta) -> None:
@@ -45,11 +47,17 @@ class Flusher:
             self._texts.append(delta)
             self._held += len(delta.text)
             self._urgent = self._urgent or delta.text.endswith("\n")
+            return
+        self._urgent = True
+        if isinstance(delta, ReasoningDelta):
+            if self._texts:
+                self._join()
+            self._thoughts.append(delta.text)
+            self._held += len(delta.text)
         else:
             self._join()
             self._ready.append(delta)
             self._held += 1
-            self._urgent = True
 
     def ready_at(self) -> float | None:
         """When what is held should be shown; None if nothing is held."""
@@ -73,6 +81,9 @@ class Flusher:
         return taken
 
     def _join(self) -> None:
+        if self._thoughts:
+            self._ready.append(ReasoningDelta("".join(self._thoughts)))
+            self._thoughts.clear()
         texts = self._texts
         if texts:
             joined = texts[0] if len(texts) == 1 else TextDelta("".join([t.text for t in texts]))

@@ -10,11 +10,12 @@ import anyio
 from chatbots import telemetry
 from chatbots.deltas import TextDelta
 from chatbots.interfaces import Sink
-from chatbots.messages import ModelAnswer, ModelRequest, Sampling
+from chatbots.messages import ModelAnswer, ModelRequest
 from chatbots.provider.client import OPENAI_URL
 from chatbots.provider.patience import Patience
 from chatbots.provider.streamed import StreamedAnswer, interrupted, part_of, senseless
 from chatbots.provider.wire import Answer, Body, Dialect, encode_request
+from chatbots.sampling import Sampling
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

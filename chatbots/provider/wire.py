@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from chatbots.joined import Joined
-from chatbots.messages import ModelAnswer, ModelRequest, Sampling, Usage
+from chatbots.messages import ModelAnswer, ModelRequest, Usage
+from chatbots.sampling import Sampling
 
 Body: TypeAlias = dict[str, Any]
 

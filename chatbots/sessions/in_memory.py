@@ -36,7 +36,7 @@ class _Session:
 class InMemorySessions:
     """A `SessionStore` that lives as long as the process.
 
-    At most *max_sessions* are kept, and at most *max_bytes* of text (UTF-8) in all.
+    At most *max_sessions* are kept, and at most *max_bytes* of text (UTF-8) and images in all.
     Beyond that the session that was unused for longest goes; where all others are in use, the
     oldest turns go. A turn that is running stays; if only such are left, `begin` raises
     `StorageError`.
@@ -196,5 +196,5 @@ def _full(message: str, bound: str) -> StorageError:
 
 
 def _size(turn: Turn) -> int:
-    texts = (*turn.said, *turn.answer)
-    return TURN_BYTES + sum(len(message.content.encode()) for message in texts)
+    texts = (text for message in (*turn.said, *turn.answer) for text in message.texts)
+    return TURN_BYTES + sum(len(text) if text.isascii() else len(text.encode()) for text in texts)

@@ -9,7 +9,7 @@ from typing import Final, Protocol, TextIO
 import anyio
 import msgspec
 
-from chatbots.deltas import Delta, Done, Failed, Notice, TextDelta
+from chatbots.deltas import Delta, Done, Failed, Notice, ReasoningDelta, TextDelta
 from chatbots.errors import ChatError
 from chatbots.interfaces import Source
 from chatbots.terminal.spinner import Spinner
@@ -38,7 +38,8 @@ class Console:
     """A `Consumer` that writes answers to *answers* and everything else to *remarks*.
 
     *paper* decides on the form, *on_end* is told how each reply ended.
-    On a terminal a spinner shows until the first delta.
+    *reasoning* is written beside the answer, dim on a terminal, or not at all.
+    On a terminal a spinner shows until there is something to show.
     """
 
     def __init__(
@@ -48,11 +49,14 @@ class Console:
         answers: TextIO,
         remarks: TextIO,
         on_end: Callable[[Done | Failed], None] = lambda _: None,
+        reasoning: bool = False,
     ) -> None:
         self._paper = paper
         self._answers = answers
         self._remarks = remarks
         self._on_end = on_end
+        self._reasoning = reasoning
+        self._thinking = False
         self._spinner = Spinner(remarks, on=remarks.isatty() and answers.isatty())
 
     async def consume(self, source: Source) -> None:
@@ -63,7 +67,13 @@ class Console:
                 delta = await self._next(source)
             except anyio.EndOfStream:
                 return
+            if self._thinking and not isinstance(delta, ReasoningDelta):
+                self._thinking = False
+                await write("\n", self._remarks)
             match delta:
+                case ReasoningDelta(text):
+                    if self._reasoning:
+                        await self._think(text)
                 case TextDelta(text):
                     await write(self._paper.text(text), self._answers)
                 case Notice(message=message):
@@ -81,9 +91,18 @@ class Console:
         with self._spinner:
             while self._spinner.turning:
                 with anyio.move_on_after(self._spinner.step):
-                    return await source.receive()
+                    while True:
+                        delta = await source.receive()
+                        if self._reasoning or not isinstance(delta, ReasoningDelta):
+                            return delta
                 self._spinner.turn()
         return await source.receive()
+
+    async def _think(self, text: str) -> None:
+        self._thinking = not text.endswith("\n")
+        if self._remarks.isatty():
+            text = f"\x1b[2m{_clean(text)}\x1b[0m"
+        await write(text, self._remarks)
 
 
 class PlainPaper:
@@ -100,7 +119,7 @@ class PlainPaper:
     def text(self, text: str) -> str:
         """Return the text, its last newlines held back until more follows."""
         if self._clean:
-            text = _CONTROL.sub("\ufffd", text)
+            text = _clean(text)
         body = text.rstrip("\n")
         if not body:
             self._newlines += len(text)
@@ -141,10 +160,14 @@ class JsonPaper:
         self._pieces.clear()
         if isinstance(end, Failed):
             return _line({"type": "failed", "state": end.state, "error": _told(end.error)})
-        fields = {name: getattr(end, name) for name in end.__struct_fields__}
+        fields: dict[str, object] = msgspec.to_builtins(end)
         if self._whole:
-            return _line({"type": "reply", "text": text, **fields})
-        return _line({"type": "done", **fields})
+            return _line({"type": "", "text": text, **fields} | {"type": "reply"})
+        return _line(fields)
+
+
+def _clean(text: str) -> str:
+    return _CONTROL.sub("\ufffd", text)
 
 
 def _told(error: ChatError) -> dict[str, object]:

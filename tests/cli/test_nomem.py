@@ -32,7 +32,14 @@ def test_json_is_one_reply_without_a_session(upstream: Upstream, run: Runner) ->
         "text": "Hi",
         "state": "completed",
         "reason": "stop",
-        "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2},
+        "usage": {
+            "input_tokens": 1,
+            "output_tokens": 1,
+            "total_tokens": 2,
+            "cached_tokens": 0,
+            "reasoning_tokens": 0,
+            "estimated": False,
+        },
         "session": None,
     }
 

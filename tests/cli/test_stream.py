@@ -53,7 +53,14 @@ def test_json_is_pieces_and_done(upstream: Upstream, run: Runner) -> None:
         "type": "done",
         "state": "completed",
         "reason": "stop",
-        "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3},
+        "usage": {
+            "input_tokens": 1,
+            "output_tokens": 2,
+            "total_tokens": 3,
+            "cached_tokens": 0,
+            "reasoning_tokens": 0,
+            "estimated": False,
+        },
     }
 
 

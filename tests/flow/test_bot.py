@@ -3,7 +3,8 @@ from __future__ import annotations
 from chatbots.deltas import Done, TextDelta
 from chatbots.flow.bot import Bot
 from chatbots.interfaces import Sink
-from chatbots.messages import Message, Prompt, Sampling
+from chatbots.messages import Message, Prompt
+from chatbots.sampling import Sampling
 
 
 class Parrot:

@@ -5,14 +5,16 @@ from collections.abc import Awaitable, Callable
 import anyio
 import anyio.lowlevel
 import pytest
+from msgspec.structs import replace
 from openai import AsyncOpenAI
 
-from chatbots.deltas import Delta, Done, Failed, Notice, TextDelta
+from chatbots.deltas import Delta, Done, Failed, Notice, ReasoningDelta, TextDelta
 from chatbots.errors import InvalidRequest, ProviderError
-from chatbots.flow.calling import Said, Stream, Transcript, ask, make_prompt, stream
+from chatbots.flow.calling import Asking, Said, Stream, Transcript, ask, make_prompt, stream
 from chatbots.interfaces import ChatModel, Sink
-from chatbots.messages import DEFAULT_TIMEOUT, Message, Prompt, Sampling, Usage
+from chatbots.messages import DEFAULT_TIMEOUT, Message, Metrics, Prompt, TokenLogprob, Usage
 from chatbots.provider.chat import OpenAIChat
+from chatbots.sampling import Sampling
 from chatbots.services.stateless import StatelessChat
 from chatbots.services.streaming import StreamingChat
 from chatbots.sessions.in_memory import InMemorySessions
@@ -80,7 +82,14 @@ def test_every_keyword_reaches_the_prompt() -> None:
         model="m",
         instructions="",
         temperature=0.0,
+        top_p=0.5,
+        frequency_penalty=0.0,
+        presence_penalty=-2,
         max_tokens=3,
+        stop=["\n", "END"],
+        seed=0,
+        logprobs=0,
+        reasoning_effort="low",
     ) == Prompt(
         messages=(Message("user", "Hi"),),
         session="s",
@@ -88,8 +97,31 @@ def test_every_keyword_reaches_the_prompt() -> None:
         timeout=1.5,
         model="m",
         instructions="",
-        sampling=Sampling(temperature=0.0, max_tokens=3),
+        sampling=Sampling(
+            temperature=0.0,
+            top_p=0.5,
+            frequency_penalty=0.0,
+            presence_penalty=-2,
+            max_tokens=3,
+            stop=("\n", "END"),
+            seed=0,
+            logprobs=0,
+            reasoning_effort="low",
+        ),
     )
+
+
+def test_every_way_to_pick_words_has_its_keyword() -> None:
+    assert set(Sampling.__struct_fields__) <= set(Asking.__annotations__)
+
+
+@pytest.mark.parametrize(
+    ("said", "stop"), [("END", ("END",)), (["a", "b"], ("a", "b")), ((), ()), (None, None)]
+)
+def test_one_text_or_several_end_an_answer(
+    said: str | list[str] | None, stop: tuple[str, ...] | None
+) -> None:
+    assert make_prompt("Hi", stop=said).sampling.stop == stop
 
 
 def test_a_turn_without_a_name_gets_a_fresh_one() -> None:
@@ -111,6 +143,13 @@ async def test_ask_returns_the_whole_answer() -> None:
     assert reply.text == "Hello"
     assert (reply.state, reply.reason, reply.usage) == ("completed", "stop", Usage(1, 2, 3))
     assert (reply.request_id, reply.session) == ("r", "s")
+
+
+async def test_ask_returns_what_is_known_about_the_answer_and_no_reasoning_in_it() -> None:
+    logprobs, metrics = (TokenLogprob("Hel", -0.5),), Metrics(seconds=1.5, first_token=0.5)
+    end = replace(DONE, logprobs=logprobs, metrics=metrics)
+    reply = await ask(Service(ReasoningDelta("Hm"), TextDelta("Hel"), end), "Hi")
+    assert (reply.text, reply.logprobs, reply.metrics) == ("Hel", logprobs, metrics)
 
 
 async def test_ask_returns_an_answer_that_was_cut_and_says_so() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from chatbots.deltas import Delta, Done, Failed, Notice, TextDelta
+from chatbots.deltas import Delta, Done, Failed, Notice, ReasoningDelta, TextDelta
 from chatbots.errors import ProviderError
 from chatbots.flow.flusher import MAX_HELD, NOW, Flusher
 
@@ -14,6 +14,8 @@ DONE = Done(state="completed", reason="stop", usage=None, request_id="r", sessio
 FAILED = Failed(
     error=ProviderError("upstream_error", "It broke."), state="failed", request_id="r", session=None
 )
+
+THOUGHT = ReasoningDelta("Hm. ")
 
 WINDOW = 0.03
 
@@ -82,7 +84,7 @@ def test_much_text_is_ready_at_once() -> None:
     assert flusher.ready_at() == NOW
 
 
-@pytest.mark.parametrize("other", [NOTICE, DONE, FAILED])
+@pytest.mark.parametrize("other", [NOTICE, THOUGHT, DONE, FAILED])
 def test_what_is_no_text_is_ready_at_once_and_takes_the_text_before_it_along(other: Delta) -> None:
     flusher = begun()
     flusher.push(text("a"))
@@ -91,6 +93,30 @@ def test_what_is_no_text_is_ready_at_once_and_takes_the_text_before_it_along(oth
     flusher.push(text("c"))
     assert flusher.ready_at() == NOW
     assert flusher.take(10.0) == [text("ab"), other, text("c")]
+
+
+def test_neighbouring_reasoning_is_joined_and_nothing_overtakes() -> None:
+    flusher = begun()
+    for delta in (text("a"), THOUGHT, THOUGHT, text("b"), text("c"), THOUGHT, NOTICE, THOUGHT):
+        flusher.push(delta)
+    assert flusher.ready_at() == NOW
+    assert flusher.take(10.0) == [
+        text("a"),
+        ReasoningDelta("Hm. Hm. "),
+        text("bc"),
+        THOUGHT,
+        NOTICE,
+        THOUGHT,
+    ]
+    assert flusher.take(10.0) == []
+
+
+def test_reasoning_does_not_hold_the_first_text_back() -> None:
+    flusher = Flusher(WINDOW)
+    flusher.push(THOUGHT)
+    assert flusher.take(10.0) == [THOUGHT]
+    flusher.push(text("O"))
+    assert flusher.ready_at() == NOW
 
 
 def test_the_rest_comes_at_the_end() -> None:
@@ -141,7 +167,8 @@ def test_it_says_how_much_it_holds() -> None:
     flusher.push(text("abc"))
     flusher.push(NOTICE)
     flusher.push(text("👍"))
-    assert flusher.held == 3 + 1 + 1
+    flusher.push(THOUGHT)
+    assert flusher.held == 3 + 1 + 1 + 4
     flusher.take(1.0)
     assert flusher.held == 0
 
@@ -149,20 +176,21 @@ def test_it_says_how_much_it_holds() -> None:
 # For any deltas at any times
 
 texts = st.builds(TextDelta, st.sampled_from(["a", "bc", "\n", "d\n", "é👍", " " * 9]))
-others = st.sampled_from([NOTICE, DONE, FAILED])
+others = st.sampled_from([NOTICE, THOUGHT, DONE, FAILED])
 pushes = st.lists(st.tuples(st.floats(0, 0.05), texts | others), max_size=40)
 
 
-def split(deltas: list[Delta]) -> list[Delta | str]:
-    """Join neighbouring texts: what must be the same on both sides."""
-    joined: list[Delta | str] = []
+def split(deltas: list[Delta]) -> list[Delta]:
+    """Join neighbouring texts and thoughts: what must be the same on both sides."""
+    joined: list[Delta] = []
     for delta in deltas:
-        if not isinstance(delta, TextDelta):
-            joined.append(delta)
-        elif joined and isinstance(joined[-1], str):
-            joined[-1] += delta.text
+        last = joined[-1] if joined else None
+        for kind in (TextDelta, ReasoningDelta):
+            if isinstance(delta, kind) and isinstance(last, kind):
+                joined[-1] = kind(last.text + delta.text)
+                break
         else:
-            joined.append(delta.text)
+            joined.append(delta)
     return joined
 
 

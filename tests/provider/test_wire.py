@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from chatbots.messages import Message, ModelRequest, Sampling, Usage
+from chatbots.messages import Message, ModelRequest, Usage
 from chatbots.provider.wire import Answer, Body, Completion, Dialect, decode, encode_request
+from chatbots.sampling import Sampling
 
 
 def body_of(

@@ -9,7 +9,8 @@ from structlog.testing import CapturingLogger
 
 from chatbots.deltas import Done, Failed, Notice, TextDelta
 from chatbots.errors import InvalidRequest, ProviderError, TurnCancelled
-from chatbots.messages import Message, ModelAnswer, Prompt, Sampling, Usage
+from chatbots.messages import Message, ModelAnswer, Prompt, Usage
+from chatbots.sampling import Sampling
 from chatbots.services import take_turn as module
 from chatbots.services.take_turn import (
     Manner,

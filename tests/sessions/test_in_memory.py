@@ -10,7 +10,8 @@ from anyio.lowlevel import checkpoint
 from hypothesis import given, strategies as st
 
 from chatbots.errors import InvalidRequest, StorageError
-from chatbots.messages import FinalState, Message, Turn
+from chatbots.images import Image
+from chatbots.messages import FinalState, Message, ToolCall, Turn
 from chatbots.sessions.in_memory import TURN_BYTES, InMemorySessions
 
 
@@ -47,6 +48,17 @@ def weigh(store: InMemorySessions) -> int:
         for held in store._sessions.values()
         for turn in held.turns.values()
     )
+
+
+async def test_images_and_tool_calls_take_room_too() -> None:
+    store = InMemorySessions(max_bytes=TURN_BYTES + 100)
+    url = "https://example.com/" + "x" * 100
+    with pytest.raises(StorageError):
+        await store.begin("a", "r", [Message("user", "", (Image(url),))])
+    turn = await store.begin("a", "r", said("Hi"))
+    call = ToolCall("c1", "f", "é" * 20)
+    await store.finish(turn, [Message("assistant", "", tool_calls=(call,))], state="completed")
+    assert store._bytes == TURN_BYTES + len("Hi") + len("c1f") + 40
 
 
 ROOM_FOR_3 = 3 * (TURN_BYTES + 100)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
-from chatbots.deltas import Delta, Done, Failed, Notice, TextDelta
+from chatbots.deltas import Delta, Done, Failed, Notice, ReasoningDelta, TextDelta
 from chatbots.errors import InvalidRequest, ProviderError
 from chatbots.flow.channel import open_channel
 from chatbots.messages import Usage
@@ -44,16 +44,22 @@ def put_down(paper: Paper, *deltas: Delta | str) -> str:
 
 
 async def shown(
-    deltas: Sequence[Delta], *, paper: Paper | None = None, ends: list[str] | None = None
+    deltas: Sequence[Delta],
+    *,
+    paper: Paper | None = None,
+    ends: list[str] | None = None,
+    reasoning: bool = False,
+    on: io.StringIO | None = None,
 ) -> tuple[str, str]:
     """Return what a console writes to its two files."""
-    answers, remarks = io.StringIO(), io.StringIO()
+    answers, remarks = io.StringIO(), on or io.StringIO()
     out, source = open_channel()
     console = Console(
         paper or PlainPaper(clean=False),
         answers=answers,
         remarks=remarks,
         on_end=lambda _: None if ends is None else ends.append(answers.getvalue()),
+        reasoning=reasoning,
     )
     with anyio.fail_after(5):
         async with anyio.create_task_group() as group:
@@ -114,7 +120,47 @@ async def test_text_is_shown_while_the_answer_forms() -> None:
                 await shows(answers, "Once")
 
 
+THOUGHTS: list[Delta] = [
+    ReasoningDelta("Ada? "),
+    Notice("n", "Wait."),
+    ReasoningDelta("A name.\n"),
+    TextDelta("Hi"),
+    ReasoningDelta("Enough\x07"),
+    DONE,
+]
+
+
+async def test_reasoning_is_no_part_of_the_answer_and_not_shown() -> None:
+    assert await shown(THOUGHTS) == ("Hi\n", "chatbots: Wait.\n")
+
+
+async def test_reasoning_that_is_wanted_stands_beside_the_answer_on_lines_of_its_own() -> None:
+    answer, beside = await shown(THOUGHTS, reasoning=True)
+    assert answer == "Hi\n"
+    assert beside == "Ada? \nchatbots: Wait.\nA name.\nEnough\x07\n"
+
+
+async def test_reasoning_is_dim_on_a_terminal_and_does_not_steer_it() -> None:
+    _, beside = await shown(THOUGHTS[4:], reasoning=True, on=Screen())
+    assert beside == "\x1b[2mEnough\ufffd\x1b[0m\n"
+
+
 # The spinner
+
+
+async def test_a_spinner_turns_on_while_the_model_thinks() -> None:
+    screen = Screen()
+    out, source = open_channel()
+    console = Console(PlainPaper(clean=True), answers=screen, remarks=screen)
+    console._spinner.step = 0.001  # type: ignore[misc]  # a second here is a second lost
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(console.consume, source)
+            async with out:
+                await out.send(ReasoningDelta("Hm"))
+                await shows(screen, FRAMES[1])
+                await out.send(TextDelta("Hello"))
+    assert screen.getvalue().endswith(f"{CLEAR}Hello")
 
 
 async def test_a_spinner_turns_until_the_first_text_and_is_gone_before_it() -> None:
@@ -203,7 +249,14 @@ def test_a_streamed_reply_is_its_pieces_and_done() -> None:
             "type": "done",
             "state": "completed",
             "reason": "stop",
-            "usage": {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5},
+            "usage": {
+                "input_tokens": 3,
+                "output_tokens": 2,
+                "total_tokens": 5,
+                "cached_tokens": 0,
+                "reasoning_tokens": 0,
+                "estimated": False,
+            },
             "request_id": "r1",
             "session": "s1",
         },
@@ -217,7 +270,14 @@ def test_a_whole_reply_is_one_object() -> None:
             "text": "Hello",
             "state": "completed",
             "reason": "stop",
-            "usage": {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5},
+            "usage": {
+                "input_tokens": 3,
+                "output_tokens": 2,
+                "total_tokens": 5,
+                "cached_tokens": 0,
+                "reasoning_tokens": 0,
+                "estimated": False,
+            },
             "request_id": "r1",
             "session": "s1",
         }
