@@ -14,19 +14,19 @@ from chatbots.errors import ChatError
 from chatbots.messages import Metrics, SessionId, TokenLogprob, Usage
 
 
-class TextDelta(Struct, frozen=True, tag_field="type", tag="text"):
+class TextDelta(Struct, frozen=True, gc=False, tag_field="type", tag="text"):
     """The next piece of the answer, at least one character."""
 
     text: str
 
 
-class ReasoningDelta(Struct, frozen=True, tag_field="type", tag="reasoning"):
+class ReasoningDelta(Struct, frozen=True, gc=False, tag_field="type", tag="reasoning"):
     """The next piece of what the model thinks before it answers; no part of the answer."""
 
     text: str
 
 
-class Notice(Struct, frozen=True, tag_field="type", tag="notice"):
+class Notice(Struct, frozen=True, gc=False, tag_field="type", tag="notice"):
     """Something worth knowing that is not part of the answer."""
 
     code: str

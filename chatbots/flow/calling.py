@@ -183,10 +183,10 @@ class _Texts(AsyncIterator[str]):
         self._stream = stream
 
     async def __anext__(self) -> str:
-        async for delta in self._stream:
+        while True:
+            delta = await anext(self._stream)
             if isinstance(delta, TextDelta):
                 return delta.text
-        raise StopAsyncIteration
 
 
 class Transcript:

@@ -68,10 +68,11 @@ class SendChannel(ObjectSendStream[Delta]):
             raise anyio.ClosedResourceError
         if shared.receiver_closed:
             raise anyio.BrokenResourceError
-        if shared.flusher.held >= shared.capacity:
+        flusher = shared.flusher
+        if flusher.held >= shared.capacity:
             raise anyio.WouldBlock
-        shared.flusher.push(item)
-        if shared.flusher.ready_at() != shared.due:
+        flusher.push(item)
+        if flusher.due != shared.due:
             shared.readable.wake()
 
     async def aclose(self) -> None:
@@ -97,27 +98,37 @@ class ReceiveChannel(ObjectReceiveStream[Delta]):
         Raises `anyio.EndOfStream` after the last one, `anyio.ClosedResourceError` if this end
         is closed.
         """
+        if self._taken:
+            return self._taken.popleft()
         shared = self._shared
-        while not self._taken:
+        flusher = shared.flusher
+        while flusher.due is None:
             if shared.receiver_closed:
                 raise anyio.ClosedResourceError
-            due = shared.flusher.ready_at()
-            if due is None and not shared.sender_closed:
-                shared.due = None
-                await shared.readable.wait()
-            elif due is None:
+            if shared.sender_closed:
                 raise anyio.EndOfStream
-            else:
-                # Without a window nobody needs the time, and asking for it is not free.
-                now = anyio.current_time() if shared.window else NOW
-                if due <= now or shared.sender_closed:
-                    self._taken.extend(shared.flusher.take(now))
-                    shared.writable.wake()
-                    break
-                shared.due = due
-                with anyio.move_on_at(due):
-                    await shared.readable.wait()
-        return self._taken.popleft()
+            shared.due = None
+            await shared.readable.wait()
+        # Without a window nobody needs the time, and asking for it is not free.
+        now = await self._window_over() if shared.window else NOW
+        first, *more = flusher.take(now)
+        if more:
+            self._taken.extend(more)
+        shared.writable.wake()
+        return first
+
+    async def _window_over(self) -> float:
+        """Wait until what is held is due; return the time."""
+        shared = self._shared
+        while True:
+            due, now = shared.flusher.due, anyio.current_time()
+            if due is None:
+                raise anyio.ClosedResourceError
+            if due <= now or shared.sender_closed:
+                return now
+            shared.due = due
+            with anyio.move_on_at(due):
+                await shared.readable.wait()
 
     async def aclose(self) -> None:
         """Leave: the sender's next send raises `anyio.BrokenResourceError`."""
@@ -126,6 +137,7 @@ class ReceiveChannel(ObjectReceiveStream[Delta]):
     def close(self) -> None:
         """As `aclose`, without a checkpoint."""
         self._shared.receiver_closed = True
+        self._shared.flusher.take(NOW)
         self._taken.clear()
         self._shared.writable.wake()
         self._shared.readable.wake()

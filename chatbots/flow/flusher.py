@@ -27,57 +27,55 @@ class Flusher:
     """
 
     def __init__(self, window: float = 0.0, max_chars: int = MAX_HELD) -> None:
+        self.held = 0
+        """How much is held: characters of text and reasoning, and one for each other delta."""
+        self.due: float | None = None
+        """When what is held should be shown; None if nothing is held."""
         self._window = window
         self._max_chars = max_chars
         self._ready: list[Delta] = []
         self._thoughts: list[str] = []  # before the texts
         self._texts: list[TextDelta] = []
-        self._held = 0
-        self._urgent = False
         self._last_flush = NOW
-
-    @property
-    def held(self) -> int:
-        """How much is held: characters of text and reasoning, and one for each other delta."""
-        return self._held
 
     def push(self, delta: Delta) -> None:
         """Hold *delta*, after those that are held."""
         if isinstance(delta, TextDelta):
+            text = delta.text
             self._texts.append(delta)
-            self._held += len(delta.text)
-            self._urgent = self._urgent or delta.text.endswith("\n")
+            self.held += len(text)
+            if not self._window or self.held >= self._max_chars or text.endswith("\n"):
+                self.due = NOW
+            elif self.due is None:
+                self.due = self._last_flush + self._window
             return
-        self._urgent = True
+        self.due = NOW
         if isinstance(delta, ReasoningDelta):
             if self._texts:
                 self._join()
             self._thoughts.append(delta.text)
-            self._held += len(delta.text)
+            self.held += len(delta.text)
         else:
             self._join()
             self._ready.append(delta)
-            self._held += 1
-
-    def ready_at(self) -> float | None:
-        """When what is held should be shown; None if nothing is held."""
-        if not self._held:
-            return None
-        if self._urgent or self._held >= self._max_chars or not self._window:
-            return NOW
-        return self._last_flush + self._window
+            self.held += 1
 
     def take(self, now: float) -> list[Delta]:
         """Give up all that is held, text joined."""
-        self._join()
-        taken, self._ready = self._ready, []
-        self._held = 0
-        self._urgent = False
-        for delta in taken:
-            if isinstance(delta, TextDelta):
-                self._last_flush = now
-            elif isinstance(delta, Done | Failed):
-                self._last_flush = NOW
+        if self._ready or self._thoughts or len(self._texts) > 1:
+            self._join()
+            taken, self._ready = self._ready, []
+        else:
+            taken = [*self._texts]
+            self._texts.clear()
+        self.held = 0
+        self.due = None
+        if self._window:
+            for delta in taken:
+                if isinstance(delta, TextDelta):
+                    self._last_flush = now
+                elif isinstance(delta, Done | Failed):
+                    self._last_flush = NOW
         return taken
 
     def _join(self) -> None:

@@ -89,6 +89,9 @@ class Connection(asyncio.BufferedProtocol):
         Raises `httpx2.TransportError` where the body breaks off, after what came before.
         """
         self._take = take
+        if self._held > HIGH_WATER and not self._transport.is_closing():
+            self._transport.resume_reading()
+        self._held = 0
         try:
             if self._hand_over():
                 return True
@@ -130,13 +133,10 @@ class Connection(asyncio.BufferedProtocol):
             return False
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        if self._held > HIGH_WATER and not self._transport.is_closing():
-            self._transport.resume_reading()
-        self._held = 0
-        if self._take(data):
-            self._take = None
-            return True
-        return False
+        if not self._take(data):
+            return False
+        self._take = None
+        return True
 
     # What the event loop calls
 

@@ -32,9 +32,18 @@ class EventDecoder:
         self._data: list[bytes] = []
         self._size = 0
         self._at_start = True
+        self._within = True  # the beginning, or an event: what comes belongs to what came
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the data of the events that *chunk* completes, in order."""
+        if chunk[:6] == b"data: " and chunk[-2:] == b"\n\n" and not self._within:
+            # One event and nothing else: what a server sends that streams token by token.
+            data = chunk[6:-2]
+            if b"\n" not in data and b"\r" not in data and len(data) <= self._max_event:
+                return [data]
+        return self._feed(chunk)
+
+    def _feed(self, chunk: bytes) -> list[bytes]:
         self._rest = self._rest + chunk if self._rest else chunk
         if self._at_start and not self._skip_bom():
             return []
@@ -54,6 +63,7 @@ class EventDecoder:
                 self._size = 0
         if self._size + len(self._rest) > self._max_event:
             raise EventTooLarge(f"An event has more than {self._max_event:,} bytes.")
+        self._within = bool(self._rest or data)
         return events
 
     def _skip_bom(self) -> bool:

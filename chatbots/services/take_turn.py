@@ -72,7 +72,7 @@ class Narration(ObjectSendStream[Delta]):
             self._text.add(item.text)
             self._unlogged += 1
         await self._out.send(item)
-        if self._is_due():
+        if monotonic() - self._kept_at >= KEEP_INTERVAL:
             self._kept_at = monotonic()
             self.log_flushes()
             if self.keep is not None:
@@ -80,15 +80,12 @@ class Narration(ObjectSendStream[Delta]):
 
     def send_nowait(self, item: Delta) -> None:
         """Pass *item* on at once; raises `anyio.WouldBlock` where only `send` can."""
-        if self._send_nowait is None or self._is_due():
+        if self._send_nowait is None or monotonic() - self._kept_at >= KEEP_INTERVAL:
             raise anyio.WouldBlock
         self._send_nowait(item)
         if isinstance(item, TextDelta):
             self._text.add(item.text)
             self._unlogged += 1
-
-    def _is_due(self) -> bool:
-        return monotonic() - self._kept_at >= KEEP_INTERVAL
 
     def log_flushes(self) -> None:
         """Log how many pieces went out since the last time."""

@@ -34,35 +34,35 @@ def begun(window: float = WINDOW, max_chars: int = MAX_HELD) -> Flusher:
 
 def test_nothing_held_is_never_ready() -> None:
     flusher = Flusher(WINDOW)
-    assert flusher.ready_at() is None
+    assert flusher.due is None
     assert flusher.held == 0
     assert flusher.take(1.0) == []
-    assert begun().ready_at() is None
+    assert begun().due is None
 
 
 def test_the_first_text_is_ready_at_once() -> None:
     flusher = Flusher(WINDOW)
     flusher.push(text("O"))
-    assert flusher.ready_at() == NOW
+    assert flusher.due == NOW
     assert flusher.take(10.0) == [text("O")]
 
 
 def test_what_follows_waits_for_the_window() -> None:
     flusher = begun()
     flusher.push(text("a"))
-    assert flusher.ready_at() == 10.0 + WINDOW
+    assert flusher.due == 10.0 + WINDOW
     flusher.push(text("b"))
-    assert flusher.ready_at() == 10.0 + WINDOW
+    assert flusher.due == 10.0 + WINDOW
     assert flusher.take(10.5) == [text("ab")]
     flusher.push(text("c"))
-    assert flusher.ready_at() == 10.5 + WINDOW
+    assert flusher.due == 10.5 + WINDOW
 
 
 def test_without_a_window_nothing_waits_but_what_is_there_is_joined() -> None:
     flusher = begun(window=0.0)
     flusher.push(text("a"))
     flusher.push(text("b"))
-    assert flusher.ready_at() == NOW
+    assert flusher.due == NOW
     assert flusher.take(10.0) == [text("ab")]
 
 
@@ -70,18 +70,18 @@ def test_a_lines_end_is_ready_at_once() -> None:
     flusher = begun()
     flusher.push(text("a line"))
     flusher.push(text(".\n"))
-    assert flusher.ready_at() == NOW
+    assert flusher.due == NOW
     assert flusher.take(10.001) == [text("a line.\n")]
     flusher.push(text("next"))
-    assert flusher.ready_at() == 10.001 + WINDOW
+    assert flusher.due == 10.001 + WINDOW
 
 
 def test_much_text_is_ready_at_once() -> None:
     flusher = begun(max_chars=10)
     flusher.push(text("123456789"))
-    assert flusher.ready_at() == 10.0 + WINDOW
+    assert flusher.due == 10.0 + WINDOW
     flusher.push(text("0"))
-    assert flusher.ready_at() == NOW
+    assert flusher.due == NOW
 
 
 @pytest.mark.parametrize("other", [NOTICE, THOUGHT, DONE, FAILED])
@@ -91,7 +91,7 @@ def test_what_is_no_text_is_ready_at_once_and_takes_the_text_before_it_along(oth
     flusher.push(text("b"))
     flusher.push(other)
     flusher.push(text("c"))
-    assert flusher.ready_at() == NOW
+    assert flusher.due == NOW
     assert flusher.take(10.0) == [text("ab"), other, text("c")]
 
 
@@ -99,7 +99,7 @@ def test_neighbouring_reasoning_is_joined_and_nothing_overtakes() -> None:
     flusher = begun()
     for delta in (text("a"), THOUGHT, THOUGHT, text("b"), text("c"), THOUGHT, NOTICE, THOUGHT):
         flusher.push(delta)
-    assert flusher.ready_at() == NOW
+    assert flusher.due == NOW
     assert flusher.take(10.0) == [
         text("a"),
         ReasoningDelta("Hm. Hm. "),
@@ -116,7 +116,7 @@ def test_reasoning_does_not_hold_the_first_text_back() -> None:
     flusher.push(THOUGHT)
     assert flusher.take(10.0) == [THOUGHT]
     flusher.push(text("O"))
-    assert flusher.ready_at() == NOW
+    assert flusher.due == NOW
 
 
 def test_the_rest_comes_at_the_end() -> None:
@@ -134,7 +134,7 @@ def test_the_first_text_of_the_next_answer_is_ready_at_once_again(end: Delta) ->
     flusher.push(end)
     flusher.take(10.0)
     flusher.push(text("A"))
-    assert flusher.ready_at() == NOW
+    assert flusher.due == NOW
 
 
 def test_a_notice_before_the_answer_does_not_hold_its_first_text_back() -> None:
@@ -142,7 +142,7 @@ def test_a_notice_before_the_answer_does_not_hold_its_first_text_back() -> None:
     flusher.push(NOTICE)
     assert flusher.take(10.0) == [NOTICE]
     flusher.push(text("O"))
-    assert flusher.ready_at() == NOW
+    assert flusher.due == NOW
 
 
 def test_a_notice_in_the_answer_does_not_hold_its_text_back_for_longer() -> None:
@@ -150,7 +150,7 @@ def test_a_notice_in_the_answer_does_not_hold_its_text_back_for_longer() -> None
     flusher.push(NOTICE)
     flusher.take(10.02)
     flusher.push(text("a"))
-    assert flusher.ready_at() == 10.0 + WINDOW
+    assert flusher.due == 10.0 + WINDOW
 
 
 def test_an_answer_that_follows_in_the_same_take_is_in_its_window() -> None:
@@ -159,7 +159,7 @@ def test_an_answer_that_follows_in_the_same_take_is_in_its_window() -> None:
     flusher.push(text("A"))
     assert flusher.take(11.0) == [DONE, text("A")]
     flusher.push(text("B"))
-    assert flusher.ready_at() == 11.0 + WINDOW
+    assert flusher.due == 11.0 + WINDOW
 
 
 def test_it_says_how_much_it_holds() -> None:
@@ -204,7 +204,7 @@ def test_taking_the_flusher_out_changes_timing_only(
     for pause, delta in pushed:
         now += pause
         flusher.push(delta)
-        due = flusher.ready_at()
+        due = flusher.due
         assert due is not None
         assert due in (NOW, shown_at + window)
         assert due == NOW or flusher.held < max_chars
