@@ -18,7 +18,7 @@ MAX_IMAGE: Final = 20 * 1024 * 1024
 _SCHEMES: Final = ("https://", "http://", "data:image/")
 
 
-class Image(Struct, frozen=True):
+class Image(Struct, frozen=True, omit_defaults=True):
     """An image, at an address the server can fetch or in a `data:` URL (RFC 2397).
 
     Raises `InvalidRequest` for another URL, and for one of more than `MAX_IMAGE` bytes.

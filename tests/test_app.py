@@ -16,8 +16,9 @@ from openai import AsyncOpenAI
 from chatbots import app
 from chatbots.app import Chatbots, ask_sync, find_weights, local_model, weights_of
 from chatbots.errors import ChatError, ConfigurationError
+from chatbots.images import Image
 from chatbots.local.model import Endpoint
-from chatbots.messages import Turn
+from chatbots.messages import Message, Turn
 from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.settings import Settings
 from chatbots.testing import FakeOpenAI
@@ -81,6 +82,49 @@ async def test_a_bots_defaults_hold_unless_a_call_says_otherwise() -> None:
     assert first["messages"][0] == {"role": "system", "content": "Be brief."}
     assert (second["model"], second["temperature"]) == ("n", 0)
     assert [message["role"] for message in second["messages"]] == ["user"]
+
+
+@pytest.mark.parametrize("own_client", [False, True])
+@pytest.mark.parametrize("kind", ["stateless", "memory", "streaming"])
+@pytest.mark.parametrize(
+    ("name", "value", "sent"),
+    [
+        ("temperature", 0, {"temperature": 0}),
+        ("top_p", 0.5, {"top_p": 0.5}),
+        ("frequency_penalty", -2, {"frequency_penalty": -2}),
+        ("presence_penalty", 2.0, {"presence_penalty": 2}),
+        ("max_tokens", 7, {"max_tokens": 7}),
+        ("stop", "END", {"stop": ["END"]}),
+        ("stop", ("\n", "END"), {"stop": ["\n", "END"]}),
+        ("seed", 0, {"seed": 0}),
+        ("logprobs", 0, {"logprobs": True, "top_logprobs": 0}),
+        ("reasoning_effort", "low", {"reasoning_effort": "low"}),
+    ],
+)
+async def test_each_way_to_pick_words_reaches_the_wire(
+    name: str, value: object, sent: dict[str, object], kind: str, own_client: bool
+) -> None:
+    async with (
+        FakeOpenAI() as fake,
+        AsyncOpenAI(api_key="k", base_url=fake.base_url, max_retries=0) as given,
+        Chatbots(settings_for(fake), client=given if own_client else None) as bots,
+    ):
+        await getattr(bots, kind)().ask("Hi", **{name: value})
+        said = fake.calls[0].json
+    for name in ("model", "messages", "stream", "stream_options"):
+        said.pop(name, None)
+    assert said == sent
+
+
+async def test_an_image_is_seen_again_in_the_next_turn() -> None:
+    image = Image.of(b"\x89PNG\r\n\x1a\n...")
+    async with FakeOpenAI() as fake, Chatbots(settings_for(fake)) as bots:
+        bot = bots.memory()
+        await bot.ask(Message("user", "What is this?", images=(image,)))
+        await bot.ask("And now?")
+        first, second = (call.json["messages"] for call in fake.calls)
+    assert first[0]["content"][1] == {"type": "image_url", "image_url": {"url": image.url}}
+    assert second[0] == first[0]
 
 
 async def test_the_settings_reach_the_wire() -> None:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import anyio
 
 from chatbots import telemetry
-from chatbots.deltas import TextDelta
 from chatbots.interfaces import Sink
 from chatbots.messages import ModelAnswer, ModelRequest
 from chatbots.provider.client import OPENAI_URL
 from chatbots.provider.patience import Patience
-from chatbots.provider.streamed import StreamedAnswer, interrupted, part_of, senseless
-from chatbots.provider.wire import Answer, Body, Dialect, encode_request
+from chatbots.provider.streamed import StreamedAnswer, interrupted, senseless
+from chatbots.provider.wire import Body, Dialect, encode_request
 from chatbots.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ class _Exchange:
                 raise senseless("it is a web page. Is the base URL right? It mostly ends in /v1")
             with foreign_errors(client, in_stream=True):
                 if not streams or kind.strip() == "json":
-                    return await self._whole(response)
+                    return await self._whole(response, answer)
                 return await self._streamed(response, answer)
         finally:
             self._shown = self._shown or answer.shown
@@ -123,35 +122,27 @@ class _Exchange:
                 with anyio.CancelScope(shield=True):
                     await response.aclose()
 
-    async def _whole(self, response: Response) -> ModelAnswer:
+    async def _whole(self, response: Response, answer: StreamedAnswer) -> ModelAnswer:
         from chatbots.provider.transport import read
 
         data = await read(response, MAX_BODY)
         if len(data) > MAX_BODY:
             raise senseless(f"it has more than {MAX_BODY:,} bytes")
-        answer = Answer()
-        try:
-            text = answer.add(part_of(data))
-        except ValueError as error:
-            raise senseless(str(error)) from error
-        if not answer.finished:
-            raise senseless("it holds no finished answer")
-        if text:
-            self._shown = True
-            await self._out.send(TextDelta(text))
-        return answer.result()
+        answer.take_whole(data)
+        await answer.settle()
+        return answer.answer.result()
 
-    async def _streamed(self, response: Response, streamed: StreamedAnswer) -> ModelAnswer:
+    async def _streamed(self, response: Response, answer: StreamedAnswer) -> ModelAnswer:
         more = True
-        while more and not streamed.ended:
-            with self._patience.for_content(streamed):
-                more = await response.pour(streamed.take)
-            await streamed.settle()
-        if streamed.ended:
+        while more and not answer.ended:
+            with self._patience.for_content(answer):
+                more = await response.pour(answer.take)
+            await answer.settle()
+        if answer.ended:
             await _drain(response)
-        if not streamed.answer.finished:
+        if not answer.answer.finished:
             raise interrupted()
-        return streamed.answer.result()
+        return answer.answer.result()
 
 
 async def _drain(response: Response) -> None:

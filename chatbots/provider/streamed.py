@@ -8,11 +8,11 @@ from typing import Final
 
 import anyio
 
-from chatbots.deltas import Delta, TextDelta
+from chatbots.deltas import Delta, ReasoningDelta, TextDelta
 from chatbots.errors import ProviderError
 from chatbots.interfaces import Sink
+from chatbots.provider.answer import Answer, Completion, decode
 from chatbots.provider.sse import EventDecoder, EventTooLarge
-from chatbots.provider.wire import Answer, Completion, decode
 
 END: Final = b"[DONE]"
 
@@ -30,6 +30,7 @@ class StreamedAnswer:
         self._decoder = EventDecoder()
         # Sinks that can take a delta without waiting say so, as anyio's memory streams do.
         self._send_nowait: Callable[[Delta], None] | None = getattr(out, "send_nowait", None)
+        self._text = ""
         self._waiting: list[Delta] = []
         self._error: Exception | None = None
 
@@ -38,18 +39,28 @@ class StreamedAnswer:
 
         One read is one hand-over, and what came before a broken event is shown.
         """
-        text = ""
         try:
             for event in self._decoder.feed(data):
                 if event == END:
                     self.ended = True
                     break
-                text += self.answer.add(part_of(event))
+                self._add(event)
         except Exception as error:  # `settle` raises it, in the task it belongs to
             self._error = error
-        if text:
-            self._show(TextDelta(text))
+        self._show_text()
         return self.ended or self._error is not None or bool(self._waiting)
+
+    def take_whole(self, data: bytes) -> None:
+        """Take in a whole answer, and show nothing of one that is not; `settle` does the rest."""
+        try:
+            self._add(data)
+        except Exception as error:
+            self._error = error
+        else:
+            if self.answer.finished:
+                self._show_text()
+            else:
+                self._error = ValueError("it holds no finished answer")
 
     async def settle(self) -> None:
         """Hand over what had to wait for its reader; raise what `take` could not.
@@ -67,6 +78,22 @@ class StreamedAnswer:
             raise (interrupted(str(error)) if broken else senseless(str(error))) from error
         if error is not None:
             raise error
+
+    def _add(self, event: bytes) -> None:
+        answer = self.answer
+        text = answer.add(part_of(event))
+        if answer.reasoning:
+            self._show_text()
+            self._show(ReasoningDelta(answer.take_reasoning()))
+        self._text = self._text + text if self._text else text
+
+    def _show_text(self) -> None:
+        if self._text:
+            self._show(TextDelta(self._text))
+            self._text = ""
+        elif self.answer.called:
+            self.answer.called = False
+            self.heard_at = monotonic()
 
     def _show(self, delta: Delta) -> None:
         self.shown = True

@@ -111,7 +111,7 @@ async def _through_sdk(client: openai.AsyncOpenAI, path: str, body: Body) -> Res
         response: object = await client.post(
             path,
             cast_to=httpx2.Response,
-            body=body,
+            body=msgspec.to_builtins(body),
             options={"max_retries": 0},
             stream=True,
             stream_cls=openai.AsyncStream[object],

@@ -20,6 +20,7 @@ from chatbots.services.take_turn import (
     done_for,
     request_for,
     take_turn,
+    told,
 )
 from chatbots.sessions.turn import FINAL
 from chatbots.sessions.window import visible
@@ -68,7 +69,7 @@ class Remembered:
                 await self._store.checkpoint(turn, _said(narration.text))
 
             narration.keep = keep
-            answer = await self._model.complete(request, narration)
+            answer = told(await self._model.complete(request, narration))
         except anyio.get_cancelled_exc_class():
             await self._give_up(turn, narration, "upstream_timeout")
             raise

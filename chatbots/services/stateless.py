@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatbots.deltas import Done
 from chatbots.interfaces import ChatModel, Sink
 from chatbots.messages import Prompt
-from chatbots.services.take_turn import Manner, Narration, done_for, request_for, take_turn
+from chatbots.services.take_turn import Manner, Narration, done_for, request_for, take_turn, told
 
 
 class StatelessChat:
@@ -20,6 +20,6 @@ class StatelessChat:
 
         async def answer(narration: Narration) -> Done:
             request = request_for(prompt, self._manner, stream=False)
-            return done_for(prompt, await self._model.complete(request, narration))
+            return done_for(prompt, told(await self._model.complete(request, narration)))
 
         await take_turn(prompt, out, answer, manner=self._manner, bot="stateless")

@@ -161,6 +161,15 @@ def request_for(
     )
 
 
+def told(answer: ModelAnswer) -> ModelAnswer:
+    """Return *answer*; raises `ProviderError` for one that only calls a tool."""
+    if answer.tool_calls and not answer.text:
+        name = answer.tool_calls[0].name
+        message = f"The model called the tool {name!r}, and none was offered."
+        raise ProviderError("upstream_bad_response", message)
+    return answer
+
+
 def done_for(prompt: Prompt, answer: ModelAnswer) -> Done:
     """Return the terminal delta of a turn the model has answered."""
     return Done(
@@ -169,6 +178,7 @@ def done_for(prompt: Prompt, answer: ModelAnswer) -> Done:
         usage=answer.usage,
         request_id=prompt.request_id,
         session=prompt.session,
+        logprobs=answer.logprobs,
     )
 
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+import msgspec
 import pytest
 from openai import AsyncOpenAI
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from chatbots.deltas import TextDelta
+from chatbots.deltas import Delta, ReasoningDelta, TextDelta
 from chatbots.errors import ChatError, InvalidRequest, ProviderError
 from chatbots.flow.channel import open_channel
-from chatbots.messages import Message, ModelRequest, Usage
+from chatbots.images import Image
+from chatbots.messages import Message, ModelAnswer, ModelRequest, TokenLogprob, ToolCall, Usage
 from chatbots.provider.chat import OpenAIChat
 from chatbots.provider.client import Access, SharedClient
-from chatbots.testing import FakeOpenAI
+from chatbots.sampling import Sampling
+from chatbots.testing import CollectingSink, FakeOpenAI
 from chatbots.testing.http1 import Exchange
 
 KEY = "sk-canary-0123456789"
@@ -367,3 +371,208 @@ async def test_a_key_that_no_header_can_carry_is_not_shown_in_part() -> None:
         _, error = await told(OpenAIChat(client, model="m"), asking(stream=True))
     assert isinstance(error, ProviderError)
     assert "SECRET12345" not in str(error)
+
+
+# What is said and answered beside text
+
+CALL = ToolCall("c1", "look", '{"at": "Zürich"}')
+CONVERSATION = (
+    Message("developer", "Be brief."),
+    Message("user", "What is this?", images=(Image("data:image/png;base64,AAAA", "low"),)),
+    Message("assistant", "", tool_calls=(CALL,)),
+    Message("tool", "A town.", tool_call_id="c1"),
+)
+PICKING = Sampling(
+    temperature=0,
+    top_p=0.5,
+    frequency_penalty=0.25,
+    presence_penalty=-0.25,
+    max_tokens=7,
+    stop=("\n",),
+    seed=1,
+    logprobs=2,
+    reasoning_effort="low",
+)
+
+
+async def narrated(fake: FakeOpenAI, *, stream: bool) -> tuple[list[Delta], ModelAnswer]:
+    sink = CollectingSink()
+    async with model_on(fake) as model:
+        answer = await model.complete(asking(stream=stream), sink)
+    return sink.deltas, answer
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_our_way_and_the_sdks_carry_the_same_conversation(stream: bool) -> None:
+    request = ModelRequest(messages=CONVERSATION, stream=stream, request_id="r1", sampling=PICKING)
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        given = AsyncOpenAI(api_key=KEY, base_url=fake.base_url, max_retries=0)
+
+        async def client() -> AsyncOpenAI:
+            return given
+
+        for one in (model, OpenAIChat(client, model="m")):
+            await one.complete(request, CollectingSink())
+        await given.close()
+        ours, theirs = fake.calls
+    assert ours.json == theirs.json
+    assert ours.json["messages"] == [
+        {"role": "developer", "content": "Be brief."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is this?"},
+                {
+                    "type": "image_url",
+                    "image_url": {"url": "data:image/png;base64,AAAA", "detail": "low"},
+                },
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {
+                    "id": "c1",
+                    "type": "function",
+                    "function": {"name": "look", "arguments": '{"at": "Zürich"}'},
+                }
+            ],
+        },
+        {"role": "tool", "content": "A town.", "tool_call_id": "c1"},
+    ]
+    fields = ("logprobs", "top_logprobs", "stop", "seed", "reasoning_effort", "max_tokens")
+    assert [ours.json[name] for name in fields] == [True, 2, ["\n"], 1, "low", 7]
+    picking = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
+    assert [ours.json[name] for name in picking] == [0, 0.5, 0.25, -0.25]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_reasoning_comes_before_the_text_and_is_no_part_of_it(stream: bool) -> None:
+    async with FakeOpenAI() as fake:
+        fake.answer("Hello there.", fault="reasoning")
+        deltas, answer = await narrated(fake, stream=stream)
+    kinds = [type(delta) for delta in deltas]
+    assert kinds == sorted(kinds, key=[ReasoningDelta, TextDelta].index)
+    thoughts = [delta.text for delta in deltas if isinstance(delta, ReasoningDelta)]
+    assert thoughts
+    assert all(thoughts)
+    assert answer.text == "Hello there."
+    assert answer.text == "".join(d.text for d in deltas if isinstance(d, TextDelta))
+
+
+async def test_text_and_reasoning_in_one_read_keep_their_order() -> None:
+    def said(**delta: str) -> bytes:
+        return b"data: %s\n\n" % msgspec.json.encode({"choices": [{"delta": delta}]})
+
+    events = (
+        said(content="A"),
+        said(content="B"),
+        said(reasoning_content="1"),
+        said(reasoning_content="2", content="C"),
+        b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n',
+    )
+
+    async def player(exchange: Exchange) -> None:
+        await exchange.start(200, {"content-type": "text/event-stream"})
+        await exchange.finish(b"".join(events))
+
+    async with FakeOpenAI() as fake:
+        fake.play(player)
+        deltas, answer = await narrated(fake, stream=True)
+    assert answer.text == "ABC"
+    assert "".join(d.text for d in deltas if isinstance(d, ReasoningDelta | TextDelta)) == "AB12C"
+
+
+async def test_what_was_thought_was_shown_and_is_not_asked_for_again() -> None:
+    async def player(exchange: Exchange) -> None:
+        await exchange.start(200, {"content-type": "text/event-stream"})
+        await exchange.send(b'data: {"choices":[{"delta":{"reasoning":"Hm."}}]}\n\n')
+        exchange.reset()
+
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.play(player)
+        sink = CollectingSink()
+        with pytest.raises(ProviderError) as caught:
+            await model.complete(asking(stream=True), sink)
+        assert len(fake.calls) == 1
+    assert caught.value.code == "stream_interrupted"
+    assert sink.deltas == [ReasoningDelta("Hm.")]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("fault", "calls"),
+    [("tool-split:100", 1), ("tool-interleaved:3", 3), ("tool-no-id", 1), ("tool-bomb:20", 20)],
+)
+async def test_calls_of_tools_are_put_together(fault: str, calls: int, stream: bool) -> None:
+    async with FakeOpenAI() as fake:
+        fake.answer(fault=fault)
+        deltas, answer = await narrated(fake, stream=stream)
+    assert deltas == []
+    assert (answer.state, answer.reason, answer.text) == ("completed", "tool_calls", "")
+    assert len({call.id for call in answer.tool_calls}) == calls
+    for call in answer.tool_calls:
+        assert call.id
+        assert call.name == "get_weather"
+        assert json.loads(call.arguments) == {"city": "Zürich"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_text_after_a_call_of_a_tool_is_told(stream: bool) -> None:
+    async with FakeOpenAI() as fake:
+        fake.answer("Wait.", fault="tool-then-text")
+        deltas, answer = await narrated(fake, stream=stream)
+    assert deltas == [TextDelta("Wait.")]
+    assert (answer.text, len(answer.tool_calls)) == ("Wait.", 1)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_that_was_cut_is_not_handed_on(stream: bool) -> None:
+    async with FakeOpenAI() as fake:
+        fake.answer(fault="tool-truncated")
+        _, answer = await narrated(fake, stream=stream)
+    assert (answer.state, answer.reason, answer.tool_calls) == ("incomplete", "length", ())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_with_more_arguments_than_any_is_no_answer(
+    stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatbots.provider.resilience._BACKOFF", 0.001)
+    async with FakeOpenAI() as fake:
+        for _ in range(3):
+            fake.answer(fault="tool-huge-args:1.5")
+        with pytest.raises(ProviderError) as caught:
+            await narrated(fake, stream=stream)
+    assert caught.value.code == "upstream_bad_response"
+    assert "more than 1,048,576" in str(caught.value)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_the_server_knows_about_its_answer_is_kept(stream: bool) -> None:
+    def choice(said: str) -> dict[str, object]:
+        likely = {"token": "Hi", "logprob": -0.25, "bytes": None, "top_logprobs": []}
+        return {said: {"content": "Hi"}, "logprobs": {"content": [likely]}, "finish_reason": "stop"}
+
+    usage = {
+        "prompt_tokens": 9,
+        "completion_tokens": 7,
+        "total_tokens": 16,
+        "prompt_tokens_details": {"cached_tokens": 8},
+        "completion_tokens_details": {"reasoning_tokens": 6},
+    }
+    body = {"model": "m-2026", "choices": [choice("delta" if stream else "message")]}
+    whole = msgspec.json.encode({**body, "usage": usage})
+    kind = "text/event-stream" if stream else "application/json"
+
+    async def player(exchange: Exchange) -> None:
+        sent = b"data: %s\n\ndata: [DONE]\n\n" % whole if stream else whole
+        await exchange.respond(200, sent, {"content-type": kind})
+
+    async with FakeOpenAI() as fake:
+        fake.play(player)
+        _, answer = await narrated(fake, stream=stream)
+    assert answer.logprobs == (TokenLogprob("Hi", -0.25),)
+    assert answer.usage == Usage(9, 7, 16, cached_tokens=8, reasoning_tokens=6)
+    assert answer.model == "m-2026"

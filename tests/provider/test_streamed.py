@@ -6,7 +6,7 @@ import anyio
 import pytest
 from anyio.abc import ObjectSendStream
 
-from chatbots.deltas import Delta, TextDelta
+from chatbots.deltas import Delta, ReasoningDelta, TextDelta
 from chatbots.errors import ProviderError
 from chatbots.flow.channel import open_channel
 from chatbots.provider.sse import MAX_EVENT
@@ -133,6 +133,45 @@ async def test_the_text_before_a_broken_event_in_the_same_read_is_shown() -> Non
     assert out.taken == ["Hi"]
 
 
+async def test_what_the_model_thinks_is_told_in_its_place() -> None:
+    out = CollectingSink()
+    answer = StreamedAnswer(out)
+    thought = b'data: {"choices":[{"delta":{"reasoning_content":"Hm."}}]}\n\n'
+    assert answer.take(said("Hi") + thought + said("lo"))
+    await answer.settle()
+    assert out.deltas == [TextDelta("Hi"), ReasoningDelta("Hm."), TextDelta("lo")]
+
+
+def test_pieces_of_a_tool_call_count_as_heard_but_show_nothing() -> None:
+    answer = StreamedAnswer(CollectingSink())
+    answer.heard_at = 0.0
+    call = b'{"index":0,"id":"c","function":{"name":"f","arguments":"{"}}'
+    assert not answer.take(b'data: {"choices":[{"delta":{"tool_calls":[%s]}}]}\n\n' % call)
+    assert answer.heard_at > 0.0
+    assert not answer.shown
+
+
+WHOLE = b'{"choices":[{"message":{"content":"Hi"},"finish_reason":%s}]}'
+
+
+async def test_a_whole_answer_is_shown_once_it_is_known_to_be_whole() -> None:
+    out = CollectingSink()
+    answer = StreamedAnswer(out)
+    answer.take_whole(WHOLE % b'"stop"')
+    await answer.settle()
+    assert out.deltas == [TextDelta("Hi")]
+
+
+@pytest.mark.parametrize("data", [WHOLE % b"null", b"nope"])
+async def test_a_whole_answer_that_is_none_shows_nothing(data: bytes) -> None:
+    out = CollectingSink()
+    answer = StreamedAnswer(out)
+    answer.take_whole(data)
+    with pytest.raises(ProviderError) as failed:
+        await answer.settle()
+    assert (failed.value.code, out.deltas) == ("upstream_bad_response", [])
+
+
 async def test_a_reader_that_left_is_told_to_the_task_that_reads() -> None:
     out, source = open_channel()
     source.close()
@@ -143,6 +182,6 @@ async def test_a_reader_that_left_is_told_to_the_task_that_reads() -> None:
 
 
 def test_a_part_is_what_it_says_and_no_part_is_a_value_error() -> None:
-    assert part_of(b'{"choices":[{"delta":{"content":"Hi"}}]}').text == "Hi"
+    assert part_of(b'{"choices":[],"model":"m"}').model == "m"
     with pytest.raises(ValueError, match="JSON"):
         part_of(b"nope")

@@ -1,11 +1,15 @@
-"""Request bodies as they go out, and completions as servers write them."""
+"""Request bodies as they go out."""
 
 from __future__ import annotations
 
+import json
+
+import msgspec
 import pytest
 
-from chatbots.messages import Message, ModelRequest, Usage
-from chatbots.provider.wire import Answer, Body, Completion, Dialect, decode, encode_request
+from chatbots.images import Image
+from chatbots.messages import Message, ModelRequest, ToolCall
+from chatbots.provider.wire import Body, Dialect, encode_request
 from chatbots.sampling import Sampling
 
 
@@ -23,7 +27,24 @@ def body_of(
         request_id="r",
         sampling=request_sampling or Sampling(),
     )
-    return encode_request(request, model=model, default=default or Sampling(), dialect=dialect)
+    return sent(
+        encode_request(request, model=model, default=default or Sampling(), dialect=dialect)
+    )
+
+
+def sent(body: Body) -> Body:
+    """Return what the server reads."""
+    read: Body = msgspec.json.decode(msgspec.json.encode(body))
+    assert json.loads(json.dumps(msgspec.to_builtins(body))) == read, "the SDK is given the same"
+    return read
+
+
+def message_of(message: Message) -> Body:
+    request = ModelRequest(messages=(message,), stream=False, request_id="r")
+    body = encode_request(request, model="m", default=Sampling(), dialect="openai")
+    (written,) = sent(body)["messages"]
+    assert isinstance(written, dict)
+    return written
 
 
 def test_a_request_holds_the_model_and_the_messages_and_nothing_it_was_not_told() -> None:
@@ -61,133 +82,100 @@ def test_an_explicit_zero_is_kept_and_not_replaced_by_the_default() -> None:
     assert body["temperature"] == 0
 
 
-def test_a_default_temperature_is_left_out_for_models_that_refuse_it() -> None:
-    default = Sampling(temperature=0.7)
-    assert "temperature" not in body_of(default=default, model="gpt-5.6-sol")
-    assert body_of(default=default, model="gpt-4o")["temperature"] == 0.7
-    assert body_of(default=default, model="gpt-5", dialect="compatible")["temperature"] == 0.7
-
-
-def test_a_temperature_the_caller_asks_for_is_sent_whatever_the_model() -> None:
-    assert body_of(Sampling(temperature=1), model="gpt-5.6-sol")["temperature"] == 1
-
-
-@pytest.mark.parametrize(
-    "chunk",
-    [
-        "{}",
-        '{"choices":null}',
-        '{"choices":[]}',
-        '{"choices":[{}]}',
-        '{"choices":[{"delta":null}]}',
-        '{"choices":[{"delta":{"content":null,"role":"assistant"}}]}',
-        '{"choices":[{"delta":{"content":""},"finish_reason":null}],"usage":null}',
-        '{"choices":[{"delta":{"content":"other answer"},"index":1,"finish_reason":"stop"}]}',
-        '{"unknown":{"deeply":["nested"]},"choices":[]}',
-    ],
+ALL = Sampling(
+    temperature=0,
+    top_p=0.5,
+    frequency_penalty=-2,
+    presence_penalty=0.5,
+    max_tokens=7,
+    stop=("\n", "END"),
+    seed=0,
+    logprobs=2,
+    reasoning_effort="low",
 )
-def test_fields_that_are_missing_null_or_unknown_add_nothing(chunk: str) -> None:
-    part = decode(chunk.encode())
-    assert (part.text, part.finish_reason, part.counted, part.failure) == ("", None, None, None)
+HOW_TO_PICK = {
+    "temperature": 0,
+    "top_p": 0.5,
+    "frequency_penalty": -2,
+    "presence_penalty": 0.5,
+    "logprobs": True,
+    "top_logprobs": 2,
+}
+ANYHOW = {"max_tokens": 7, "stop": ["\n", "END"], "seed": 0, "reasoning_effort": "low"}
 
 
-def test_a_whole_answer_is_read_like_a_single_chunk() -> None:
-    part = decode(b'{"choices":[{"index":0,"message":{"content":"Hi"},"finish_reason":"stop"}]}')
-    assert (part.text, part.finish_reason) == ("Hi", "stop")
+def sampling_in(body: Body) -> Body:
+    return {name: value for name, value in body.items() if name not in ("model", "messages")}
 
 
-def test_a_refusal_is_an_answer() -> None:
-    part = decode(b'{"choices":[{"delta":{"content":null,"refusal":"I cannot."}}]}')
-    assert part.text == "I cannot."
+def test_every_way_to_pick_words_has_its_field() -> None:
+    assert sampling_in(body_of(ALL, dialect="compatible")) == HOW_TO_PICK | ANYHOW
 
 
-def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:
-    part = decode(rb'{"choices":[{"delta":{"content":"a\ud800b \ud83d\ude00"}}]}')
-    assert part.text == "a\ufffdb \U0001f600"
+def test_a_default_way_to_pick_words_is_left_out_for_models_that_refuse_it() -> None:
+    ours = {"max_completion_tokens" if n == "max_tokens" else n: v for n, v in ANYHOW.items()}
+    assert sampling_in(body_of(default=ALL, model="gpt-5.6-sol")) == ours
+    assert sampling_in(body_of(default=ALL, model="gpt-4o")) == HOW_TO_PICK | ours
+    assert body_of(default=ALL, model="gpt-5", dialect="compatible")["temperature"] == 0
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"[1]",
-        b"nope",
-        b'{"choices":5}',
-        b'{"choices":[{"delta":{"content":"\xff"}}]}',
-        b'{"\\ud800',
-        b'{"x":' + b"[" * 100_000,
-    ],
-)
-def test_what_is_no_completion_raises_value_error(data: bytes) -> None:
-    with pytest.raises(ValueError, match=r".+"):
-        decode(data)
+def test_a_way_to_pick_words_the_caller_asks_for_is_sent_whatever_the_model() -> None:
+    body = body_of(Sampling(temperature=1), ALL, model="gpt-5.6-sol")
+    assert body["temperature"] == 1
+    assert "top_p" not in body
 
 
-@pytest.mark.parametrize(
-    ("said", "message", "code"),
-    [
-        (b'{"error":{"message":"Overloaded","code":"busy"}}', "Overloaded", "busy"),
-        (b'{"error":{"message":"Bad","code":500}}', "Bad", 500),
-        (b'{"error":"It broke"}', "It broke", None),
-    ],
-)
-def test_an_error_in_place_of_an_answer_is_seen(
-    said: bytes, message: str, code: str | int | None
+def test_no_alternatives_are_asked_for_as_none() -> None:
+    body = body_of(Sampling(logprobs=0), dialect="compatible")
+    assert (body["logprobs"], body["top_logprobs"]) == (True, 0)
+
+
+def test_an_explicit_nothing_to_stop_at_is_not_sent_nor_is_the_default() -> None:
+    assert "stop" not in body_of(Sampling(stop=()), ALL)
+
+
+# Messages
+
+CAT, DOG = Image("https://example.com/cat.png"), Image("data:image/png;base64,AAAA", "high")
+
+
+def test_images_follow_the_text_as_parts() -> None:
+    assert message_of(Message("user", "Which?", images=(CAT, DOG))) == {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "Which?"},
+            {"type": "image_url", "image_url": {"url": CAT.url}},
+            {"type": "image_url", "image_url": {"url": DOG.url, "detail": "high"}},
+        ],
+    }
+
+
+def test_an_image_may_be_all_that_is_said() -> None:
+    (part,) = message_of(Message("user", "", images=(CAT,)))["content"]
+    assert part["type"] == "image_url"
+
+
+@pytest.mark.parametrize(("content", "written"), [("", None), ("One moment.", "One moment.")])
+def test_calls_of_tools_are_nested_and_their_message_may_say_nothing(
+    content: str, written: str | None
 ) -> None:
-    failure = decode(said).failure
-    assert failure is not None
-    assert (failure.message, failure.code) == (message, code)
+    call = ToolCall("c1", "get_weather", '{"city": "Zürich"}')
+    assert message_of(Message("assistant", content, tool_calls=(call,))) == {
+        "role": "assistant",
+        "content": written,
+        "tool_calls": [
+            {
+                "id": "c1",
+                "type": "function",
+                "function": {"name": "get_weather", "arguments": '{"city": "Zürich"}'},
+            }
+        ],
+    }
 
 
-def parts(*chunks: bytes) -> list[Completion]:
-    return [decode(chunk) for chunk in chunks]
-
-
-def test_an_answer_is_the_sum_of_its_chunks_and_usage_comes_after_the_end() -> None:
-    answer = Answer()
-    for part in parts(
-        b'{"choices":[{"delta":{"role":"assistant","content":""}}]}',
-        b'{"choices":[{"delta":{"content":"Hel"}}]}',
-        b'{"choices":[{"delta":{"content":"lo"}}]}',
-        b'{"choices":[{"delta":{},"finish_reason":"stop"}]}',
-        b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}',
-    ):
-        answer.add(part)
-    result = answer.result()
-    assert (result.text, result.state, result.reason) == ("Hello", "completed", "stop")
-    assert result.usage == Usage(3, 2, 5)
-
-
-def test_a_total_that_the_server_does_not_give_is_added_up() -> None:
-    part = decode(b'{"usage":{"prompt_tokens":3,"completion_tokens":2}}')
-    assert part.counted == Usage(3, 2, 5)
-
-
-@pytest.mark.parametrize(
-    ("reason", "state"),
-    [
-        ("stop", "completed"),
-        ("length", "incomplete"),
-        ("content_filter", "incomplete"),
-        ("something_new", "completed"),
-    ],
-)
-def test_the_finish_reason_says_whether_the_answer_is_whole(reason: str, state: str) -> None:
-    answer = Answer()
-    answer.add(decode(b'{"choices":[{"delta":{},"finish_reason":"%s"}]}' % reason.encode()))
-    assert (answer.result().state, answer.result().reason) == (state, reason)
-
-
-def test_an_answer_without_a_finish_reason_is_no_answer() -> None:
-    answer = Answer()
-    answer.add(decode(b'{"choices":[{"delta":{"content":"Hello"}}]}'))
-    assert not answer.finished
-    with pytest.raises(ValueError, match="no finish reason"):
-        answer.result()
-
-
-def test_text_after_the_finish_reason_is_ignored() -> None:
-    answer = Answer()
-    answer.add(decode(b'{"choices":[{"delta":{"content":"A"},"finish_reason":"stop"}]}'))
-    assert answer.add(decode(b'{"choices":[{"delta":{"content":"B"}}]}')) == ""
-    assert answer.result().text == "A"
+def test_the_result_of_a_tool_names_its_call() -> None:
+    assert message_of(Message("tool", "", tool_call_id="c1")) == {
+        "role": "tool",
+        "content": "",
+        "tool_call_id": "c1",
+    }

@@ -5,11 +5,21 @@ from collections.abc import Sequence
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from msgspec.structs import replace
 
 from chatbots.deltas import Delta, Done, Failed, Notice, TextDelta
 from chatbots.errors import ChatError, ProviderError, StorageError, TurnCancelled
 from chatbots.interfaces import SessionStore, Sink
-from chatbots.messages import FinalState, Message, ModelAnswer, ModelRequest, Prompt, Turn, Usage
+from chatbots.messages import (
+    FinalState,
+    Message,
+    ModelAnswer,
+    ModelRequest,
+    Prompt,
+    ToolCall,
+    Turn,
+    Usage,
+)
 from chatbots.services import remember, take_turn
 from chatbots.services.remember import Remembered
 from chatbots.services.take_turn import Manner
@@ -336,3 +346,17 @@ async def test_the_way_out_stays_open_whatever_the_model_does() -> None:
     await bot.respond(prompt(), sink, bot="test")
     assert [type(delta) for delta in sink.deltas] == [Done]
     assert not sink.closed
+
+
+async def test_a_turn_that_only_calls_a_tool_failed() -> None:
+    class Caller(ScriptedModel):
+        async def complete(self, request: ModelRequest, out: Sink) -> ModelAnswer:
+            answer = await super().complete(request, out)
+            return replace(answer, tool_calls=(ToolCall("c1", "get_weather", "{}"),))
+
+    asker = Asker(Caller(""))
+    *_, end = await asker.ask(prompt())
+    assert isinstance(end, Failed)
+    assert (end.state, end.error.code) == ("failed", "upstream_bad_response")
+    (turn,) = await asker.store.load("s")
+    assert (turn.state, turn.reason) == ("failed", "upstream_bad_response")

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import anyio
+import pytest
 from openai import AsyncOpenAI
 
+from chatbots.errors import ProviderError
 from chatbots.flow.calling import ask, stream
 from chatbots.messages import Message
 from chatbots.provider.chat import OpenAIChat
@@ -61,3 +63,20 @@ async def test_nothing_is_sent_before_the_first_turn() -> None:
         with anyio.fail_after(10):
             assert [text async for text in s.text] == ["Hi"]
     assert len(model.requests) == 1
+
+
+async def test_a_call_of_a_tool_that_nobody_offered_is_no_answer() -> None:
+    async with (
+        FakeOpenAI() as fake,
+        AsyncOpenAI(base_url=fake.base_url, api_key="k", max_retries=0) as client,
+    ):
+
+        async def the_client() -> AsyncOpenAI:
+            return client
+
+        fake.answer(fault="tool-no-id")
+        with pytest.raises(
+            ProviderError, match="called the tool 'get_weather', and none"
+        ) as caught:
+            await ask(StatelessChat(OpenAIChat(the_client, model="m")), "Hi")
+    assert caught.value.code == "upstream_bad_response"

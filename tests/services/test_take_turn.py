@@ -9,7 +9,7 @@ from structlog.testing import CapturingLogger
 
 from chatbots.deltas import Done, Failed, Notice, TextDelta
 from chatbots.errors import InvalidRequest, ProviderError, TurnCancelled
-from chatbots.messages import Message, ModelAnswer, Prompt, Usage
+from chatbots.messages import Message, ModelAnswer, Prompt, TokenLogprob, ToolCall, Usage
 from chatbots.sampling import Sampling
 from chatbots.services import take_turn as module
 from chatbots.services.take_turn import (
@@ -19,6 +19,7 @@ from chatbots.services.take_turn import (
     done_for,
     request_for,
     take_turn,
+    told,
 )
 from chatbots.testing import CollectingSink
 
@@ -294,6 +295,29 @@ def test_done_says_what_the_model_answered_to_which_turn() -> None:
     assert done_for(prompt(), answer) == Done(
         state="incomplete", reason="length", usage=usage, request_id="r", session="s"
     )
+
+
+def test_done_carries_the_probabilities() -> None:
+    logprobs = (TokenLogprob("Hi", -0.25),)
+    answer = ModelAnswer(text="Hi", state="completed", reason="stop", logprobs=logprobs)
+    assert done_for(prompt(), answer).logprobs == logprobs
+
+
+CALL = ToolCall("c1", "get_weather", "{}")
+
+
+@pytest.mark.parametrize(("text", "calls"), [("Hi", ()), ("", ()), ("Hi", (CALL,))])
+def test_an_answer_may_be_any_text(text: str, calls: tuple[ToolCall, ...]) -> None:
+    answer = ModelAnswer(text=text, state="completed", reason="stop", tool_calls=calls)
+    assert told(answer) is answer
+
+
+def test_an_answer_that_only_calls_a_tool_is_none_for_there_are_no_tools() -> None:
+    answer = ModelAnswer(text="", state="completed", reason="tool_calls", tool_calls=(CALL,))
+    with pytest.raises(ProviderError) as caught:
+        told(answer)
+    assert caught.value.code == "upstream_bad_response"
+    assert str(caught.value) == "The model called the tool 'get_weather', and none was offered."
 
 
 def test_a_turn_that_showed_something_was_interrupted() -> None:

@@ -1,0 +1,263 @@
+"""The response bodies of chat completions -> what the model answered.
+
+Lenient in what it reads: compatible servers leave out, repeat and null almost any field.
+Strict in what it makes of it: an answer without a finish reason is not an answer.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from chatbots.joined import Joined
+from chatbots.messages import ModelAnswer, TokenLogprob, ToolCall, Usage
+
+INCOMPLETE: Final = frozenset({"length", "content_filter"})
+"""Finish reasons that mean the answer was cut; any other means the model had finished."""
+
+MAX_ARGUMENTS: Final = 1024 * 1024
+"""Characters the arguments of all tool calls of an answer may have."""
+
+
+class _Function(Struct, gc=False):
+    name: str | None = None
+    arguments: str | dict[str, object] | None = None
+
+
+class _Called(Struct, gc=False):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(Struct, gc=False):
+    content: str | None = None
+    refusal: str | None = None
+    # DeepSeek, vLLM and llama.cpp say the first, OpenRouter and newer vLLM the second.
+    reasoning_content: str | None = None
+    reasoning: object = None
+    tool_calls: list[_Called] | None = None
+
+
+class _Likely(Struct, gc=False):
+    token: str = ""
+    logprob: float | None = None
+    top_logprobs: list[_Likely] | None = None
+
+
+class _Logprobs(Struct, gc=False):
+    content: list[_Likely] | None = None
+
+
+class _Choice(Struct, gc=False):
+    delta: _Delta | None = None
+    message: _Delta | None = None
+    finish_reason: str | None = None
+    index: int | None = 0
+    logprobs: _Logprobs | None = None
+
+
+class _Details(Struct, gc=False):
+    cached_tokens: int | None = 0
+    reasoning_tokens: int | None = 0
+
+
+class _Usage(Struct, gc=False):
+    prompt_tokens: int | None = 0
+    completion_tokens: int | None = 0
+    total_tokens: int | None = 0
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+
+    @property
+    def counted(self) -> Usage:
+        read, written = self.prompt_tokens or 0, self.completion_tokens or 0
+        known, thought = self.prompt_tokens_details, self.completion_tokens_details
+        return Usage(
+            read,
+            written,
+            self.total_tokens or read + written,
+            cached_tokens=(known.cached_tokens if known else 0) or 0,
+            reasoning_tokens=(thought.reasoning_tokens if thought else 0) or 0,
+        )
+
+
+class Failure(Struct, gc=False):
+    """The error that a server sent in place of an answer."""
+
+    message: str | None = None
+    code: str | int | None = None
+    type: str | None = None
+
+
+class Completion(Struct, gc=False):
+    """A chunk of a streamed answer, or a whole one: the fields that matter."""
+
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: Failure | str | None = None
+    model: str | None = None
+
+    @property
+    def failure(self) -> Failure | None:
+        """The error that the server sent in place of an answer."""
+        return Failure(message=self.error) if isinstance(self.error, str) else self.error
+
+
+_decoder: Final = msgspec.json.Decoder(Completion)
+
+
+def decode(data: bytes) -> Completion:
+    """Return the completion in *data*; raises `ValueError` (`msgspec.MsgspecError`) for none.
+
+    Text that is not Unicode (lone surrogates, written as JSON escapes) gets U+FFFD in its place.
+    """
+    try:
+        return _decoder.decode(data)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        if b"\\ud" not in data.lower():
+            raise
+        return _decoder.decode(_mend_surrogates(data))
+    except RecursionError:
+        raise ValueError("The JSON is nested too deeply.") from None
+
+
+def _mend_surrogates(data: bytes) -> bytes:
+    text = json.dumps(json.loads(data), ensure_ascii=False)
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+class ArgumentsTooLong(ValueError):
+    """The arguments of the tool calls have more characters than an answer's may have."""
+
+
+class Answer:
+    """What the chunks of one answer add up to."""
+
+    def __init__(self) -> None:
+        self.reasoning = ""
+        """What the model thought in the parts since it was last taken."""
+        self.called = False
+        """Whether pieces of tool calls have come."""
+        self._said = Joined()
+        self._calls = _Calls()
+        self._logprobs: list[TokenLogprob] = []
+        self._finish_reason: str | None = None
+        self._usage: _Usage | None = None
+        self._model: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether a finish reason has come: without one an answer is not whole."""
+        return self._finish_reason is not None
+
+    def add(self, part: Completion) -> str:
+        """Take in the next part and return its text; what comes after the end is ignored.
+
+        A refusal is an answer. Raises `ArgumentsTooLong`.
+        """
+        if part.usage is not None:
+            self._usage = part.usage
+        if self._finish_reason is None:
+            for choice in part.choices or ():
+                if not choice.index:
+                    if self._model is None:
+                        self._model = part.model
+                    return self._take(choice)
+        return ""
+
+    def _take(self, choice: _Choice) -> str:
+        self._finish_reason = choice.finish_reason or None
+        if choice.logprobs is not None:
+            self._logprobs += map(_logprob, choice.logprobs.content or ())
+        said = choice.delta or choice.message
+        if said is None:
+            return ""
+        if said.tool_calls:
+            self._calls.add(said.tool_calls)
+            self.called = True
+        thought = said.reasoning_content or said.reasoning
+        if thought and isinstance(thought, str):
+            self.reasoning += thought
+        text = said.content or ""
+        if said.refusal:
+            text += said.refusal
+        self._said.add(text)
+        return text
+
+    def take_reasoning(self) -> str:
+        """Return the `reasoning` and forget it."""
+        taken, self.reasoning = self.reasoning, ""
+        return taken
+
+    def result(self) -> ModelAnswer:
+        """Return the whole answer; raises `ValueError` if it is not finished."""
+        reason = self._finish_reason
+        if reason is None:
+            raise ValueError("The answer has no finish reason.")
+        cut = reason in INCOMPLETE
+        return ModelAnswer(
+            text=self._said.text,
+            state="incomplete" if cut else "completed",
+            reason=reason,
+            usage=None if self._usage is None else self._usage.counted,
+            tool_calls=() if cut else self._calls.whole(),
+            logprobs=tuple(self._logprobs),
+            model=self._model,
+        )
+
+
+class _Calls:
+    """The tool calls of an answer, as their pieces come."""
+
+    def __init__(self) -> None:
+        self._order: list[_Call] = []
+        self._by_index: dict[int | None, _Call] = {}
+        self._size = 0
+
+    def add(self, pieces: list[_Called]) -> None:
+        for piece in pieces:
+            function = piece.function or _Function()
+            call = self._by_index.get(piece.index)
+            # Some servers give no index, or the same to each call: then a name begins another.
+            other = piece.index is None or (
+                call and call.id and piece.id not in (None, "", call.id)
+            )
+            if call is None or (function.name and other):
+                call = self._by_index[piece.index] = _Call()
+                self._order.append(call)
+            call.id = call.id or piece.id or ""
+            call.name = call.name or function.name or ""
+            said = function.arguments
+            text = msgspec.json.encode(said).decode() if isinstance(said, dict) else said or ""
+            call.arguments.add(text)
+            self._size += 1 + len(text)
+            if self._size > MAX_ARGUMENTS:
+                raise ArgumentsTooLong(
+                    f"the arguments of its tool calls have more than {MAX_ARGUMENTS:,} characters"
+                )
+
+    def whole(self) -> tuple[ToolCall, ...]:
+        """Return the calls; one without an id gets one."""
+        return tuple(
+            ToolCall(call.id or f"call_{secrets.token_hex(12)}", call.name, call.arguments.text)
+            for call in self._order
+        )
+
+
+class _Call:
+    def __init__(self) -> None:
+        self.id = ""
+        self.name = ""
+        self.arguments = Joined()
+
+
+def _logprob(token: _Likely) -> TokenLogprob:
+    top = tuple((each.token, each.logprob or 0.0) for each in token.top_logprobs or ())
+    return TokenLogprob(token.token, token.logprob or 0.0, top)
