@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -12,18 +13,18 @@ from msgspec.structs import replace
 from chatbots.deltas import Done, Notice, TextDelta
 from chatbots.errors import ChatError, ProviderError, StorageError, error_of
 from chatbots.interfaces import ChatModel, SessionStore, Sink
-from chatbots.messages import FinalState, Message, Prompt, Turn
+from chatbots.messages import FinalState, Message, ModelAnswer, Prompt, Turn
+from chatbots.services.narration import Narration
 from chatbots.services.take_turn import (
     Manner,
-    Narration,
+    ask_model,
     broken_state,
     done_for,
     request_for,
     take_turn,
-    told,
 )
 from chatbots.sessions.turn import FINAL
-from chatbots.sessions.window import visible
+from chatbots.sessions.window import newest, share_that_fits, visible
 from chatbots.telemetry import new_session_id
 
 FINISH_TIMEOUT: Final = 5.0
@@ -61,15 +62,12 @@ class Remembered:
         return turn
 
     async def _ask(self, prompt: Prompt, turn: Turn, narration: Narration) -> Done:
+        async def keep() -> None:
+            await self._store.checkpoint(turn, _said(narration.text))
+
+        narration.keep = keep
         try:
-            past = visible(await self._store.load(turn.session))
-            request = request_for(prompt, self._manner, past, stream=self._stream)
-
-            async def keep() -> None:
-                await self._store.checkpoint(turn, _said(narration.text))
-
-            narration.keep = keep
-            answer = told(await self._model.complete(request, narration))
+            answer = await self._ask_model(prompt, await self._store.load(turn.session), narration)
         except anyio.get_cancelled_exc_class():
             await self._give_up(turn, narration, "upstream_timeout")
             raise
@@ -88,11 +86,33 @@ class Remembered:
                 reason=answer.reason,
                 usage=answer.usage,
             )
-            return done_for(prompt, answer)
+            return done_for(prompt, answer, narration)
         raise StorageError(
             "storage_unavailable",
             f"The answer could not be stored within {FINISH_TIMEOUT:g} seconds.",
         )
+
+    async def _ask_model(
+        self, prompt: Prompt, turns: Sequence[Turn], narration: Narration
+    ) -> ModelAnswer:
+        """Ask with the past; where that is too long for the model, once more with less of it."""
+        past = visible(turns)
+        request = request_for(prompt, self._manner, past, stream=self._stream)
+        try:
+            return await ask_model(self._model, request, narration)
+        except ProviderError as error:
+            if error.code != "context_too_long" or narration.text or not past:
+                raise
+            fitting = newest(turns, share_that_fits(error.message))
+        await narration.send(
+            Notice(
+                "context_trimmed",
+                f"The conversation is longer than the model can read: "
+                f"its oldest {len(past) - len(visible(fitting))} messages were left out.",
+            )
+        )
+        request = request_for(prompt, self._manner, visible(fitting), stream=self._stream)
+        return await ask_model(self._model, request, narration)
 
     async def _give_up(self, turn: Turn, narration: Narration, reason: str) -> None:
         """Store what was shown; the error that is under way matters more than a store's."""
@@ -101,7 +121,8 @@ class Remembered:
         if cancelled and not narration.timed_out:
             state, reason = "cancelled", "cancelled"
         with anyio.move_on_after(FINISH_TIMEOUT, shield=True), suppress(StorageError):
-            await self._store.finish(turn, _said(narration.text), state=state, reason=reason)
+            answer, usage = _said(narration.text), narration.estimate()
+            await self._store.finish(turn, answer, state=state, reason=reason, usage=usage)
 
 
 def _said(text: str) -> list[Message]:

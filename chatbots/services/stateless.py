@@ -5,7 +5,8 @@ from __future__ import annotations
 from chatbots.deltas import Done
 from chatbots.interfaces import ChatModel, Sink
 from chatbots.messages import Prompt
-from chatbots.services.take_turn import Manner, Narration, done_for, request_for, take_turn, told
+from chatbots.services.narration import Narration
+from chatbots.services.take_turn import Manner, ask_model, done_for, request_for, take_turn
 
 
 class StatelessChat:
@@ -20,6 +21,6 @@ class StatelessChat:
 
         async def answer(narration: Narration) -> Done:
             request = request_for(prompt, self._manner, stream=False)
-            return done_for(prompt, told(await self._model.complete(request, narration)))
+            return done_for(prompt, await ask_model(self._model, request, narration), narration)
 
         await take_turn(prompt, out, answer, manner=self._manner, bot="stateless")

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from time import monotonic
 from typing import Final, Literal, TypeAlias
 
 import anyio
-from anyio.abc import ObjectSendStream
 from msgspec import Struct
 
 from chatbots import telemetry
-from chatbots.deltas import Delta, Done, Failed, TextDelta
+from chatbots.deltas import Done, Failed
 from chatbots.errors import ChatError, InvalidRequest, ProviderError, TurnCancelled
-from chatbots.interfaces import Sink
-from chatbots.joined import Joined
+from chatbots.interfaces import ChatModel, Sink
 from chatbots.messages import Message, ModelAnswer, ModelRequest, Prompt, check_text
+from chatbots.services.narration import Narration
 
 DEFAULT_MAX_CHARS: Final = 200_000
 """Characters a prompt may have; what a model can read is another, smaller matter."""
 
-KEEP_INTERVAL: Final = 1.0
-"""Seconds of output a crash may cost at most (promise P3), and between two `token.flush` lines."""
-
-Answering: TypeAlias = Callable[["Narration"], Awaitable[Done]]
+Answering: TypeAlias = Callable[[Narration], Awaitable[Done]]
 
 
 class Manner(Struct, frozen=True, kw_only=True):
@@ -37,69 +32,6 @@ class Manner(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_text(self.instructions, "system message")
-
-
-class Narration(ObjectSendStream[Delta]):
-    """The way out of a turn: passes deltas on and remembers the text that was shown.
-
-    About once a second, in the course of sending, it logs how much it was and awaits *keep*.
-    """
-
-    def __init__(self, out: Sink) -> None:
-        self._out = out
-        self._send_nowait: Callable[[Delta], None] | None = getattr(out, "send_nowait", None)
-        self._text = Joined()
-        self._started = self._kept_at = monotonic()
-        self._unlogged = 0
-        self.deadline = anyio.CancelScope()
-        self.waits_for_session = False
-        self.keep: Callable[[], Awaitable[None]] | None = None
-
-    @property
-    def timed_out(self) -> bool:
-        """Whether the turn's deadline has passed."""
-        return self.deadline.cancel_called
-
-    @property
-    def text(self) -> str:
-        """What was shown so far."""
-        return self._text.text
-
-    async def send(self, item: Delta) -> None:
-        """Pass *item* on."""
-        if isinstance(item, TextDelta):
-            # First remember, then show: what is stored may be ahead of the screen, never behind.
-            self._text.add(item.text)
-            self._unlogged += 1
-        await self._out.send(item)
-        if monotonic() - self._kept_at >= KEEP_INTERVAL:
-            self._kept_at = monotonic()
-            self.log_flushes()
-            if self.keep is not None:
-                await self.keep()
-
-    def send_nowait(self, item: Delta) -> None:
-        """Pass *item* on at once; raises `anyio.WouldBlock` where only `send` can."""
-        if self._send_nowait is None or monotonic() - self._kept_at >= KEEP_INTERVAL:
-            raise anyio.WouldBlock
-        self._send_nowait(item)
-        if isinstance(item, TextDelta):
-            self._text.add(item.text)
-            self._unlogged += 1
-
-    def log_flushes(self) -> None:
-        """Log how many pieces went out since the last time."""
-        if self._unlogged:
-            telemetry.emit("debug", "token.flush", pieces=self._unlogged, chars=len(self.text))
-        self._unlogged = 0
-
-    def log_end(self, level: telemetry.Level, event: str, **facts: telemetry.Value) -> None:
-        """Log what is left to log, and with *facts* how the turn ended."""
-        self.log_flushes()
-        telemetry.emit(level, event, seconds=round(monotonic() - self._started, 3), **facts)
-
-    async def aclose(self) -> None:
-        """Leave the way open: it is the caller's."""
 
 
 async def take_turn(
@@ -161,8 +93,10 @@ def request_for(
     )
 
 
-def told(answer: ModelAnswer) -> ModelAnswer:
-    """Return *answer*; raises `ProviderError` for one that only calls a tool."""
+async def ask_model(model: ChatModel, request: ModelRequest, narration: Narration) -> ModelAnswer:
+    """Ask *model* and narrate its answer; raises `ProviderError` for one that only calls a tool."""
+    narration.request = request
+    answer = await model.complete(request, narration)
     if answer.tool_calls and not answer.text:
         name = answer.tool_calls[0].name
         message = f"The model called the tool {name!r}, and none was offered."
@@ -170,7 +104,7 @@ def told(answer: ModelAnswer) -> ModelAnswer:
     return answer
 
 
-def done_for(prompt: Prompt, answer: ModelAnswer) -> Done:
+def done_for(prompt: Prompt, answer: ModelAnswer, narration: Narration) -> Done:
     """Return the terminal delta of a turn the model has answered."""
     return Done(
         state=answer.state,
@@ -179,6 +113,7 @@ def done_for(prompt: Prompt, answer: ModelAnswer) -> Done:
         request_id=prompt.request_id,
         session=prompt.session,
         logprobs=answer.logprobs,
+        metrics=narration.metrics(answer),
     )
 
 
@@ -194,4 +129,5 @@ def _failed(prompt: Prompt, error: ChatError, narration: Narration) -> Failed:
         state="cancelled" if isinstance(error, TurnCancelled) else broken_state(narration.text),
         request_id=prompt.request_id,
         session=prompt.session,
+        usage=narration.estimate(),
     )

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from chatbots.messages import Message, Turn
 from chatbots.sessions.turn import FINAL
+
+MARGIN: Final = 0.9
+"""Of what should fit: a token is no fixed number of characters."""
+
+_NUMBER: Final = re.compile(r"(?<![\w-])(?:\d{4,}|\d{1,3}(?:,\d{3})+)(?![\w-])")
 
 
 def visible(turns: Iterable[Turn]) -> list[Message]:
@@ -17,7 +24,32 @@ def visible(turns: Iterable[Turn]) -> list[Message]:
     """
     seen: list[Message] = []
     for turn in turns:
-        if turn.state in FINAL and turn.text:
+        if turn.state in FINAL and any(m.content for m in turn.answer if m.role == "assistant"):
             seen.extend(turn.said)
             seen.extend(turn.answer)
     return seen
+
+
+def newest(turns: Sequence[Turn], share: float) -> list[Turn]:
+    """Return the newest of *turns* that have at most this *share* of all their text, whole."""
+    sizes = [sum(len(message.content) for message in visible([turn])) for turn in turns]
+    room = share * sum(sizes)
+    kept: list[Turn] = []
+    for turn, size in zip(reversed(turns), reversed(sizes), strict=True):
+        room -= size
+        if room < 0:
+            break
+        kept.append(turn)
+    return kept[::-1]
+
+
+def share_that_fits(refusal: str) -> float:
+    """Return how much of a past that was too long fits, going by what the server said: 0 to 1.
+
+    Servers say in two numbers how much the model reads and how much it was given; half of it
+    where this one does not.
+    """
+    numbers = [int(number.replace(",", "")) for number in _NUMBER.findall(refusal)]
+    if len(numbers) < 2 or min(numbers) == max(numbers):
+        return 0.5
+    return MARGIN * min(numbers) / max(numbers)

@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import ClassVar
 
 import anyio
+from msgspec.structs import replace
 
 from chatbots.deltas import Delta, Done, Failed, TextDelta
 from chatbots.errors import ChatError, ProviderError
@@ -86,7 +87,10 @@ class AnsweringPromises(ServiceMaker):
             sink = await answered(service, prompt())
         done = Done(state="completed", reason="stop", usage=usage, request_id="r1", session="s")
         promised(sink.text == "Hello 👍\n", f"the text is the model's, not {sink.text!r}")
-        promised(sink.deltas[-1] == done, f"the last is {done}, not {sink.deltas[-1]}")
+        last = sink.deltas[-1]
+        # How quick it was may differ, and a service need not measure it.
+        same = isinstance(last, Done) and replace(last, metrics=None) == done
+        promised(same, f"the last is {done}, not {last}")
 
     async def test_an_answer_that_was_cut_is_done_but_incomplete(self) -> None:
         for reason in ("length", "content_filter"):

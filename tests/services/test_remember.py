@@ -20,7 +20,7 @@ from chatbots.messages import (
     Turn,
     Usage,
 )
-from chatbots.services import remember, take_turn
+from chatbots.services import narration, remember
 from chatbots.services.remember import Remembered
 from chatbots.services.take_turn import Manner
 from chatbots.sessions.in_memory import InMemorySessions
@@ -88,7 +88,8 @@ class Asker:
         sink = CollectingSink()
         with anyio.fail_after(10):
             await self._bot.respond(asked, sink, bot="test")
-        return sink.deltas
+        # How quick it was differs from one time to the other.
+        return [replace(d, metrics=None) if isinstance(d, Done) else d for d in sink.deltas]
 
     async def fail(self, asked: Prompt) -> ChatError:
         last = (await self.ask(asked))[-1]
@@ -222,7 +223,7 @@ async def test_a_turn_that_had_its_session_is_not_blamed_on_the_session() -> Non
 
 
 async def test_a_long_answer_is_stored_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(take_turn, "KEEP_INTERVAL", 0.0)
+    monkeypatch.setattr(narration, "KEEP_INTERVAL", 0.0)
     store = Broken()
     gate = Gate()
     asker = Asker(ScriptedModel(["Hel", "lo", gate, " there"]), store)
@@ -238,8 +239,8 @@ async def test_a_long_answer_is_stored_on_the_way(monkeypatch: pytest.MonkeyPatc
 async def test_it_is_stored_about_once_a_second_not_once_a_piece(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert take_turn.KEEP_INTERVAL == 1.0
-    monkeypatch.setattr(take_turn, "KEEP_INTERVAL", 0.2)
+    assert narration.KEEP_INTERVAL == 1.0
+    monkeypatch.setattr(narration, "KEEP_INTERVAL", 0.2)
     store = Broken()
     gate = Gate()
     asker = Asker(ScriptedModel(["a", "b", gate, "c", "d", "e"]), store)
@@ -260,7 +261,7 @@ async def test_it_is_stored_about_once_a_second_not_once_a_piece(
 async def test_a_store_that_fails_fails_the_turn(
     where: str, shown: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(take_turn, "KEEP_INTERVAL", 0.0)
+    monkeypatch.setattr(narration, "KEEP_INTERVAL", 0.0)
     asker = Asker(ScriptedModel(["Hel", "lo"]), Broken(where))
     error = await asker.fail(prompt())
     assert (error.message, error.partial) == (f"No {where}.", shown)
@@ -360,3 +361,56 @@ async def test_a_turn_that_only_calls_a_tool_failed() -> None:
     assert (end.state, end.error.code) == ("failed", "upstream_bad_response")
     (turn,) = await asker.store.load("s")
     assert (turn.state, turn.reason) == ("failed", "upstream_bad_response")
+
+
+# A past that is too long
+
+
+TOO_LONG = ProviderError(
+    "context_too_long",
+    "The conversation is longer than the model can read (status 400): This model's maximum "
+    "context length is 8192 tokens. However, your messages resulted in 9011 tokens.",
+)
+
+
+async def test_a_past_that_is_too_long_is_sent_again_without_its_oldest_turns() -> None:
+    asker = Asker(ScriptedModel("A1", "A2", "A3", [TOO_LONG], "A4"))
+    for number in (1, 2, 3):
+        await asker.ask(prompt(f"Q{number}", f"r{number}"))
+    deltas = await asker.ask(prompt("Q4", "r4"))
+    assert isinstance(deltas[0], Notice)
+    assert deltas[0].code == "context_trimmed"
+    assert "oldest 2 messages" in deltas[0].message
+    assert deltas[1] == TextDelta("A4")
+    first, second = asker.model.requests[-2:]
+    assert [m.content for m in first.messages] == ["Q1", "A1", "Q2", "A2", "Q3", "A3", "Q4"]
+    assert [m.content for m in second.messages] == ["Q2", "A2", "Q3", "A3", "Q4"]
+    assert (await asker.turns())[-1] == ("A4", "completed", "stop")
+
+
+async def test_it_is_sent_again_once_only() -> None:
+    asker = Asker(ScriptedModel("A1", "A2", [TOO_LONG], [TOO_LONG], "never"))
+    for number in (1, 2):
+        await asker.ask(prompt(f"Q{number}", f"r{number}"))
+    assert (await asker.fail(prompt("Q3", "r3"))).code == "context_too_long"
+    assert len(asker.model.requests) == 4
+
+
+@pytest.mark.parametrize(
+    ("before", "said"), [(0, [TOO_LONG]), (1, ["Hel", TOO_LONG])], ids=["no past", "text shown"]
+)
+async def test_what_has_no_past_or_has_been_shown_is_not_sent_again(
+    before: int, said: list[str | Exception]
+) -> None:
+    asker = Asker(ScriptedModel(*["A1"] * before, said, "never"))
+    for _ in range(before):
+        await asker.ask(prompt("Q1", "r1"))
+    assert (await asker.fail(prompt("Q2", "r2"))).code == "context_too_long"
+    assert len(asker.model.requests) == before + 1
+
+
+async def test_a_turn_that_broke_off_is_stored_with_about_what_it_cost() -> None:
+    asker = Asker(ScriptedModel(["Hello there.", ProviderError("stream_interrupted", "Gone.")]))
+    await asker.fail(prompt("Say hi"))
+    (turn,) = await asker.store.load("s")
+    assert turn.usage == Usage(2, 3, 5, estimated=True)

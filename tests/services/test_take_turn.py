@@ -9,19 +9,28 @@ from structlog.testing import CapturingLogger
 
 from chatbots.deltas import Done, Failed, Notice, TextDelta
 from chatbots.errors import InvalidRequest, ProviderError, TurnCancelled
-from chatbots.messages import Message, ModelAnswer, Prompt, TokenLogprob, ToolCall, Usage
+from chatbots.interfaces import Sink
+from chatbots.messages import (
+    Message,
+    ModelAnswer,
+    ModelRequest,
+    Prompt,
+    TokenLogprob,
+    ToolCall,
+    Usage,
+)
 from chatbots.sampling import Sampling
-from chatbots.services import take_turn as module
+from chatbots.services import narration as narration_module
+from chatbots.services.narration import Narration
 from chatbots.services.take_turn import (
     Manner,
-    Narration,
+    ask_model,
     broken_state,
     done_for,
     request_for,
     take_turn,
-    told,
 )
-from chatbots.testing import CollectingSink
+from chatbots.testing import CollectingSink, ScriptedModel
 
 DONE = Done(state="completed", reason="stop", usage=None, request_id="r", session="s")
 
@@ -207,7 +216,7 @@ async def test_flushes_are_counted_not_logged_one_by_one(
     async def much(narration: Narration) -> Done:
         for _number in range(1000):
             await narration.send(TextDelta("x"))
-        monkeypatch.setattr(module, "KEEP_INTERVAL", 0.0)
+        monkeypatch.setattr(narration_module, "KEEP_INTERVAL", 0.0)
         await narration.send(TextDelta("y"))
         return DONE
 
@@ -234,27 +243,6 @@ async def test_a_cancelled_turn_is_logged_as_one(log: CapturingLogger) -> None:
 
 
 # The parts
-
-
-async def test_a_narration_passes_on_what_it_remembers_and_leaves_the_way_open() -> None:
-    sink = CollectingSink()
-    narration = Narration(sink)
-    await narration.send(TextDelta("Hel"))
-    await narration.send(DONE)
-    await narration.aclose()
-    assert sink.deltas == [TextDelta("Hel"), DONE]
-    assert narration.text == "Hel"
-    assert not sink.closed
-    assert not narration.timed_out
-
-
-async def test_what_is_remembered_is_never_behind_what_is_shown() -> None:
-    sink = CollectingSink()
-    narration = Narration(sink)
-    await sink.aclose()
-    with pytest.raises(anyio.ClosedResourceError):
-        await narration.send(TextDelta("Hel"))
-    assert narration.text == "Hel"
 
 
 PAST = (Message("user", "Before"), Message("assistant", "Then"))
@@ -289,35 +277,69 @@ def test_a_request_carries_what_the_prompt_asks_for(stream: bool) -> None:
     assert request.stream is stream
 
 
-def test_done_says_what_the_model_answered_to_which_turn() -> None:
+def asked_before() -> Narration:
+    return Narration(CollectingSink())
+
+
+async def test_done_says_what_the_model_answered_to_which_turn() -> None:
     usage = Usage(1, 2, 3)
-    answer = ModelAnswer(text="Hel", state="incomplete", reason="length", usage=usage)
-    assert done_for(prompt(), answer) == Done(
-        state="incomplete", reason="length", usage=usage, request_id="r", session="s"
-    )
+    answer = ModelAnswer(text="Hel", state="incomplete", reason="length", usage=usage, retries=2)
+    done = done_for(prompt(), answer, asked_before())
+    assert (done.state, done.reason, done.usage) == ("incomplete", "length", usage)
+    assert (done.request_id, done.session) == ("r", "s")
+    assert done.metrics is not None
+    assert done.metrics.retries == 2
 
 
-def test_done_carries_the_probabilities() -> None:
+async def test_done_carries_the_probabilities() -> None:
     logprobs = (TokenLogprob("Hi", -0.25),)
     answer = ModelAnswer(text="Hi", state="completed", reason="stop", logprobs=logprobs)
-    assert done_for(prompt(), answer).logprobs == logprobs
+    assert done_for(prompt(), answer, asked_before()).logprobs == logprobs
 
 
 CALL = ToolCall("c1", "get_weather", "{}")
 
 
+class Answers(ScriptedModel):
+    """A model that gives *answer* whatever it is asked."""
+
+    def __init__(self, answer: ModelAnswer) -> None:
+        super().__init__()
+        self._answer = answer
+
+    async def complete(self, request: ModelRequest, out: Sink) -> ModelAnswer:
+        return self._answer
+
+
 @pytest.mark.parametrize(("text", "calls"), [("Hi", ()), ("", ()), ("Hi", (CALL,))])
-def test_an_answer_may_be_any_text(text: str, calls: tuple[ToolCall, ...]) -> None:
+async def test_an_answer_may_be_any_text(text: str, calls: tuple[ToolCall, ...]) -> None:
     answer = ModelAnswer(text=text, state="completed", reason="stop", tool_calls=calls)
-    assert told(answer) is answer
+    request = request_for(prompt(), Manner(), stream=True)
+    narration = asked_before()
+    assert await ask_model(Answers(answer), request, narration) is answer
+    assert narration.request is request
 
 
-def test_an_answer_that_only_calls_a_tool_is_none_for_there_are_no_tools() -> None:
+async def test_an_answer_that_only_calls_a_tool_is_none_for_there_are_no_tools() -> None:
     answer = ModelAnswer(text="", state="completed", reason="tool_calls", tool_calls=(CALL,))
     with pytest.raises(ProviderError) as caught:
-        told(answer)
+        await ask_model(
+            Answers(answer), request_for(prompt(), Manner(), stream=True), asked_before()
+        )
     assert caught.value.code == "upstream_bad_response"
     assert str(caught.value) == "The model called the tool 'get_weather', and none was offered."
+
+
+async def test_a_turn_that_broke_off_says_about_what_it_cost() -> None:
+    model = ScriptedModel(["Hello there.", ProviderError("stream_interrupted", "Gone.")])
+
+    async def answer(narration: Narration) -> Done:
+        request = request_for(prompt("Say hello"), Manner(), stream=True)
+        return done_for(prompt(), await ask_model(model, request, narration), narration)
+
+    failed = end(await taken(answer))
+    assert failed.state == "interrupted"
+    assert failed.usage == Usage(3, 3, 6, estimated=True)
 
 
 def test_a_turn_that_showed_something_was_interrupted() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from chatbots.messages import Message, Turn, TurnState
 from chatbots.sessions.turn import FINAL
-from chatbots.sessions.window import visible
+from chatbots.sessions.window import newest, share_that_fits, visible
 
 
 def turn(number: int, state: TurnState, answer: str = "") -> Turn:
@@ -75,3 +75,31 @@ def test_a_turn_whose_answer_is_not_the_assistants_is_not_carried() -> None:
         answer=(Message("tool", "{}"),),
     )
     assert visible([past]) == []
+
+
+THREE = [turn(number, "completed", "x" * 90) for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("share", "kept"), [(1.0, [1, 2, 3]), (0.99, [2, 3]), (0.67, [2, 3]), (0.5, [3]), (0.1, [])]
+)
+def test_the_newest_turns_are_kept_whole(share: float, kept: list[int]) -> None:
+    assert [turn.seq for turn in newest(THREE, share)] == kept
+
+
+def test_a_turn_that_is_not_carried_takes_no_room() -> None:
+    assert newest([*THREE, turn(4, "failed")], 0.34)[0].seq == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "share"),
+    [
+        ("(status 400): maximum context length is 8192 tokens, yours has 16,384.", 0.45),
+        ("The request (10000 tokens) exceeds the context size (5000 tokens)", 0.45),
+        ("gpt-4-0613 reads no more than 8192", 0.5),
+        ("The prompt is too long", 0.5),
+        ("2048 of 2048", 0.5),
+    ],
+)
+def test_what_fits_is_what_the_server_says_or_half(said: str, share: float) -> None:
+    assert share_that_fits(said) == pytest.approx(share)

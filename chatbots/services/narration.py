@@ -1,0 +1,124 @@
+"""The way out of a turn: what goes by is remembered, measured and logged."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Final
+
+import anyio
+from anyio.abc import ObjectSendStream
+
+from chatbots import telemetry
+from chatbots.deltas import Delta, TextDelta
+from chatbots.interfaces import Sink
+from chatbots.joined import Joined
+from chatbots.messages import Metrics, ModelAnswer, ModelRequest, Usage
+
+KEEP_INTERVAL: Final = 1.0
+"""Seconds of output a crash may cost at most (promise P3), and between two `token.flush` lines."""
+
+SHORTEST_STREAM: Final = 0.001
+"""Seconds from the first text to the last below which an answer came at once, at no rate."""
+
+CHARS_PER_TOKEN: Final = 4
+"""Of English text, about (OpenAI's help pages)."""
+
+
+class Narration(ObjectSendStream[Delta]):
+    """The way out of a turn: passes deltas on and remembers the text that was shown.
+
+    About once a second, in the course of sending, it logs how much it was and awaits *keep*.
+    `request` is what the model was asked.
+    """
+
+    def __init__(self, out: Sink) -> None:
+        self._out = out
+        self._send_nowait: Callable[[Delta], None] | None = getattr(out, "send_nowait", None)
+        self._text = Joined()
+        self._started = self._kept_at = monotonic()
+        self._unlogged = 0
+        self.deadline = anyio.CancelScope()
+        self.waits_for_session = False
+        self.keep: Callable[[], Awaitable[None]] | None = None
+        self.request: ModelRequest | None = None
+        self._first_at: float | None = None
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the turn's deadline has passed."""
+        return self.deadline.cancel_called
+
+    @property
+    def text(self) -> str:
+        """What was shown so far."""
+        return self._text.text
+
+    async def send(self, item: Delta) -> None:
+        """Pass *item* on."""
+        if isinstance(item, TextDelta):
+            # First remember, then show: what is stored may be ahead of the screen, never behind.
+            self._remember(item.text)
+        await self._out.send(item)
+        if monotonic() - self._kept_at >= KEEP_INTERVAL:
+            self._kept_at = monotonic()
+            self.log_flushes()
+            if self.keep is not None:
+                await self.keep()
+
+    def send_nowait(self, item: Delta) -> None:
+        """Pass *item* on at once; raises `anyio.WouldBlock` where only `send` can."""
+        if self._send_nowait is None or monotonic() - self._kept_at >= KEEP_INTERVAL:
+            raise anyio.WouldBlock
+        self._send_nowait(item)
+        if isinstance(item, TextDelta):
+            self._remember(item.text)
+
+    def _remember(self, text: str) -> None:
+        self._text.add(text)
+        self._unlogged += 1
+        if self._first_at is None:
+            self._first_at = monotonic()
+
+    def metrics(self, answer: ModelAnswer) -> Metrics:
+        """Return how quick the turn was that got *answer*, now that it is over."""
+        now = monotonic()
+        first = self._first_at
+        written = answer.usage.output_tokens if answer.usage else 0
+        streamed = first is not None and now - first > SHORTEST_STREAM and written > 1
+        return Metrics(
+            seconds=now - self._started,
+            first_token=None if first is None else first - self._started,
+            tokens_per_second=(written - 1) / (now - first) if streamed and first else None,
+            retries=answer.retries,
+        )
+
+    def estimate(self) -> Usage | None:
+        """Return about how many tokens a turn has cost that broke off; None if it showed nothing.
+
+        The server says what it counted at the end only.
+        """
+        if self.request is None or not self.text:
+            return None
+        read = tokens(sum(len(message.content) for message in self.request.messages))
+        written = tokens(len(self.text))
+        return Usage(read, written, read + written, estimated=True)
+
+    def log_flushes(self) -> None:
+        """Log how many pieces went out since the last time."""
+        if self._unlogged:
+            telemetry.emit("debug", "token.flush", pieces=self._unlogged, chars=len(self.text))
+        self._unlogged = 0
+
+    def log_end(self, level: telemetry.Level, event: str, **facts: telemetry.Value) -> None:
+        """Log what is left to log, and with *facts* how the turn ended."""
+        self.log_flushes()
+        telemetry.emit(level, event, seconds=round(monotonic() - self._started, 3), **facts)
+
+    async def aclose(self) -> None:
+        """Leave the way open: it is the caller's."""
+
+
+def tokens(chars: int) -> int:
+    """Return about how many tokens a text of *chars* characters has."""
+    return -(-chars // CHARS_PER_TOKEN)

@@ -1,0 +1,141 @@
+"""What a turn's way out passes on, remembers and measures."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from chatbots.deltas import Done, Notice, TextDelta
+from chatbots.flow.channel import open_channel
+from chatbots.messages import Message, ModelAnswer, ModelRequest, Usage
+from chatbots.services import narration as module
+from chatbots.services.narration import Narration, tokens
+from chatbots.testing import CollectingSink
+
+DONE = Done(state="completed", reason="stop", usage=None, request_id="r", session="s")
+ANSWER = ModelAnswer(text="Hello", state="completed", reason="stop", usage=Usage(5, 11, 16))
+
+
+def request(*said: str) -> ModelRequest:
+    messages = tuple(Message("user", text) for text in said)
+    return ModelRequest(messages=messages, stream=True, request_id="r")
+
+
+class Clock:
+    """A clock that goes where it is put."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(module, "monotonic", lambda: self.now)
+
+
+async def test_it_passes_on_what_it_remembers_and_leaves_the_way_open() -> None:
+    sink = CollectingSink()
+    narration = Narration(sink)
+    await narration.send(TextDelta("Hel"))
+    await narration.send(DONE)
+    await narration.aclose()
+    assert sink.deltas == [TextDelta("Hel"), DONE]
+    assert narration.text == "Hel"
+    assert not sink.closed
+    assert not narration.timed_out
+
+
+async def test_what_is_remembered_is_never_behind_what_is_shown() -> None:
+    sink = CollectingSink()
+    narration = Narration(sink)
+    await sink.aclose()
+    with pytest.raises(anyio.ClosedResourceError):
+        await narration.send(TextDelta("Hel"))
+    assert narration.text == "Hel"
+
+
+async def test_it_passes_on_at_once_what_its_way_out_takes_at_once() -> None:
+    out, source = open_channel(capacity=3)
+    narration = Narration(out)
+    narration.send_nowait(TextDelta("Hel"))
+    with pytest.raises(anyio.WouldBlock):
+        narration.send_nowait(TextDelta("lo"))
+    assert narration.text == "Hel"
+    assert await source.receive() == TextDelta("Hel")
+    narration.send_nowait(Notice("n", "By the way."))
+    assert await source.receive() == Notice("n", "By the way.")
+
+
+async def test_a_way_out_that_always_waits_is_never_hurried() -> None:
+    with pytest.raises(anyio.WouldBlock):
+        Narration(CollectingSink()).send_nowait(TextDelta("Hel"))
+
+
+async def test_once_a_second_the_text_goes_the_way_that_can_store_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    kept: list[str] = []
+    out, _source = open_channel()
+    narration = Narration(out)
+
+    async def keep() -> None:
+        kept.append(narration.text)
+
+    narration.keep = keep
+    narration.send_nowait(TextDelta("a"))
+    await narration.send(TextDelta("b"))
+    clock.now += module.KEEP_INTERVAL
+    with pytest.raises(anyio.WouldBlock):
+        narration.send_nowait(TextDelta("c"))
+    await narration.send(TextDelta("c"))
+    narration.send_nowait(TextDelta("d"))
+    assert kept == ["abc"]
+    assert module.KEEP_INTERVAL == 1.0
+
+
+async def test_it_measures_the_first_text_the_whole_and_the_rate_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    narration = Narration(CollectingSink())
+    await narration.send(Notice("n", "By the way."))
+    clock.now += 0.5
+    await narration.send(TextDelta("Hel"))
+    clock.now += 2
+    await narration.send(TextDelta("lo"))
+    metrics = narration.metrics(ANSWER)
+    assert (metrics.first_token, metrics.seconds) == (0.5, 2.5)
+    assert metrics.tokens_per_second == 5.0
+    assert metrics.retries == 0
+
+
+@pytest.mark.parametrize("usage", [Usage(5, 11, 16), None])
+async def test_an_answer_that_came_at_once_or_uncounted_has_no_rate(
+    usage: Usage | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    narration = Narration(CollectingSink())
+    clock.now += 1
+    await narration.send(TextDelta("Hello"))
+    clock.now += 0 if usage else 1
+    answer = ModelAnswer(text="Hello", state="completed", reason="stop", usage=usage)
+    assert narration.metrics(answer).tokens_per_second is None
+
+
+async def test_an_answer_without_text_has_no_first_token() -> None:
+    assert Narration(CollectingSink()).metrics(ANSWER).first_token is None
+
+
+async def test_a_turn_that_broke_off_cost_about_a_token_for_four_letters() -> None:
+    narration = Narration(CollectingSink())
+    narration.request = request("x" * 10, "y" * 6)
+    assert narration.estimate() is None, "nothing was shown"
+    await narration.send(TextDelta("Hello"))
+    assert narration.estimate() == Usage(4, 2, 6, estimated=True)
+
+
+async def test_a_turn_that_asked_nobody_cost_nothing() -> None:
+    narration = Narration(CollectingSink())
+    await narration.send(TextDelta("Hello"))
+    assert narration.estimate() is None
+
+
+def test_a_part_of_a_token_is_one() -> None:
+    assert [tokens(chars) for chars in (0, 1, 4, 5)] == [0, 1, 1, 2]
