@@ -46,7 +46,7 @@ class Image(Struct, frozen=True, omit_defaults=True):
         if kind is None:
             raise _refused("it is none of PNG, JPEG, GIF and WebP")
         if len(data) > MAX_IMAGE:
-            raise _refused(f"it has {len(data):,} bytes; at most {MAX_IMAGE:,} are allowed")
+            raise _refused(f"it has more than {MAX_IMAGE:,} bytes")
         return cls(f"data:image/{kind};base64,{base64.b64encode(data).decode()}", detail)
 
 

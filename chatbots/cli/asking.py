@@ -5,19 +5,22 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Final
 
 import anyio
 
 from chatbots.app import Chatbots
 from chatbots.cli.chat import Kind
-from chatbots.cli.flags import Flags
+from chatbots.cli.flags import Flags, Picking
 from chatbots.cli.outcome import FAILED, INTERRUPTED, OK, complain, tell
 from chatbots.deltas import Done, Failed
+from chatbots.errors import ConfigurationError, InvalidRequest
 from chatbots.flow.bot import Bot
 from chatbots.flow.pipeline import Pipeline
 from chatbots.flow.unwrap import unwrapped
-from chatbots.messages import Prompt
+from chatbots.images import MAX_IMAGE, Image
+from chatbots.messages import Message, Prompt
 from chatbots.settings import Settings
 from chatbots.terminal.console import WINDOW, Console, JsonPaper, PlainPaper
 from chatbots.terminal.streams import read_lines, read_whole
@@ -30,10 +33,12 @@ CUT: Final = {
 
 async def converse(kind: Kind, flags: Flags, settings: Settings) -> int:
     """Ask what the flags, a pipe or a person say; return the exit status."""
+    images = tuple(map(_image, flags.image or ()))
+    picking = {name: getattr(flags, name) for name in Picking.__annotations__}
     async with Chatbots(settings) as bots:
-        asker = Asker(_MAKERS[kind](bots), kind, flags, secrets=settings.secrets)
+        asker = Asker(_MAKERS[kind](bots, **picking), kind, flags, secrets=settings.secrets)
         if flags.prompt is not None:
-            await asker.ask(_joined(asker.bot, flags.prompt))
+            await asker.ask(_joined(asker.bot, flags.prompt, images))
         elif _a_person_is_there():
             from chatbots.cli.prompt_loop import prompt_loop
 
@@ -43,7 +48,7 @@ async def converse(kind: Kind, flags: Flags, settings: Settings) -> int:
         return asker.status
 
 
-_MAKERS: Final[dict[Kind, Callable[[Chatbots], Bot]]] = {
+_MAKERS: Final[dict[Kind, Callable[..., Bot]]] = {
     "nomem": Chatbots.stateless,
     "memory": Chatbots.memory,
     "stream": Chatbots.streaming,
@@ -66,7 +71,11 @@ class Asker:
             else PlainPaper(clean=sys.stdout.isatty())
         )
         self._console = Console(
-            paper, answers=sys.stdout, remarks=sys.stderr, on_end=self._conclude
+            paper,
+            answers=sys.stdout,
+            remarks=sys.stderr,
+            on_end=self._conclude,
+            reasoning=flags.show_reasoning,
         )
 
     @property
@@ -117,12 +126,29 @@ def _a_person_is_there() -> bool:
     return sys.stdin.isatty() and (sys.stderr.isatty() or sys.stdout.isatty())
 
 
-async def _joined(bot: Bot, parts: Sequence[str]) -> AsyncIterator[Prompt]:
+def _image(where: str) -> Image:
+    """Return the image in a file or at a URL; raises `ChatError` that names it."""
+    try:
+        if where.startswith(("http:", "https:", "data:")):
+            return Image(where)
+        with Path(where).open("rb") as file:
+            return Image.of(file.read(MAX_IMAGE + 1))
+    except OSError as error:
+        why = f"The image {where!r} cannot be read: {error.strerror}."
+        raise ConfigurationError("file_unreadable", why) from None
+    except InvalidRequest as error:
+        why = f"{error.message} This is about {where[:80]!r}."
+        raise InvalidRequest(error.code, why, param=error.param) from None
+
+
+async def _joined(
+    bot: Bot, parts: Sequence[str], images: tuple[Image, ...]
+) -> AsyncIterator[Prompt]:
     """Yield the one prompt that *parts* add up to; the part `-` is standard input."""
     texts = [
         _text(await read_whole(sys.stdin)).rstrip("\r\n") if part == "-" else part for part in parts
     ]
-    yield bot.prompt("\n\n".join(texts))
+    yield bot.prompt(Message("user", "\n\n".join(texts), images=images))
 
 
 async def _each_line(bot: Bot) -> AsyncIterator[Prompt]:

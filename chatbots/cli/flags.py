@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chatbots.version import VERSION
+
+if TYPE_CHECKING:
+    from chatbots.sampling import Effort
 
 EPILOG: Final = """\
 Without --prompt a terminal gets a prompt loop, and a pipe is read as one question a line.
@@ -17,7 +20,21 @@ docs/settings.md lists them. With no key and no base URL the model on this machi
 Exit status: 0 answered, 1 failed or cut off, 2 wrong usage, 130 Ctrl-C."""
 
 
-class Flags(argparse.Namespace):
+EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+class Picking(argparse.Namespace):
+    """The flags that say how words are picked; each is a keyword of `ask` as well."""
+
+    temperature: float | None
+    top_p: float | None
+    max_tokens: int | None
+    stop: list[str] | None
+    seed: int | None
+    reasoning_effort: Effort | None
+
+
+class Flags(Picking):
     """What a chat program was told on its command line."""
 
     prompt: list[str] | None
@@ -26,6 +43,8 @@ class Flags(argparse.Namespace):
     system: str | None
     instructions: Path | None
     timeout: float | None
+    image: list[str] | None
+    show_reasoning: bool
     json: bool
     verbose: bool
     debug: bool
@@ -41,8 +60,12 @@ def parse_flags(program: str, purpose: str, argv: Sequence[str] | None) -> Flags
         allow_abbrev=False,
     )
     _add_asking(parser)
+    _add_picking(parser)
     _add_showing(parser)
-    return parser.parse_args(argv, namespace=Flags())
+    flags = parser.parse_args(argv, namespace=Flags())
+    if flags.image and not flags.prompt:
+        parser.error("--image goes with a --prompt")
+    return flags
 
 
 def _add_asking(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +74,12 @@ def _add_asking(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="TEXT",
         help="ask this and leave; may be repeated, '-' is standard input",
+    )
+    parser.add_argument(
+        "--image",
+        action="append",
+        metavar="FILE|URL",
+        help="show it to the model with the prompt; may be repeated",
     )
     parser.add_argument(
         "--model", metavar="NAME", help="the model to ask; 'local' is on this machine"
@@ -69,8 +98,25 @@ def _add_asking(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_picking(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how words are picked; the server decides if not said")
+    add = group.add_argument
+    add("--temperature", type=_number(0, 2), metavar="0..2", help="how freely; 0 is the least")
+    add("--top-p", type=_number(0, 1), metavar="0..1", help="among the likeliest of this share")
+    add("--max-tokens", type=_number(1, 2**31 - 1, int), metavar="N", help="how many at most")
+    add("--stop", action="append", metavar="TEXT", help="end before this; up to 4 times")
+    add("--seed", type=int, metavar="N", help="the same words again, as far as it can")
+    known = ", ".join(EFFORTS)
+    add("--reasoning-effort", choices=EFFORTS, metavar="HOW", help=f"how long to think: {known}")
+
+
 def _add_showing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--show-reasoning",
+        action="store_true",
+        help="show what the model thinks before it answers, on standard error",
+    )
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="say more on standard error; logs at info"
     )
@@ -91,6 +137,19 @@ def _truth(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
     return text.lower() == "true"
+
+
+def _number(low: int, high: int, kind: Callable[[str], float] = float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = math.nan
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low} to {high}")
+        return number
+
+    return read
 
 
 def _seconds(text: str) -> float:

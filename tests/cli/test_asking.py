@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 import pytest
@@ -23,6 +24,7 @@ from tests.cli.running import PATIENCE, Upstream, ended, process, shell, termina
 AT_ONCE = {"retry-after-ms": "1"}
 """What a server says so that a retry costs the test no time."""
 
+NO_ADDRESS = "is no address of one: https: or data:image/."
 PROGRAMS = ["nomem", "memory", "stream"]
 
 every_program = pytest.mark.parametrize("program", PROGRAMS)
@@ -101,6 +103,81 @@ def test_verbose_sums_up_the_turn(upstream: Upstream, run: Runner) -> None:
     err = run("stream", "-v", "--prompt", "Hi").err
     assert "chatbots: completed, 7 tokens read, 2 written, session session_" in err
     assert "session" not in run("nomem", "-v", "--prompt", "Hi").err.splitlines()[-1]
+
+
+# How the model picks words, and what it sees
+
+
+@every_program
+def test_flags_say_how_to_pick_words(program: str, upstream: Upstream, run: Runner) -> None:
+    ran = run(
+        *(program, "--prompt", "Hi", "--temperature", "0", "--top-p", "0.5", "--max-tokens", "7"),
+        *("--stop", "END", "--stop", "\n", "--seed", "0", "--reasoning-effort", "low"),
+    )
+    assert ran == (0, "Hi\n", "")
+    (call,) = upstream.calls
+    names = ("temperature", "top_p", "max_tokens", "stop", "seed", "reasoning_effort")
+    assert [call.json[name] for name in names] == [0, 0.5, 7, ["END", "\n"], 0, "low"]
+
+
+def test_flags_hold_for_every_line_of_a_pipe(upstream: Upstream, run: Runner) -> None:
+    assert run("stream", "--seed", "7", given=b"One\nTwo\n").status == 0
+    assert [call.json["seed"] for call in upstream.calls] == [7, 7]
+
+
+def test_too_many_texts_to_stop_at_are_refused_in_one_line(run: Runner, upstream: Upstream) -> None:
+    stops = [word for n in range(5) for word in ("--stop", str(n))]
+    ran = run("stream", "--prompt", "Hi", *stops)
+    assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert ran.err.startswith("chatbots: error: The stop must be at most 4 texts, none empty")
+    assert upstream.calls == []
+
+
+@every_program
+def test_images_from_files_and_urls_are_sent_with_the_prompt(
+    program: str, upstream: Upstream, run: Runner
+) -> None:
+    Path("cat.jpg").write_bytes(b"\x89PNG\r\n\x1a\n...")
+    ran = run(
+        program, "--prompt", "Which?", "--image", "cat.jpg", "--image", "https://example.com/dog"
+    )
+    assert ran == (0, "Which?\n", "")
+    text, cat, dog = upstream.calls[0].json["messages"][0]["content"]
+    assert text == {"type": "text", "text": "Which?"}
+    assert cat["image_url"]["url"] == "data:image/png;base64,iVBORw0KGgouLi4="
+    assert dog == {"type": "image_url", "image_url": {"url": "https://example.com/dog"}}
+
+
+@pytest.mark.parametrize(
+    ("image", "why"),
+    [
+        ("none.png", "The image 'none.png' cannot be read: No such file or directory."),
+        (".", "The image '.' cannot be read: Is a directory."),
+        ("notes.txt", "The image cannot be sent: it is none of PNG, JPEG, GIF and WebP."),
+        ("http://\u00fc", "The image cannot be sent: 'http://\u00fc' " + NO_ADDRESS),
+    ],
+)
+def test_what_is_no_image_is_refused_in_one_line(
+    image: str, why: str, upstream: Upstream, run: Runner
+) -> None:
+    Path("notes.txt").write_text("Buy milk.")
+    ran = run("stream", "--prompt", "Hi", "--image", image)
+    about = "" if "read" in why else f" This is about {image!r}."
+    assert ran == (1, "", f"chatbots: error: {why}{about}\n")
+    assert upstream.calls == []
+
+
+@every_program
+def test_reasoning_is_shown_beside_the_answer_if_asked_for(
+    program: str, upstream: Upstream, run: Runner
+) -> None:
+    upstream.answer("Paris.", fault="reasoning")
+    assert run(program, "--prompt", "Hi") == (0, "Paris.\n", "")
+    upstream.answer("Paris.", fault="reasoning")
+    ran = run(program, "--prompt", "Hi", "--show-reasoning")
+    assert (ran.status, ran.out) == (0, "Paris.\n")
+    assert ran.err.startswith("Let me see.")
+    assert ran.err.endswith("\n")
 
 
 # A pipe

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from chatbots.cli.flags import Flags, parse_flags
+from chatbots.cli.flags import EFFORTS, Flags, parse_flags
+from chatbots.sampling import Effort
 from chatbots.version import VERSION
 
 
@@ -31,6 +33,14 @@ def test_nothing_is_said_by_default() -> None:
         "system": None,
         "instructions": None,
         "timeout": None,
+        "image": None,
+        "temperature": None,
+        "top_p": None,
+        "max_tokens": None,
+        "stop": None,
+        "seed": None,
+        "reasoning_effort": None,
+        "show_reasoning": False,
         "json": False,
         "verbose": False,
         "debug": False,
@@ -45,6 +55,45 @@ def test_every_flag_is_read() -> None:
     assert flags.prompt == ["Hi", "-"]
     assert (flags.model, flags.base_url, flags.system) == ("m", "http://h/v1", "Be brief.")
     assert (flags.timeout, flags.json, flags.verbose, flags.debug) == (1.5, True, True, True)
+
+
+def test_every_way_to_pick_words_has_a_flag() -> None:
+    flags = parsed(
+        *("--temperature", "0", "--top-p", "0.5", "--max-tokens", "7", "--seed", "-1"),
+        *("--stop", "END", "--stop", "\n", "--reasoning-effort", "low", "--show-reasoning"),
+    )
+    assert (flags.temperature, flags.top_p, flags.max_tokens, flags.seed) == (0, 0.5, 7, -1)
+    assert isinstance(flags.max_tokens, int)
+    assert (flags.stop, flags.reasoning_effort) == (["END", "\n"], "low")
+    assert flags.show_reasoning
+
+
+def test_the_efforts_are_those_there_are() -> None:
+    assert get_args(Effort) == EFFORTS
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "why"),
+    [
+        ("--temperature", "2.1", "'2.1' is not a number from 0 to 2"),
+        ("--temperature", "hot", "'hot' is not a number from 0 to 2"),
+        ("--temperature", "nan", "'nan' is not a number from 0 to 2"),
+        ("--top-p", "-0.1", "'-0.1' is not a number from 0 to 1"),
+        ("--max-tokens", "0", "'0' is not a number from 1 to 2147483647"),
+        ("--max-tokens", "1.5", "'1.5' is not a number from 1 to 2147483647"),
+        ("--seed", "x", "invalid int value: 'x'"),
+        ("--reasoning-effort", "hard", "invalid choice: 'hard'"),
+    ],
+)
+def test_a_way_to_pick_words_that_there_is_not_is_wrong_usage(
+    flag: str, value: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert why in refused(capsys, f"{flag}={value}")
+
+
+def test_images_go_with_a_prompt(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parsed("--prompt", "Hi", "--image", "a", "--image", "b").image == ["a", "b"]
+    assert "--image goes with a --prompt" in refused(capsys, "--image", "a")
 
 
 def test_instructions_are_a_path() -> None:
@@ -62,6 +111,10 @@ def test_help_names_every_flag_and_status(flag: str, capsys: pytest.CaptureFixtu
     assert caught.value.code == 0
     said = capsys.readouterr().out
     for word in ("--prompt", "--model", "--base-url", "--system", "--instructions", "--timeout"):
+        assert word in said
+    for word in ("--image", "--temperature", "--top-p", "--max-tokens", "--stop", "--seed"):
+        assert word in said
+    for word in ("--reasoning-effort", "xhigh", "--show-reasoning"):
         assert word in said
     for word in ("--json", "--verbose", "--debug", "--version", "130 Ctrl-C", "pipe"):
         assert word in said
