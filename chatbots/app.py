@@ -60,6 +60,7 @@ class Chatbots:
                 temperature=self.settings.openai_temperature,
                 max_tokens=self.settings.openai_max_tokens,
             ),
+            fallbacks=self.settings.fallback_models,
         )
         # Not `store or ...`: a store that counts its sessions is false while it has none.
         self.store: SessionStore = (

@@ -46,6 +46,9 @@ class Settings(BaseModel):
         min_length=1,
         description="The model to ask; `local` is the one on this machine.",
     )
+    chatbots_fallback_models: str = Field(
+        "", description="Models to ask while that one cannot answer, in this order: `one,two`."
+    )
     openai_max_tokens: int | None = Field(
         None, ge=1, description="Tokens an answer may have; the server decides if not set."
     )
@@ -204,6 +207,12 @@ class Settings(BaseModel):
     def wants_local(self) -> bool:
         """Whether the local model was asked for by name."""
         return self.chatbots_local or self.openai_model == LOCAL
+
+    @property
+    def fallback_models(self) -> tuple[str, ...]:
+        """The models to ask while the one asked for cannot answer."""
+        names = (name.strip() for name in self.chatbots_fallback_models.split(","))
+        return tuple(name for name in names if name)
 
     @property
     def says_where(self) -> bool:

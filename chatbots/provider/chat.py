@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
+import msgspec
 
 from chatbots import telemetry
 from chatbots.interfaces import Sink
 from chatbots.messages import ModelAnswer, ModelRequest
 from chatbots.provider.client import OPENAI_URL
+from chatbots.provider.guard import Guards
 from chatbots.provider.patience import Patience
 from chatbots.provider.streamed import StreamedAnswer, interrupted, senseless
 from chatbots.provider.wire import Body, Dialect, encode_request
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from chatbots.provider.transport import Response
+    from chatbots.provider.tries import Clock, Tries
 
 ClientSource: TypeAlias = Callable[[], Awaitable["AsyncOpenAI"]]
 
@@ -35,6 +38,7 @@ class OpenAIChat:
 
     *client* is awaited for each request: it may be made, or made anew, on the way.
     *sampling* holds for requests that say nothing else; *patience* is how long to wait.
+    *fallbacks* are models to ask, in this order, while the one asked for cannot answer.
     """
 
     def __init__(
@@ -44,18 +48,29 @@ class OpenAIChat:
         model: str,
         sampling: Sampling | None = None,
         patience: Patience | None = None,
+        fallbacks: Sequence[str] = (),
+        clock: Clock | None = None,
     ) -> None:
         self._client = client
         self._model = model
         self._sampling = sampling or Sampling()
         self._patience = patience or Patience()
+        self._fallbacks = fallbacks
+        self._clock = clock
+        self._guards = Guards()
 
     async def complete(self, request: ModelRequest, out: Sink) -> ModelAnswer:
         """Continue a conversation by one message; see `ChatModel.complete`.
 
         Raises `ProviderError`, and `InvalidRequest` where the server refuses the request.
         """
-        model = request.model or self._model
+        from chatbots.provider.tries import Clock, Tries
+
+        tries = Tries(self._guards, out, self._clock or Clock())
+        models = dict.fromkeys((request.model or self._model, *self._fallbacks))
+        return await tries.in_turn(lambda model: self._ask(model, request, out, tries), *models)
+
+    async def _ask(self, model: str, request: ModelRequest, out: Sink, tries: Tries) -> ModelAnswer:
         facts = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": "openai",
@@ -68,7 +83,8 @@ class OpenAIChat:
             return encode_request(request, model=model, default=self._sampling, dialect=dialect)
 
         with telemetry.span(f"chat {model}", facts) as span:
-            answer = await _Exchange(self._client, body_for, out, self._patience).run()
+            exchange = _Exchange(self._client, body_for, out, self._patience)
+            answer = await exchange.run(model, tries)
             if span is not None:
                 _describe(span, answer)
         return answer
@@ -90,10 +106,9 @@ class _Exchange:
         self._patience = patience
         self._shown = False
 
-    async def run(self) -> ModelAnswer:
-        from chatbots.provider.resilience import with_retries
-
-        return await with_retries(self._attempt, unless=lambda: self._shown)
+    async def run(self, model: str, tries: Tries) -> ModelAnswer:
+        answer = await tries.at(model, self._attempt, shown=lambda: self._shown)
+        return msgspec.structs.replace(answer, retries=tries.retries)
 
     async def _attempt(self) -> ModelAnswer:
         from chatbots.provider.resilience import foreign_errors

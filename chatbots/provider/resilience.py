@@ -1,36 +1,27 @@
-"""What to do when the provider fails: try again, or say what happened in our own words."""
+"""What happened when the provider failed, in our own words."""
 
 from __future__ import annotations
 
 import email.utils
 import math
-import random
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Final
 
 import httpx2
 import msgspec
 import openai
 from msgspec import Struct
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from chatbots import telemetry
 from chatbots.errors import ChatError, InvalidRequest, ProviderError
 from chatbots.provider.streamed import interrupted
 
-T = TypeVar("T")
+_NO_SERVER: Final = ("disconnected", "status", "Expected HTTP/")
+"""Words of httpx2 and llhttp where what listens sent no HTTP at all, or nothing."""
 
-MAX_RETRIES: Final = 2
-LONGEST_WAIT: Final = 60.0
-"""Seconds a server may ask to wait before the caller is told instead."""
-
-_BACKOFF: Final = 0.5
-"""Seconds before the second try, at most; doubled before each further one."""
-
-_TIMEOUT_STATUS: Final = frozenset({408, 504})
 _BY_CODE: Final = {
     "insufficient_quota": "quota_exhausted",
     "credit_balance_exhausted": "quota_exhausted",
@@ -44,7 +35,7 @@ _BY_STATUS: Final = {
     401: "upstream_auth",
     403: "upstream_auth",
     404: "model_not_available",
-    413: "context_too_long",
+    413: "invalid_request",
     422: "invalid_request",
     429: "rate_limited",
 }
@@ -56,63 +47,6 @@ _HINTS: Final = {
     "upstream_tls": "Check the host's name, or add its authority with SSL_CERT_FILE.",
     "upstream_unreachable": "Check the network and the base URL.",
 }
-
-
-async def with_retries(
-    attempt: Callable[[], Awaitable[T]], *, unless: Callable[[], bool] = lambda: False
-) -> T:
-    """Await *attempt*, and again after a failure that may pass: at most `MAX_RETRIES` times.
-
-    Not once *unless* is true: what has been shown cannot be asked for again.
-    Waits as long as the server asks, else with jittered exponential backoff.
-    Raises the last `ChatError`.
-    """
-    failed: list[ChatError] = []
-    try:
-        return await attempt()
-    except ChatError as error:
-        failed.append(error)
-
-    async def again() -> T:
-        if failed:
-            raise failed.pop()  # the first try, told to a policy that it need not have seen
-        return await attempt()
-
-    # Its own policy object for each call: tenacity keeps the state of the attempts on it.
-    policy = AsyncRetrying(
-        stop=stop_after_attempt(MAX_RETRIES + 1),
-        wait=_pause,
-        retry=retry_if_exception(lambda error: _worth_retrying(error) and not unless()),
-        before_sleep=_tell,
-        reraise=True,
-    )
-    return await policy(again)
-
-
-def _worth_retrying(error: BaseException) -> bool:
-    if not isinstance(error, ChatError) or not error.retryable:
-        return False
-    return error.retry_after is None or error.retry_after <= LONGEST_WAIT
-
-
-def _pause(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, ChatError) else None
-    jitter = random.random()  # noqa: S311 - not a secret
-    if asked is not None:
-        return asked * (1 + 0.1 * jitter)
-    return min(8.0, _BACKOFF * 2.0 ** (state.attempt_number - 1)) * (0.5 + 0.5 * jitter)
-
-
-def _tell(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    telemetry.emit(
-        "warning",
-        "request.retry",
-        attempt=state.attempt_number,
-        code=getattr(error, "code", None),
-        seconds=round(state.upcoming_sleep, 3),
-    )
 
 
 @contextmanager
@@ -181,14 +115,7 @@ def of_status(
             retryable=False,
             hint="Check the base URL.",
         )
-    if status in _TIMEOUT_STATUS:
-        mapped: ChatError = ProviderError(
-            "upstream_timeout", f"The model's server gave up waiting{_quoted(said, status)}"
-        )
-    else:
-        mapped = of_code(code, said, status=status)
-    if status == 409:
-        mapped.retryable = True
+    mapped = of_code(code, said, status=status)
     mapped.retry_after = retry_after(headers)
     wish = headers.get("x-should-retry")
     if wish in ("true", "false") and mapped.code != "quota_exhausted":
@@ -228,11 +155,15 @@ def _of_connection(client: openai.AsyncOpenAI, error: Exception) -> ChatError:
                 hint=_HINTS["upstream_tls"],
             )
         cause = cause.__cause__ or cause.__context__
-    own = isinstance(error, httpx2.TransportError)
-    said = telemetry.redact(str(error if own else error.__cause__ or error), client.api_key)
+    told = error if isinstance(error, httpx2.TransportError) else error.__cause__ or error
+    said = _short(telemetry.redact(str(told), client.api_key)).rstrip(".")
+    if isinstance(told, httpx2.RemoteProtocolError) and not any(w in str(told) for w in _NO_SERVER):
+        return ProviderError(
+            "upstream_bad_response", f"The answer of {_host(client)} is no proper HTTP: {said}."
+        )
     return ProviderError(
         "upstream_unreachable",
-        f"No connection to the model's server at {_host(client)}: {_short(said).rstrip('.')}.",
+        f"No connection to the model's server at {_host(client)}: {said}.",
         hint=_HINTS["upstream_unreachable"],
     )
 

@@ -15,7 +15,7 @@ from typing import TextIO
 
 import pytest
 
-from chatbots.provider import resilience
+from chatbots.provider import tries
 from chatbots.terminal import streams
 from chatbots.terminal.spinner import CLEAR, FRAMES
 from tests.cli.conftest import Runner
@@ -282,7 +282,7 @@ def test_a_bad_line_does_not_end_the_pipe(upstream: Upstream, run: Runner) -> No
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry at once."""
-    monkeypatch.setattr(resilience, "_BACKOFF", 0.001)
+    monkeypatch.setattr(tries, "_BACKOFF", 0.001)
 
 
 @every_program

@@ -251,7 +251,7 @@ async def bad_body(content_type: str, body: bytes, *, stream: bool) -> ProviderE
 async def test_a_success_that_is_no_answer_is_never_an_empty_answer(
     content_type: str, body: bytes, stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatbots.provider.resilience._BACKOFF", 0.001)
+    monkeypatch.setattr("chatbots.provider.tries._BACKOFF", 0.001)
     error = await bad_body(content_type, body, stream=stream)
     assert error.code in ("upstream_bad_response", "stream_interrupted")
 
@@ -272,7 +272,7 @@ async def test_a_server_that_streams_to_nobody_may_answer_whole() -> None:
 
 async def test_a_whole_answer_beyond_the_cap_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chatbots.provider.chat.MAX_BODY", 100)
-    monkeypatch.setattr("chatbots.provider.resilience._BACKOFF", 0.001)
+    monkeypatch.setattr("chatbots.provider.tries._BACKOFF", 0.001)
     error = await bad_body("application/json", b"x" * 101, stream=False)
     assert "more than 100 bytes" in str(error)
 

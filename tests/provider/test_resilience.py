@@ -1,21 +1,22 @@
-"""Foreign errors in our own words, and what is worth asking again."""
+"""Foreign errors in our own words."""
 
 from __future__ import annotations
 
 import email.utils
 import time
-from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import anyio
 import httpx2
 import openai
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 
 from chatbots.errors import ChatError, InvalidRequest, ProviderError
 from chatbots.messages import Message, ModelRequest
 from chatbots.provider.chat import OpenAIChat
 from chatbots.provider.client import Access, SharedClient
-from chatbots.provider.resilience import foreign_errors, of_code, retry_after, with_retries
+from chatbots.provider.resilience import foreign_errors, of_code, retry_after
 from chatbots.testing import FakeOpenAI
 
 KEY = "canary-key-without-a-pattern"
@@ -24,15 +25,16 @@ REQUEST = httpx2.Request("POST", "http://127.0.0.1:1/v1")
 
 @pytest.fixture(autouse=True)
 def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatbots.provider.resilience._BACKOFF", 0.001)
+    monkeypatch.setattr("chatbots.provider.tries._BACKOFF", 0.001)
 
 
-async def ask(base_url: str, *, timeout: float = 10.0) -> ChatError:
+async def ask(base_url: str, *, timeout: float = 10.0, own_client: bool = False) -> ChatError:
     """Return the error that one turn on the server at *base_url* ends with."""
     shared = SharedClient(Access(api_key=KEY, base_url=base_url))
+    given = openai.AsyncOpenAI(api_key=KEY, base_url=base_url)
 
     async def client() -> openai.AsyncOpenAI:
-        return shared.get()
+        return given if own_client else shared.get()
 
     request = ModelRequest(messages=(Message("user", "Hi"),), stream=True, request_id="r")
     send, receive = anyio.create_memory_object_stream[object](100)
@@ -41,6 +43,7 @@ async def ask(base_url: str, *, timeout: float = 10.0) -> ChatError:
             await OpenAIChat(client, model="m").complete(request, send)
     finally:
         await shared.aclose()
+        await given.close()
     assert KEY not in f"{caught.value!s} {caught.value!r}"
     return caught.value
 
@@ -62,14 +65,14 @@ async def after(
         (401, "upstream_auth", 1),
         (403, "upstream_auth", 1),
         (404, "model_not_available", 1),
-        (408, "upstream_timeout", 3),
+        (408, "upstream_error", 3),
         (409, "upstream_error", 3),
-        (413, "context_too_long", 1),
+        (413, "invalid_request", 1),
         (422, "invalid_request", 1),
         (429, "rate_limited", 3),
         (500, "upstream_error", 3),
         (503, "upstream_error", 3),
-        (504, "upstream_timeout", 3),
+        (504, "upstream_error", 3),
         (529, "upstream_error", 3),
     ],
 )
@@ -88,9 +91,10 @@ async def test_an_empty_account_is_not_asked_again() -> None:
     assert (error.code, error.retryable, calls) == ("quota_exhausted", False, 1)
 
 
-async def test_a_prompt_beyond_the_context_is_told_as_such() -> None:
+@pytest.mark.parametrize("status", [400, 413])
+async def test_a_prompt_beyond_the_context_is_told_as_such(status: int) -> None:
     said: dict[str, object] = {"message": "Too long.", "code": "context_length_exceeded"}
-    error, calls = await after(400, said)
+    error, calls = await after(status, said)
     assert (error.code, calls) == ("context_too_long", 1)
     assert isinstance(error, ProviderError)
 
@@ -103,6 +107,55 @@ async def test_a_key_that_the_server_repeats_is_not_shown() -> None:
 async def test_a_server_that_forbids_another_try_is_obeyed() -> None:
     error, calls = await after(503, headers={"x-should-retry": "false"})
     assert (error.retryable, calls) == (False, 1)
+
+
+@pytest.mark.parametrize("status", [400, 401, 404])
+async def test_what_cannot_succeed_is_not_asked_again_even_where_the_server_wishes_it(
+    status: int,
+) -> None:
+    _, calls = await after(status, headers={"x-should-retry": "true"})
+    assert calls == 1
+
+
+@pytest.mark.parametrize("way", ["ours", "the SDK's"])
+@pytest.mark.parametrize(
+    ("fault", "code", "asked"),
+    [
+        ("close-empty", "upstream_unreachable", 3),
+        ("bad-status-line", "upstream_unreachable", 3),
+        ("huge-header", "upstream_bad_response", 2),
+    ],
+)
+async def test_a_head_that_makes_no_sense_is_no_lost_connection(
+    fault: str, code: str, asked: int, way: str
+) -> None:
+    async with FakeOpenAI() as fake:
+        fake.fault(",".join([fault] * 4))
+        error = await ask(fake.base_url, own_client=way != "ours")
+        assert (error.code, len(fake.calls)) == (code, asked)
+
+
+async def test_an_answer_that_could_be_read_in_two_ways_is_a_bad_one() -> None:
+    async with FakeOpenAI() as fake:
+        fake.fault("smuggle,smuggle,ok")
+        error = await ask(fake.base_url)
+        assert (error.code, len(fake.calls)) == ("upstream_bad_response", 2)
+
+
+async def test_what_does_not_speak_http_is_unreachable() -> None:
+    async def greet(stream: SocketStream) -> None:
+        async with stream:
+            await stream.send(b"SSH-2.0-OpenSSH_9.2\r\n")
+            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                await stream.receive()
+
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
+        port = listener.extra(SocketAttribute.local_port)
+        async with anyio.create_task_group() as group:
+            group.start_soon(listener.serve, greet)
+            error = await ask(f"http://127.0.0.1:{port}/v1")
+            group.cancel_scope.cancel()
+    assert error.code == "upstream_unreachable"
 
 
 async def test_a_long_pause_is_told_to_the_caller_instead_of_waited_for() -> None:
@@ -203,54 +256,3 @@ def test_the_pause_may_be_a_date() -> None:
     assert pause == pytest.approx(30, abs=2)
     past = email.utils.formatdate(time.time() - 30, usegmt=True)
     assert retry_after(httpx2.Headers({"retry-after": past})) == 0
-
-
-def failing(times: int) -> tuple[Callable[[], Awaitable[str]], list[int]]:
-    tries: list[int] = []
-
-    async def attempt() -> str:
-        tries.append(1)
-        if len(tries) <= times:
-            raise ProviderError("upstream_error", "no")
-        return "yes"
-
-    return attempt, tries
-
-
-async def test_tasks_that_retry_at_the_same_time_do_not_lose_their_failures() -> None:
-    results: list[str] = []
-
-    async def one(times: int) -> None:
-        try:
-            results.append(await with_retries(failing(times)[0]))
-        except ProviderError:
-            results.append("failed")
-
-    async with anyio.create_task_group() as group:
-        for times in (0, 1, 2, 3, 3):
-            group.start_soon(one, times)
-    assert sorted(results) == ["failed", "failed", "yes", "yes", "yes"]
-
-
-async def test_nothing_is_asked_again_once_something_was_shown() -> None:
-    attempt, tries = failing(1)
-    with pytest.raises(ProviderError):
-        await with_retries(attempt, unless=lambda: True)
-    assert len(tries) == 1
-
-
-async def test_cancelling_during_the_pause_ends_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatbots.provider.resilience._BACKOFF", 60.0)
-    attempt, tries = failing(9)
-    with anyio.move_on_after(0.05) as scope:
-        await with_retries(attempt)
-    assert scope.cancelled_caught
-    assert len(tries) == 1
-
-
-async def test_a_bug_is_not_asked_again() -> None:
-    async def attempt() -> str:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        await with_retries(attempt)
