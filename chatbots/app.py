@@ -60,7 +60,8 @@ class Chatbots:
                 temperature=self.settings.openai_temperature,
                 max_tokens=self.settings.openai_max_tokens,
             ),
-            fallbacks=self.settings.fallback_models,
+            # The model on this machine answers to any name: another would be the same.
+            fallbacks=() if self.settings.wants_local else self.settings.fallback_models,
         )
         # Not `store or ...`: a store that counts its sessions is false while it has none.
         self.store: SessionStore = (

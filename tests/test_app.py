@@ -148,6 +148,14 @@ async def test_the_settings_reach_the_wire() -> None:
     assert call.headers["openai-project"] == "proj-1"
 
 
+async def test_a_fallback_model_answers_for_one_that_does_not_exist() -> None:
+    async with FakeOpenAI(models=["two"]) as fake:
+        settings = settings_for(fake, openai_model="one", chatbots_fallback_models="two")
+        async with Chatbots(settings) as bots:
+            assert (await bots.stateless().ask("Hi")).text == "Hi"
+        assert [call.json["model"] for call in fake.calls] == ["one", "two"]
+
+
 async def test_the_timeout_and_the_prompts_length_are_the_settings() -> None:
     async with FakeOpenAI() as fake:
         settings = settings_for(fake, chatbots_timeout=0.2, chatbots_max_prompt_chars=5)

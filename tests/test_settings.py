@@ -200,6 +200,13 @@ def test_a_trailing_slash_of_the_base_url_is_dropped() -> None:
     assert Settings(openai_base_url="http://h:1/v1/").openai_base_url == "http://h:1/v1"
 
 
+@pytest.mark.parametrize(
+    ("text", "models"), [("", ()), ("one", ("one",)), (" one, two/b:1 ,,", ("one", "two/b:1"))]
+)
+def test_fallback_models_are_names_between_commas(text: str, models: tuple[str, ...]) -> None:
+    assert Settings(chatbots_fallback_models=text).fallback_models == models
+
+
 def test_who_is_to_be_asked() -> None:
     assert not Settings().says_where
     assert Settings(openai_api_key="k").says_where

@@ -150,7 +150,7 @@ async def test_what_does_not_speak_http_is_unreachable() -> None:
                 await stream.receive()
 
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
-        port = listener.extra(SocketAttribute.local_port)
+        port: int = listener.extra(SocketAttribute.local_port)  # noqa: S610 - anyio's typed attributes
         async with anyio.create_task_group() as group:
             group.start_soon(listener.serve, greet)
             error = await ask(f"http://127.0.0.1:{port}/v1")
