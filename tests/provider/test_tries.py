@@ -257,6 +257,15 @@ async def test_the_others_wait_as_well_without_asking_first() -> None:
     assert [delta.code for delta in await patient.told() if isinstance(delta, Notice)] == ["queued"]
 
 
+async def test_a_pause_the_turn_has_no_time_left_for_is_not_waited_for() -> None:
+    guards, watch = Guards(), Watch()
+    guard = guards.of("m")
+    guard.leave(guard.enter(watch.time), error("rate_limited", 3.0), watch.time)
+    with anyio.fail_after(0.3):
+        assert code(await Turn(guards=guards, watch=watch).run()) == "rate_limited"
+    assert watch.slept == []
+
+
 async def test_another_model_does_not_wait() -> None:
     guards, watch = Guards(), Watch()
     await Turn(error("rate_limited", retry_after=9.0), guards=guards, watch=watch).run("a")
@@ -335,7 +344,10 @@ async def test_a_cancelled_probe_lets_another_try() -> None:
         await begun.wait()
         assert code(await Turn(guards=guards, watch=watch).run()) == "circuit_open"
         group.cancel_scope.cancel()
-    assert await Turn(guards=guards, watch=watch).run() == "by m"
+    second = Turn("upstream_error", guards=guards, watch=watch)
+    assert code(await second.run()) == "upstream_error"
+    assert second.asked == ["m"], "it was the probe: the first one had proved nothing"
+    assert code(await Turn(guards=guards, watch=watch).run()) == "circuit_open"
 
 
 # Other models
