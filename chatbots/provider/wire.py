@@ -27,9 +27,9 @@ def encode_request(
 ) -> Body:
     """Return the body to post for *request*, for `msgspec` to encode.
 
-    *default* is what the bot was configured with; the request's own values win.
+    *model* is who is asked, and *default* what the bot was configured with; the request's own
+    values win over that.
     """
-    model = request.model or model
     body: Body = {
         "model": model,
         # A plain message is written as it is: a long past costs little.

@@ -40,7 +40,7 @@ def test_the_answer_is_asked_for_whole(upstream: Upstream, run: Runner) -> None:
 def test_json_is_a_reply_a_line_in_one_session(upstream: Upstream, run: Runner) -> None:
     replies = [json.loads(line) for line in run("memory", "--json", given=TALK).out.splitlines()]
     assert [list(reply) for reply in replies] == 2 * [
-        ["type", "text", "state", "reason", "usage", "request_id", "session"]
+        ["type", "text", "state", "reason", "usage", "request_id", "session", "metrics"]
     ]
     assert [reply["text"] for reply in replies] == TALK.decode().splitlines()
     assert replies[0]["session"].startswith("session_")

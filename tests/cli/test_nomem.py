@@ -23,10 +23,14 @@ def test_the_answer_is_asked_for_whole(upstream: Upstream, run: Runner) -> None:
     assert not upstream.calls[0].json.get("stream")
 
 
+METRICS = {"seconds", "first_token", "tokens_per_second", "retries"}
+
+
 def test_json_is_one_reply_without_a_session(upstream: Upstream, run: Runner) -> None:
     ran = run("nomem", "--prompt", "Hi", "--json")
     reply = json.loads(ran.out)
     assert reply.pop("request_id").startswith("req_")
+    assert reply.pop("metrics").keys() == METRICS
     assert reply == {
         "type": "reply",
         "text": "Hi",

@@ -49,6 +49,7 @@ def test_json_is_pieces_and_done(upstream: Upstream, run: Runner) -> None:
     assert "".join(piece["text"] for piece in pieces) == "Hello there."
     assert done.pop("request_id").startswith("req_")
     assert done.pop("session").startswith("session_")
+    assert done.pop("metrics")["first_token"] > 0
     assert done == {
         "type": "done",
         "state": "completed",

@@ -539,7 +539,7 @@ async def test_a_call_that_was_cut_is_not_handed_on(stream: bool) -> None:
 async def test_a_call_with_more_arguments_than_any_is_no_answer(
     stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatbots.provider.resilience._BACKOFF", 0.001)
+    monkeypatch.setattr("chatbots.provider.tries._BACKOFF", 0.001)
     async with FakeOpenAI() as fake:
         for _ in range(3):
             fake.answer(fault="tool-huge-args:1.5")

@@ -63,12 +63,12 @@ def test_a_request_for_a_stream_asks_for_the_usage_too() -> None:
     assert body["stream_options"] == {"include_usage": True}
 
 
-def test_a_request_may_name_another_model() -> None:
+def test_the_model_is_the_one_whose_turn_it_is_whatever_was_asked_for_first() -> None:
     request = ModelRequest(
-        messages=(Message("user", "Hi"),), stream=False, request_id="r", model="other"
+        messages=(Message("user", "Hi"),), stream=False, request_id="r", model="first"
     )
-    body = encode_request(request, model="own", default=Sampling(), dialect="openai")
-    assert body["model"] == "other"
+    body = encode_request(request, model="fallback", default=Sampling(), dialect="openai")
+    assert body["model"] == "fallback"
 
 
 def test_the_limit_of_tokens_is_named_as_each_kind_of_server_knows_it() -> None:
