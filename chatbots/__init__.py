@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ReasoningDelta as ReasoningDelta,
         TextDelta as TextDelta,
     )
+    from chatbots.embedded import Embeddings as Embeddings
     from chatbots.errors import (
         ChatError as ChatError,
         ConfigurationError as ConfigurationError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         ChatModel as ChatModel,
         ChatService as ChatService,
         Consumer as Consumer,
+        Embedder as Embedder,
         SessionStore as SessionStore,
         Sink as Sink,
         Source as Source,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
         Usage as Usage,
     )
     from chatbots.provider.chat import OpenAIChat as OpenAIChat
+    from chatbots.provider.embeddings import OpenAIEmbedder as OpenAIEmbedder
     from chatbots.sampling import Sampling as Sampling
     from chatbots.services.memory import MemoryChat as MemoryChat
     from chatbots.services.stateless import StatelessChat as StatelessChat
@@ -74,6 +77,8 @@ _HOMES: dict[str, str] = {
     "Consumer": "chatbots.interfaces",
     "Delta": "chatbots.deltas",
     "Done": "chatbots.deltas",
+    "Embedder": "chatbots.interfaces",
+    "Embeddings": "chatbots.embedded",
     "Failed": "chatbots.deltas",
     "Image": "chatbots.images",
     "InMemorySessions": "chatbots.sessions.in_memory",
@@ -86,6 +91,7 @@ _HOMES: dict[str, str] = {
     "ModelRequest": "chatbots.messages",
     "Notice": "chatbots.deltas",
     "OpenAIChat": "chatbots.provider.chat",
+    "OpenAIEmbedder": "chatbots.provider.embeddings",
     "Pipeline": "chatbots.flow.pipeline",
     "Prompt": "chatbots.messages",
     "ProviderError": "chatbots.errors",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, Self, Unpack
 import anyio
 import anyio.to_thread
 
+from chatbots.embedded import Embeddings, Inputs
 from chatbots.errors import ConfigurationError
 from chatbots.flow.bot import Bot
 from chatbots.flow.calling import Asking, Said
@@ -17,7 +18,7 @@ from chatbots.messages import Reply
 from chatbots.model_names import LOCAL
 from chatbots.places import cache_folder, hub_cache, local_state, ollama_folder
 from chatbots.provider.chat import OpenAIChat
-from chatbots.provider.client import OPENAI_URL, Access, OpenAIClient, SharedClient
+from chatbots.provider.client import OPENAI_URL, Access, OpenAIClient, SharedClient, azure_access
 from chatbots.sampling import Sampling
 from chatbots.services.memory import MemoryChat
 from chatbots.services.stateless import StatelessChat
@@ -90,6 +91,25 @@ class Chatbots:
         defaults.setdefault("session", new_session_id())
         return self._bot(StreamingChat(self._model, self.store, self._manner), defaults)
 
+    async def embed(
+        self, inputs: Inputs, *, model: str | None = None, dimensions: int | None = None
+    ) -> Embeddings:
+        """Return a vector for each of *inputs*; see `Embedder`. The local model makes none."""
+        from chatbots.provider.embeddings import OpenAIEmbedder
+
+        if isinstance(self._clients, _Local):
+            raise ConfigurationError(
+                "not_configured",
+                "The local model does not embed texts.",
+                hint="Ask one that does, with OPENAI_API_KEY or OPENAI_BASE_URL.",
+            )
+        embedder = OpenAIEmbedder(
+            self._clients.get,
+            model=self.settings.openai_embedding_model,
+            timeout=self.settings.chatbots_timeout,
+        )
+        return await embedder.embed(inputs, model=model, dimensions=dimensions)
+
     async def aclose(self) -> None:
         """Give back the client and the local model. May be called again."""
         await self._clients.aclose()
@@ -155,7 +175,7 @@ def _clients_for(settings: Settings, client: OpenAIClient | None) -> _Clients:
     raise ConfigurationError(
         "not_configured",
         "There is no model to ask: neither a key nor a base URL is set.",
-        hint="Set OPENAI_API_KEY, or OPENAI_BASE_URL for another server, "
+        hint="Set OPENAI_API_KEY, or OPENAI_BASE_URL or AZURE_OPENAI_ENDPOINT for another server, "
         "or CHATBOTS_LOCAL=1 to answer with the model on this machine.",
     )
 
@@ -177,21 +197,26 @@ class _Remote:
     """The shared client for the configured server."""
 
     def __init__(self, settings: Settings) -> None:
-        key = settings.openai_api_key
-        self._shared = SharedClient(
-            Access(
-                api_key=key.get_secret_value() if key else None,
-                base_url=settings.openai_base_url or OPENAI_URL,
-                organization=settings.openai_org_id,
-                project=settings.openai_project_id,
-            )
-        )
+        self._shared = SharedClient(_access_of(settings))
 
     async def get(self) -> OpenAIClient:
         return self._shared.get()
 
     async def aclose(self) -> None:
         await self._shared.aclose()
+
+
+def _access_of(settings: Settings) -> Access:
+    secret = settings.azure_openai_api_key if settings.azure else settings.openai_api_key
+    key = secret.get_secret_value() if secret else None
+    if settings.azure is None:
+        return Access(
+            api_key=key,
+            base_url=settings.openai_base_url or OPENAI_URL,
+            organization=settings.openai_org_id,
+            project=settings.openai_project_id,
+        )
+    return azure_access(settings.azure, api_key=key, api_version=settings.openai_api_version)
 
 
 class _Local:

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 from anyio.abc import ObjectReceiveStream, ObjectSendStream
 
 from chatbots.deltas import Delta
+from chatbots.embedded import Embeddings, Inputs
 from chatbots.messages import (
     FinalState,
     Message,
@@ -47,6 +48,20 @@ class ChatModel(Protocol):
 
         The text sent, joined, equals the text returned.
         Raises `ChatError`; what had been sent by then stands.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """A model that turns texts into vectors, close to each other where the meanings are."""
+
+    async def embed(
+        self, inputs: Inputs, *, model: str | None = None, dimensions: int | None = None
+    ) -> Embeddings:
+        """Return a vector for each of *inputs*, however many, in their order.
+
+        *dimensions* is the length of a vector; the model decides if not given.
+        Raises `ChatError`; then nothing is returned, not even of what had been embedded.
         """
         ...
 

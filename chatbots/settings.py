@@ -22,6 +22,8 @@ from chatbots.model_names import DEFAULT_MODEL, LOCAL
 INSTRUCTIONS_FILE: Final = "instructions.txt"
 ENV_FILE: Final = ".env"
 
+_HEADERS: Final = ("openai_api_key", "openai_org_id", "openai_project_id", "azure_openai_api_key")
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -49,6 +51,9 @@ class Settings(BaseModel):
     chatbots_fallback_models: str = Field(
         "", description="Models to ask while that one cannot answer, in this order: `one,two`."
     )
+    openai_embedding_model: str = Field(
+        "text-embedding-3-small", min_length=1, description="The model that embeds texts."
+    )
     openai_max_tokens: int | None = Field(
         None, ge=1, description="Tokens an answer may have; the server decides if not set."
     )
@@ -61,6 +66,14 @@ class Settings(BaseModel):
     )
     openai_org_id: str | None = Field(None, description="The organization that is billed.")
     openai_project_id: str | None = Field(None, description="The project that is billed.")
+    azure_openai_endpoint: str | None = Field(
+        None, description="An Azure OpenAI resource to ask, unless there is a base URL."
+    )
+    azure_openai_api_key: SecretStr | None = Field(None, description="Its key.")
+    azure_openai_deployment: str | None = Field(
+        None, description="The deployment to ask there, where OPENAI_MODEL is not set."
+    )
+    openai_api_version: str | None = Field(None, description="Its dated API; v1 if not set.")
     assistant_instructions: str = Field(
         "", description="The system message; `instructions.txt` in the current folder if not set."
     )
@@ -128,6 +141,9 @@ class Settings(BaseModel):
     db_password: SecretStr = Field(SecretStr(""), description="The database user's password.")
 
     def __init__(self, **values: object) -> None:
+        deployment = values.get("azure_openai_deployment")
+        if deployment and values.get("azure_openai_endpoint") and not values.get("openai_base_url"):
+            values.setdefault("openai_model", deployment)
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -154,7 +170,7 @@ class Settings(BaseModel):
             raise ValueError("it is not valid text: it has a NUL, or a byte that is not UTF-8")
         return value
 
-    @field_validator("openai_api_key", "openai_org_id", "openai_project_id", mode="before")
+    @field_validator(*_HEADERS, mode="before")
     @classmethod
     def _fits_a_header(cls, value: object) -> object:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -165,7 +181,7 @@ class Settings(BaseModel):
             raise ValueError("it has a character that no header of a request may have")
         return text
 
-    @field_validator("openai_base_url")
+    @field_validator("openai_base_url", "azure_openai_endpoint")
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
         if value is None:
@@ -217,12 +233,17 @@ class Settings(BaseModel):
     @property
     def says_where(self) -> bool:
         """Whether there is a key or a base URL: somebody to ask."""
-        return self.openai_api_key is not None or self.openai_base_url is not None
+        return bool(self.openai_api_key or self.openai_base_url or self.azure_openai_endpoint)
+
+    @property
+    def azure(self) -> str | None:
+        """The Azure resource to ask; None where it is another server that is asked."""
+        return None if self.openai_base_url else self.azure_openai_endpoint
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown."""
-        held = (self.openai_api_key, self.db_password)
+        held = (self.openai_api_key, self.azure_openai_api_key, self.db_password)
         return tuple(text for s in held if s is not None and (text := s.get_secret_value()))
 
 

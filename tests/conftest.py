@@ -93,7 +93,7 @@ def nobody_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # Nothing of the user's is touched
 
-SETTINGS = ("OPENAI_", "CHATBOTS_", "LOG_", "ASSISTANT_INSTRUCTIONS", "SERVER_", "DB_")
+SETTINGS = ("OPENAI_", "AZURE_", "CHATBOTS_", "LOG_", "ASSISTANT_INSTRUCTIONS", "SERVER_", "DB_")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 MODEL_CACHES = ("HF_", "OLLAMA_", "CHATBOTS_CACHE")
 FOLDERS = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")

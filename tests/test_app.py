@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 from anyio.from_thread import start_blocking_portal
 from openai import AsyncOpenAI
@@ -22,6 +24,7 @@ from chatbots.messages import Message, Turn
 from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.settings import Settings
 from chatbots.testing import FakeOpenAI
+from chatbots.testing.http1 import Exchange
 
 ROOT = Path(__file__).parent.parent
 
@@ -262,6 +265,190 @@ async def test_an_applications_own_client_is_used_and_left_open() -> None:
         assert fake.calls[0].headers["authorization"] == "Bearer mine"
         async with Chatbots(Settings(), client=mine) as bots:
             await bots.stateless().ask("Hi")
+
+
+# Embeddings
+
+
+async def test_texts_are_embedded_by_the_model_of_the_settings_or_of_the_call() -> None:
+    async with FakeOpenAI() as fake:
+        async with Chatbots(settings_for(fake, openai_embedding_model="small")) as bots:
+            one = await bots.embed("text")
+            more = await bots.embed(["a", "b", "c"], model="large", dimensions=4)
+            await bots.stateless().ask("Hi")
+        assert fake.connections == 1
+    assert (one.model, len(one.vectors)) == ("small", 1)
+    assert (more.model, [len(vector) for vector in more.vectors]) == ("large", [4, 4, 4])
+
+
+async def test_embedding_ends_at_the_timeout_of_the_settings() -> None:
+    async def never(exchange: Exchange) -> None:
+        await anyio.sleep_forever()
+
+    async with (
+        FakeOpenAI(player=never) as fake,
+        Chatbots(settings_for(fake, chatbots_timeout=0.1)) as bots,
+    ):
+        with pytest.raises(ChatError) as caught:
+            await bots.embed("text")
+    assert caught.value.code == "upstream_timeout"
+
+
+async def test_the_local_model_says_that_it_does_not_embed_without_being_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(app, "local_model", None)
+    async with Chatbots(Settings(chatbots_local=True)) as bots:
+        with pytest.raises(ConfigurationError, match="OPENAI_API_KEY") as caught:
+            await bots.embed("text")
+    assert caught.value.code == "not_configured"
+
+
+# Azure
+
+AZURE_KEY = "canary-azure-0123456789"
+
+
+def azure_for(fake: FakeOpenAI, **values: object) -> Settings:
+    return Settings(
+        azure_openai_endpoint=fake.base_url.removesuffix("/v1"),
+        azure_openai_api_key=AZURE_KEY,
+        openai_api_key="sk-not-for-azure",
+        openai_org_id="org-not-for-azure",
+        **values,
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "place", "query"),
+    [
+        (None, "/openai/v1", ""),
+        ("2024-10-21", "/openai/deployments/{}", "?api-version=2024-10-21"),
+    ],
+)
+async def test_azure_is_asked_by_settings(version: str | None, place: str, query: str) -> None:
+    async with FakeOpenAI(api_key=AZURE_KEY) as fake:
+        settings = azure_for(
+            fake,
+            openai_api_version=version,
+            azure_openai_deployment="mine",
+            openai_embedding_model="vectors",
+            openai_max_tokens=7,
+        )
+        async with Chatbots(settings) as bots:
+            async with bots.streaming().stream("Hi") as s:
+                assert "".join([text async for text in s.text]) == "Hi"
+            assert (await bots.stateless().ask("Hi", model="other")).text == "Hi"
+            await bots.embed("text")
+        assert [call.target for call in fake.calls] == [
+            f"{place.format(model)}{path}{query}"
+            for model, path in (
+                ("mine", "/chat/completions"),
+                ("other", "/chat/completions"),
+                ("vectors", "/embeddings"),
+            )
+        ]
+    assert [call.json["model"] for call in fake.calls] == ["mine", "other", "vectors"]
+    # Azure is OpenAI's own, not a compatible server.
+    assert fake.calls[0].json["max_completion_tokens"] == 7
+    for call in fake.calls:
+        assert call.headers["api-key"] == AZURE_KEY
+        assert "authorization" not in call.headers
+        assert "not-for-azure" not in str(call.headers)
+
+
+@pytest.mark.parametrize("version", [None, "2024-10-21"])
+@pytest.mark.parametrize(
+    ("status", "error", "code"),
+    [
+        (
+            400,
+            {
+                "message": "The response was filtered due to the prompt triggering Azure OpenAI's "
+                f"content management policy. {AZURE_KEY}",
+                "type": None,
+                "param": "prompt",
+                "code": "content_filter",
+                "status": 400,
+                "innererror": {
+                    "code": "ResponsibleAIPolicyViolation",
+                    "content_filter_result": {"hate": {"filtered": True, "severity": "high"}},
+                },
+            },
+            "content_filtered",
+        ),
+        (
+            404,
+            {"code": "DeploymentNotFound", "message": "The API deployment does not exist."},
+            "model_not_available",
+        ),
+        (
+            401,
+            {"code": "401", "message": f"Access denied due to invalid key {AZURE_KEY}."},
+            "upstream_auth",
+        ),
+        (429, {"code": "429", "message": "Requests have exceeded token rate."}, "rate_limited"),
+    ],
+)
+async def test_azures_errors_are_ours_and_its_key_is_in_none(
+    status: int, error: dict[str, object], code: str, version: str | None
+) -> None:
+    async with FakeOpenAI() as fake:
+        # 61 seconds are more than is waited for.
+        for _ in range(2):
+            fake.answer(status=status, error=error, headers={"retry-after": "61"})
+        async with Chatbots(azure_for(fake, openai_api_version=version)) as bots:
+            for bot in (bots.stateless(), bots.streaming()):
+                with pytest.raises(ChatError) as caught:
+                    await bot.ask("Hi")
+                assert caught.value.code == code
+                assert AZURE_KEY not in "".join(traceback.format_exception(caught.value))
+    assert len(fake.calls) == 2
+
+
+async def test_azures_stream_begins_with_a_chunk_about_the_prompt() -> None:
+    chunks = (
+        {
+            "choices": [],
+            "prompt_filter_results": [{"prompt_index": 0, "content_filter_results": {}}],
+        },
+        {"choices": [{"index": 0, "delta": {"role": "assistant"}, "finish_reason": None}]},
+        {
+            "choices": [
+                {"index": 0, "delta": {"content": "Hi"}, "content_filter_results": {"hate": {}}}
+            ]
+        },
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+    )
+
+    async def player(exchange: Exchange) -> None:
+        await exchange.start(200, {"content-type": "text/event-stream"})
+        for chunk in chunks:
+            await exchange.send(b"data: %b\n\n" % msgspec.json.encode(chunk))
+        await exchange.finish(b"data: [DONE]\n\n")
+
+    async with FakeOpenAI() as fake, Chatbots(azure_for(fake)) as bots:
+        fake.play(player)
+        reply = await bots.streaming().ask("Hello")
+    assert (reply.text, reply.state) == ("Hi", "completed")
+
+
+async def test_a_base_url_wins_over_azure_whose_key_it_never_gets() -> None:
+    async with FakeOpenAI() as azure, FakeOpenAI() as fake:
+        settings = Settings(
+            **azure_for(azure).model_dump(exclude_unset=True), openai_base_url=fake.base_url
+        )
+        async with Chatbots(settings) as bots:
+            await bots.stateless().ask("Hi")
+        assert azure.calls == []
+        assert AZURE_KEY not in str(fake.calls[0].headers)
+
+
+def test_azure_without_its_own_key_is_not_configured() -> None:
+    settings = Settings(azure_openai_endpoint="https://h.invalid", openai_api_key="sk-1")
+    with pytest.raises(ConfigurationError, match="AZURE_OPENAI_API_KEY") as caught:
+        Chatbots(settings)
+    assert caught.value.code == "not_configured"
 
 
 # Nobody to ask

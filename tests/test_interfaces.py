@@ -10,12 +10,14 @@ from chatbots.interfaces import (
     ChatModel,
     ChatService,
     Consumer,
+    Embedder,
     SessionStore,
     Sink,
     Source,
 )
 from chatbots.messages import Message, Prompt
 from chatbots.provider.chat import OpenAIChat
+from chatbots.provider.embeddings import OpenAIEmbedder
 from chatbots.services.memory import MemoryChat
 from chatbots.services.stateless import StatelessChat
 from chatbots.services.streaming import StreamingChat
@@ -30,6 +32,7 @@ WHOLE = [
 ]
 
 models: list[type[ChatModel]] = [OpenAIChat, ScriptedModel]
+embedders: list[type[Embedder]] = [OpenAIEmbedder]
 stores: list[type[SessionStore]] = [InMemorySessions]
 consumers: list[type[Consumer]] = [Console]
 
@@ -74,7 +77,12 @@ async def test_the_bots_accept_our_own_channel_as_a_sink() -> None:
 
 
 def test_the_classes_have_the_methods_of_their_seam() -> None:
-    for seam, classes in ((ChatModel, models), (SessionStore, stores), (Consumer, consumers)):
+    for seam, classes in (
+        (ChatModel, models),
+        (Embedder, embedders),
+        (SessionStore, stores),
+        (Consumer, consumers),
+    ):
         wanted = {name for name in vars(seam) if not name.startswith("_")}
         assert wanted
         for kind in classes:

@@ -53,6 +53,7 @@ SAMPLES = {
 def samples() -> Iterator[tuple[str, str, str]]:
     special = {
         "openai_base_url": ("http://one/v1", "http://two/v1"),
+        "azure_openai_endpoint": ("https://one", "https://two"),
         "log_level": ("debug", "error"),
         "log_format": ("json", "console"),
         "db_type": ("sqlite", "postgres"),
@@ -183,6 +184,32 @@ def test_a_secret_never_shows_in_the_settings_or_in_an_error() -> None:
     with pytest.raises(ConfigurationError) as caught:
         Settings(openai_api_key=["sk-canary-1"])
     assert "canary" not in str(caught.value)
+
+
+def test_azures_key_is_a_secret_that_fits_a_header() -> None:
+    settings = Settings(azure_openai_api_key=" azure-canary-1\n")
+    assert settings.secrets == ("azure-canary-1",)
+    assert "canary" not in f"{settings!r} {settings}"
+    with pytest.raises(ConfigurationError, match="AZURE_OPENAI_API_KEY") as caught:
+        Settings(azure_openai_api_key="canary\nx-evil: 1")
+    assert "canary" not in str(caught.value)
+
+
+def test_azure_is_asked_unless_a_base_url_names_another_server(tmp_path: Path) -> None:
+    azure = {
+        "azure_openai_endpoint": "https://r.openai.azure.com/",
+        "azure_openai_deployment": "mine",
+    }
+    asked = Settings(**azure)
+    assert (asked.azure, asked.openai_model) == ("https://r.openai.azure.com", "mine")
+    assert asked.says_where
+    assert Settings(**azure, openai_model="named").openai_model == "named"
+    assert Settings.load(tmp_path, **azure, openai_model="flag").openai_model == "flag"
+    other = Settings(**azure, openai_base_url="http://h/v1")
+    assert (other.azure, other.openai_model) == (None, DEFAULT_MODEL)
+    assert Settings(azure_openai_deployment="mine").openai_model == DEFAULT_MODEL
+    with pytest.raises(ConfigurationError, match="AZURE_OPENAI_ENDPOINT"):
+        Settings(azure_openai_endpoint="r.openai.azure.com")
 
 
 def test_a_setting_that_does_not_exist_is_refused() -> None:

@@ -82,7 +82,7 @@ def _title(settings: Settings) -> str:
 def _warn_of_the_end(settings: Settings) -> None:
     """Say when OpenAI shuts the model down; other servers may name theirs as they like."""
     end = shutdown_of(settings.openai_model)
-    if end is None or settings.openai_base_url not in (None, OPENAI_URL):
+    if end is None or settings.azure or settings.openai_base_url not in (None, OPENAI_URL):
         return
     over = dt.date.fromisoformat(end) <= dt.datetime.now(dt.UTC).date()
     tell(

@@ -11,7 +11,7 @@ import msgspec
 from chatbots import telemetry
 from chatbots.interfaces import Sink
 from chatbots.messages import ModelAnswer, ModelRequest
-from chatbots.provider.client import OPENAI_URL
+from chatbots.provider.client import speaks_openai
 from chatbots.provider.guard import Guards
 from chatbots.provider.patience import Patience
 from chatbots.provider.streamed import StreamedAnswer, interrupted, senseless
@@ -78,8 +78,7 @@ class OpenAIChat:
         }
 
         def body_for(client: AsyncOpenAI) -> Body:
-            own = str(client.base_url).rstrip("/") == OPENAI_URL
-            dialect: Dialect = "openai" if own else "compatible"
+            dialect: Dialect = "openai" if speaks_openai(client) else "compatible"
             return encode_request(request, model=model, default=self._sampling, dialect=dialect)
 
         with telemetry.span(f"chat {model}", facts) as span:

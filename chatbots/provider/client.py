@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from anyio.lowlevel import RunVar
 from msgspec import Struct
 
+from chatbots.errors import ConfigurationError
+
 if TYPE_CHECKING:
     import ssl
 
@@ -34,8 +36,9 @@ KEEPALIVE: Final = 60.0
 
 
 class Access(Struct, frozen=True, kw_only=True):
-    """Where and as whom to ask; without a key, no `Authorization` header is sent.
+    """Where and as whom to ask; without a key, no header with one is sent.
 
+    *azure*: the key goes into the header `api-key`, and *api_version*, if any, into dated URLs.
     *reuse*: whether a connection serves several requests.
     """
 
@@ -43,7 +46,31 @@ class Access(Struct, frozen=True, kw_only=True):
     base_url: str = OPENAI_URL
     organization: str | None = None
     project: str | None = None
+    azure: bool = False
+    api_version: str | None = None
     reuse: bool = True
+
+    @property
+    def bears_key(self) -> bool:
+        """Whether the key is sent as `Authorization: Bearer`."""
+        return self.api_key is not None and not self.azure
+
+
+def azure_access(endpoint: str, *, api_key: str | None, api_version: str | None) -> Access:
+    """Return the access to an Azure OpenAI resource: its v1 API, or the dated one of a version.
+
+    Source: Microsoft Learn, "Azure OpenAI in Microsoft Foundry Models v1 API".
+    Raises `ConfigurationError` (`not_configured`) without a key.
+    """
+    if api_key is None:
+        raise ConfigurationError(
+            "not_configured",
+            f"There is no key for {endpoint}.",
+            hint="Set AZURE_OPENAI_API_KEY, or hand over an AsyncAzureOpenAI of your own.",
+        )
+    resource = endpoint.rstrip("/").removesuffix("/openai/v1")
+    base_url = f"{resource}/openai" if api_version else f"{resource}/openai/v1"
+    return Access(api_key=api_key, base_url=base_url, azure=True, api_version=api_version)
 
 
 class Shared(Struct):
@@ -61,6 +88,15 @@ _clients: Final[RunVar[dict[Access, Shared] | None]] = RunVar("chatbots_openai_c
 def shared_by(client: AsyncOpenAI) -> Shared | None:
     """Return what is shared together with *client*; None for a client that was not made here."""
     return next((shared for shared in _on_this_loop().values() if shared.client is client), None)
+
+
+def speaks_openai(client: AsyncOpenAI) -> bool:
+    """Whether *client* asks OpenAI itself, or Azure, and not a server that is compatible."""
+    from openai import AsyncAzureOpenAI
+
+    shared = shared_by(client)
+    azure = isinstance(client, AsyncAzureOpenAI) or (shared is not None and shared.access.azure)
+    return azure or str(client.base_url).rstrip("/") == OPENAI_URL
 
 
 class SharedClient:
@@ -104,7 +140,7 @@ def _on_this_loop() -> dict[Access, Shared]:
 
 def _make(access: Access) -> Shared:
     import httpx2
-    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+    from openai import AsyncAzureOpenAI, AsyncOpenAI
 
     # The system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR.
     tls = httpx2.create_ssl_context()
@@ -113,28 +149,61 @@ def _make(access: Access) -> Shared:
         max_keepalive_connections=100 if access.reuse else 0,
         keepalive_expiry=KEEPALIVE,
     )
-    http = DefaultAsyncHttpxClient(
-        # A redirect would take the whole prompt to another origin.
-        follow_redirects=False,
-        event_hooks={"request": [] if access.api_key else [_leave_out_key]},
-        timeout=httpx2.Timeout(
-            connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, write=WRITE_TIMEOUT, pool=POOL_TIMEOUT
-        ),
-        limits=limits,
-        verify=tls,
-    )
-    client = AsyncOpenAI(
-        # The SDK insists on a key even where none is to be sent.
-        api_key=access.api_key or "none",
-        base_url=access.base_url,
-        # One policy decides about retries (resilience.py); two would multiply.
-        max_retries=0,
-        http_client=http,
+    http = _http(access, tls, limits)
+    # The SDK insists on a key even where none is to be sent.
+    key = access.api_key or "none"
+    # One policy decides about retries (resilience.py); two would multiply.
+    client = (
+        AsyncOpenAI(
+            api_key=key,
+            base_url=access.base_url,
+            default_headers={"api-key": key} if access.azure else None,
+            max_retries=0,
+            http_client=http,
+        )
+        if access.api_version is None
+        else AsyncAzureOpenAI(
+            api_key=key,
+            base_url=access.base_url,
+            api_version=access.api_version,
+            max_retries=0,
+            http_client=http,
+        )
     )
     # Set here, not above: where it is given None the SDK would read the environment.
     client.organization = access.organization
     client.project = access.project
     return Shared(client, access, _pool(http, client.base_url, tls, limits))
+
+
+def _http(access: Access, tls: ssl.SSLContext, limits: httpx2.Limits) -> httpx2.AsyncClient:
+    import httpx2
+    from openai import DefaultAsyncHttpxClient
+
+    try:
+        return DefaultAsyncHttpxClient(
+            # A redirect would take the whole prompt to another origin.
+            follow_redirects=False,
+            event_hooks={"request": [] if access.bears_key else [_leave_out_key]},
+            timeout=httpx2.Timeout(
+                connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, write=WRITE_TIMEOUT, pool=POOL_TIMEOUT
+            ),
+            limits=limits,
+            verify=tls,
+        )
+    except ImportError as error:
+        raise ConfigurationError(
+            "extra_missing",
+            "The environment names a SOCKS proxy, which needs socksio, which is not installed.",
+            hint="Install it with: pip install 'chatriver[socks]'",
+        ) from error
+    except (ValueError, httpx2.InvalidURL):
+        # Its words are not passed on: they quote the address, a password perhaps included.
+        raise ConfigurationError(
+            "invalid_setting",
+            "The environment names a proxy whose address cannot be used.",
+            hint="Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY: http://, https:// or socks5://.",
+        ) from None
 
 
 def _pool(
@@ -154,4 +223,4 @@ def _pool(
 
 
 async def _leave_out_key(request: httpx2.Request) -> None:
-    del request.headers["authorization"]
+    request.headers.pop("authorization", None)

@@ -38,9 +38,10 @@ _BY_STATUS: Final = {
     413: "invalid_request",
     422: "invalid_request",
     429: "rate_limited",
+    501: "invalid_request",  # llama.cpp, for embeddings it was not started to make
 }
 _HINTS: Final = {
-    "upstream_auth": "Check the key (OPENAI_API_KEY) and what it may use.",
+    "upstream_auth": "Check the key (OPENAI_API_KEY, or AZURE_OPENAI_API_KEY) and its rights.",
     "model_not_available": "Name another with --model or OPENAI_MODEL.",
     "quota_exhausted": "Add credit to the account, or use another key.",
     "context_too_long": "Shorten the prompt, or begin a new session.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, Protocol
+from urllib.parse import quote, quote_plus
 
 import httpx2
 import msgspec
@@ -51,7 +52,7 @@ async def post(client: openai.AsyncOpenAI, path: str, body: Body) -> Response:
     shared = shared_by(client)
     if shared is None or shared.pool is None:
         return await _through_sdk(client, path, body)
-    request = encode(shared, path, msgspec.json.encode(body))
+    request = encode(shared, _placed(shared, path, body), msgspec.json.encode(body))
     answer = await shared.pool.ask(request, httpx2.Timeout(client.timeout))
     status = answer.status_code
     if 200 <= status < 300 and "content-encoding" not in answer.headers:
@@ -93,8 +94,8 @@ def encode(shared: Shared, path: str, body: bytes) -> bytes:
     }
     fields["x-stainless-retry-count"] = "0"
     fields["x-stainless-read-timeout"] = str(READ_TIMEOUT)
-    if shared.access.api_key is None:
-        del fields["authorization"]
+    if not shared.access.bears_key:
+        fields.pop("authorization", None)
     fields["host"] = url.netloc.decode()
     fields["accept-encoding"] = "identity"
     fields["content-length"] = str(len(body))
@@ -103,6 +104,15 @@ def encode(shared: Shared, path: str, body: bytes) -> bytes:
     if any("\n" in line or "\r" in line or not line.isascii() for line in lines):
         raise httpx2.LocalProtocolError("A header has a character that no header may have.")
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def _placed(shared: Shared, path: str, body: Body) -> str:
+    """Return where Azure's dated API has *path*: under the deployment, which *body* names."""
+    version = shared.access.api_version
+    if version is None:
+        return path
+    deployment = quote(body["model"], safe="!$&'()*+,;=:@")  # what a path takes (RFC 3986, 3.3)
+    return f"/deployments/{deployment}{path}?api-version={quote_plus(version)}"
 
 
 async def _through_sdk(client: openai.AsyncOpenAI, path: str, body: Body) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,6 +23,8 @@ Handler: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 DEFAULT_MODELS: Final = ("fake-chat", "fake-embedding")
 BEARER: Final = "bearer "
+AZURE: Final = re.compile(r"^/openai/(?:v1|deployments/[^/]+)(?=/)")
+"""What paths begin with on Azure, where the key is in the header `api-key`."""
 
 
 class Endpoints:
@@ -60,14 +63,18 @@ class Endpoints:
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one request; what is wrong with it is said in OpenAI's error shape."""
         try:
-            self._check_key(exchange.call.headers.get("authorization"))
-            await self._find(exchange.call.method, exchange.call.path)(exchange)
+            self._check_key(exchange.call.headers)
+            path = AZURE.sub("/v1", exchange.call.path)
+            await self._find(exchange.call.method, path)(exchange)
         except Refusal as refusal:
             await reply(exchange, bodies.error(refusal.error), refusal.status, refusal.headers)
 
-    def _check_key(self, authorization: str | None) -> None:
+    def _check_key(self, headers: Mapping[str, str]) -> None:
         if self._api_key is None:
             return
+        authorization = headers.get("authorization")
+        if "api-key" in headers:
+            authorization = BEARER + headers["api-key"]
         if authorization is None or not authorization.lower().startswith(BEARER):
             raise Refusal(
                 401,

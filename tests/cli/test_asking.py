@@ -289,7 +289,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        (401, "refused the key (status 401): Wrong. Check the key (OPENAI_API_KEY)"),
+        (401, "refused the key (status 401): Wrong. Check the key (OPENAI_API_KEY,"),
         (404, "has no such model (status 404): Wrong. Name another with --model"),
         (429, "asks to slow down (status 429): Wrong."),
         (500, "failed (status 500): Wrong."),

@@ -166,6 +166,15 @@ def test_another_servers_models_may_have_any_name(
     assert run("stream", "--model", "gone", "--prompt", "Hi").err == ""
 
 
+def test_a_deployment_on_azure_may_have_any_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatbots.model_names.SHUTTING_DOWN", {"gone": "2020-01-01"})
+    given = settings(azure_openai_endpoint="https://h", openai_model="gone")
+    assert choose_model(given) is given
+    assert capsys.readouterr() == ("", "")
+
+
 def test_the_default_model_is_one_that_lives() -> None:
     assert DEFAULT_MODEL not in SHUTTING_DOWN
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import traceback
 
 import anyio
 import pytest
+from openai import AsyncAzureOpenAI, AsyncOpenAI
 
-from chatbots.provider.client import Access, SharedClient, _on_this_loop
+from chatbots.errors import ConfigurationError
+from chatbots.provider.client import (
+    OPENAI_URL,
+    Access,
+    SharedClient,
+    _on_this_loop,
+    azure_access,
+    speaks_openai,
+)
 from chatbots.testing import FakeOpenAI
 
 KEYED = Access(api_key="sk-test-1", base_url="http://127.0.0.1:1/v1")
@@ -117,3 +128,89 @@ async def test_a_server_that_ends_connections_unannounced_gets_one_for_each_requ
             await shared.get().models.list()
         await shared.aclose()
         assert fake.connections == connections
+
+
+# Azure
+
+
+@pytest.mark.parametrize("endpoint", ["https://r.openai.azure.com", "https://r.openai.azure.com/"])
+@pytest.mark.parametrize("rest", ["", "/openai/v1", "/openai/v1/"])
+def test_azures_address_may_be_the_resource_or_its_v1_api(endpoint: str, rest: str) -> None:
+    url = endpoint.rstrip("/") + rest if rest else endpoint
+    plain = azure_access(url, api_key="k", api_version=None)
+    dated = azure_access(url, api_key="k", api_version="2024-10-21")
+    assert plain.base_url == "https://r.openai.azure.com/openai/v1"
+    assert dated.base_url == "https://r.openai.azure.com/openai"
+
+
+def test_azure_without_a_key_is_not_configured() -> None:
+    with pytest.raises(ConfigurationError, match="AZURE_OPENAI_API_KEY") as caught:
+        azure_access("https://r.openai.azure.com", api_key=None, api_version=None)
+    assert caught.value.code == "not_configured"
+
+
+async def test_of_azures_variables_only_what_was_given_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("API_KEY", "AD_TOKEN", "ENDPOINT"):
+        monkeypatch.setenv(f"AZURE_OPENAI_{name}", "http://of-the-environment.invalid")
+    monkeypatch.setenv("OPENAI_API_VERSION", "of-the-environment")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-the-environment")
+    async with FakeOpenAI() as fake:
+        for version in (None, "given"):
+            access = azure_access(
+                fake.base_url.removesuffix("/v1"), api_key="given", api_version=version
+            )
+            shared = SharedClient(access)
+            await shared.get().embeddings.create(model="m", input="text")
+            await shared.aclose()
+    for call in fake.calls:
+        assert call.headers["api-key"] == "given"
+        assert "of-the-environment" not in f"{call.target} {call.headers}"
+        assert "authorization" not in call.headers
+
+
+async def test_who_speaks_openais_own_dialect() -> None:
+    url = "https://r.openai.azure.com"
+    ours = [
+        (Access(api_key="k"), True),
+        (Access(api_key="k", base_url=OPENAI_URL + "/"), True),
+        (KEYED, False),
+        (azure_access(url, api_key="k", api_version=None), True),
+        (azure_access(url, api_key="k", api_version="1"), True),
+    ]
+    for access, expected in ours:
+        shared = SharedClient(access)
+        assert speaks_openai(shared.get()) is expected
+        await shared.aclose()
+    async with (
+        AsyncAzureOpenAI(azure_endpoint=url, api_version="1", api_key="k") as azure,
+        AsyncOpenAI(base_url="http://127.0.0.1:1/v1", api_key="k") as other,
+    ):
+        assert speaks_openai(azure)
+        assert not speaks_openai(other)
+
+
+# Proxies
+
+
+async def test_a_socks_proxy_without_its_package_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'chatriver\[socks\]'") as caught:
+        SharedClient(KEYED).get()
+    assert caught.value.code == "extra_missing"
+    assert _on_this_loop() == {}
+
+
+@pytest.mark.parametrize("proxy", ["gopher://u:canary@127.0.0.1:1", "http://u:canary@h:x"])
+async def test_a_proxy_that_cannot_be_used_is_a_setting_and_not_repeated(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(ConfigurationError, match="ALL_PROXY") as caught:
+        SharedClient(KEYED).get()
+    assert caught.value.code == "invalid_setting"
+    assert "canary" not in "".join(traceback.format_exception(caught.value))

@@ -14,12 +14,14 @@ import openai
 import pytest
 
 from chatbots.errors import ChatError
-from chatbots.provider.client import Access, SharedClient, shared_by
+from chatbots.provider.client import Access, SharedClient, azure_access, shared_by
 from chatbots.provider.pool import Lent
+from chatbots.provider.resilience import foreign_errors
 from chatbots.provider.transport import post, read
 from chatbots.provider.wire import Body
 from chatbots.testing import FakeOpenAI
 from chatbots.testing.http1 import Exchange
+from tests.provider.socks import socks_proxy
 from tests.provider.tls import certificate, tls_in_front_of
 
 KEY = "sk-test-0123456789"
@@ -43,6 +45,14 @@ async def client_of(access: Access) -> AsyncIterator[openai.AsyncOpenAI]:
             yield shared.get()
     finally:
         await shared.aclose()
+
+
+def url_of(fake: FakeOpenAI) -> str:
+    return fake.base_url.removesuffix("/v1")
+
+
+def port_of(fake: FakeOpenAI) -> int:
+    return int(url_of(fake).rpartition(":")[2])
 
 
 async def said(client: openai.AsyncOpenAI, body: Body = BODY) -> tuple[bool, bytes]:
@@ -86,6 +96,53 @@ async def test_both_ways_send_the_same_request(access: Access, path: str) -> Non
     assert ("authorization" in ours.headers) == (access.api_key is not None)
 
 
+@pytest.mark.parametrize("path", [PATH, "/embeddings"])
+@pytest.mark.parametrize(
+    ("version", "target"),
+    [
+        (None, "/openai/v1{path}"),
+        ("2024-10-21", "/openai/deployments/m{path}?api-version=2024-10-21"),
+        ("a b", "/openai/deployments/m{path}?api-version=a+b"),
+    ],
+)
+async def test_azure_is_asked_both_ways_at_its_own_address_with_its_own_header(
+    version: str | None, target: str, path: str
+) -> None:
+    async with FakeOpenAI() as fake:
+        access = azure_access(url_of(fake), api_key=KEY, api_version=version)
+        async with client_of(access) as client:
+            shared = shared_by(client)
+            assert shared is not None
+            assert shared.pool is not None
+            for pool in (shared.pool, None):
+                shared.pool = pool
+                response = await post(client, path, {**BODY, "input": "text"})
+                await response.aclose()
+        ours, theirs = fake.calls
+    assert ours.target == theirs.target == target.format(path=path)
+    assert ours.json == theirs.json
+    for call in (ours, theirs):
+        assert call.headers["api-key"] == KEY
+        assert "authorization" not in call.headers
+    assert {n: v for n, v in ours.headers.items() if n not in OF_THE_CONNECTION} == {
+        n: v for n, v in theirs.headers.items() if n not in OF_THE_CONNECTION
+    }
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "a/b?c#d", "1+1=2 \u00fc", "~x.y_z-1@2:3"])
+async def test_a_deployment_of_any_name_is_placed_as_the_sdk_places_it(model: str) -> None:
+    async with FakeOpenAI() as fake:
+        access = azure_access(url_of(fake), api_key=KEY, api_version="1")
+        async with client_of(access) as client:
+            shared = shared_by(client)
+            assert shared is not None
+            for pool in (shared.pool, None):
+                shared.pool = pool
+                await (await post(client, PATH, {**BODY, "model": model})).aclose()
+        ours, theirs = fake.calls
+    assert ours.target == theirs.target
+
+
 async def test_a_client_of_ours_uses_our_connections() -> None:
     async with FakeOpenAI() as fake, client_of(Access(api_key=KEY, base_url=fake.base_url)) as mine:
         over_ours, answer = await said(mine)
@@ -119,6 +176,41 @@ async def test_a_proxy_is_used_as_the_sdk_would(name: str, monkeypatch: pytest.M
     assert not over_ours
     assert b"[DONE]" in answer
     assert proxy.calls[0].target == "http://model.invalid/v1/chat/completions"
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+async def test_a_socks_proxy_is_used_as_the_sdk_would(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FakeOpenAI() as fake, socks_proxy(port_of(fake)) as (proxy, asked):
+        monkeypatch.setenv("ALL_PROXY", proxy.replace("socks5", scheme))
+        async with client_of(Access(api_key=KEY, base_url="http://model.invalid/v1")) as client:
+            over_ours, answer = await said(client)
+    assert not over_ours
+    assert b"[DONE]" in answer
+    assert asked == ["model.invalid:80"]
+    assert fake.calls[0].target == "/v1/chat/completions"
+
+
+async def test_an_answer_that_breaks_off_behind_a_socks_proxy_is_an_interrupted_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with FakeOpenAI() as fake, socks_proxy(port_of(fake)) as (proxy, _):
+        monkeypatch.setenv("ALL_PROXY", proxy)
+        fake.answer(["Once", " upon"], drop_after=1)
+        async with client_of(Access(api_key=KEY, base_url="http://model.invalid/v1")) as client:
+            with pytest.raises(httpx2.RemoteProtocolError):
+                await said(client)
+
+
+async def test_a_socks_proxy_that_is_not_there_is_a_failed_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    async with client_of(Access(api_key=KEY, base_url="http://model.invalid/v1")) as client:
+        with pytest.raises(ChatError) as caught, foreign_errors(client):
+            await said(client)
+    assert caught.value.code == "upstream_unreachable"
 
 
 async def test_a_host_that_no_proxy_applies_to_is_asked_directly(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import httpx2
 import openai
 import pytest
-from openai import AsyncOpenAI
+from openai import AsyncAzureOpenAI, AsyncOpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
 from chatbots.testing.endpoints import masked
@@ -128,6 +128,28 @@ async def test_with_a_key_nobody_else_gets_in() -> None:
             if status == 401:
                 assert response.json()["error"]["type"] == "invalid_request_error"
                 assert "another-key" not in response.text
+
+
+@pytest.mark.parametrize("version", [None, "2024-10-21"])
+async def test_azures_addresses_are_served_and_its_header_is_read(version: str | None) -> None:
+    async with FakeOpenAI(api_key="right") as fake:
+        endpoint = fake.base_url.removesuffix("/v1")
+
+        def client(key: str) -> AsyncOpenAI:
+            if version is None:
+                url = f"{endpoint}/openai/v1"
+                return AsyncOpenAI(base_url=url, api_key=key, max_retries=0)
+            return AsyncAzureOpenAI(
+                azure_endpoint=endpoint, api_version=version, api_key=key, max_retries=0
+            )
+
+        async with client("right") as mine, client("wrong") as theirs:
+            assert (await whole(mine)).choices[0].message.content == "Hi"
+            assert len((await mine.embeddings.create(model="m", input="a")).data) == 1
+            with pytest.raises(openai.AuthenticationError):
+                await whole(theirs)
+    headers = fake.calls[0].headers
+    assert ("api-key" in headers) is (version is not None)
 
 
 async def test_the_sdk_sees_a_wrong_key_as_one() -> None:
