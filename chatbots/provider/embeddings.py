@@ -17,6 +17,7 @@ from chatbots.embedded import Embeddings, Input, Inputs, each_of
 from chatbots.errors import ChatError, ProviderError
 from chatbots.messages import Usage
 from chatbots.provider.chat import ClientSource
+from chatbots.provider.streamed import senseless
 from chatbots.provider.wire import Body
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class OpenAIEmbedder:
                 with anyio.CancelScope(shield=True):
                     await response.aclose()
         if len(data) > MAX_BODY:
-            raise _senseless(f"it has more than {MAX_BODY:,} bytes")
+            raise senseless(f"it has more than {MAX_BODY:,} bytes")
         return _decoded(data, len(batch), wanted["model"])
 
 
@@ -147,9 +148,9 @@ def _decoded(data: bytes, count: int, model: str) -> Embeddings:
         items = sorted(answer.data, key=lambda item: item.index)
         vectors = tuple(_vector(item.embedding) for item in items)
     except (ValueError, RecursionError) as error:
-        raise _senseless(str(error)) from error
+        raise senseless(str(error)) from error
     if [item.index for item in items] != list(range(count)):
-        raise _senseless(f"its {len(items)} vectors are not one for each of {count} texts")
+        raise senseless(f"its {len(items)} vectors are not one for each of {count} texts")
     usage = None
     if answer.usage is not None:
         read = answer.usage.prompt_tokens or 0
@@ -171,12 +172,8 @@ def _joined(answers: Sequence[Embeddings], dimensions: int | None) -> Embeddings
     lengths = {len(vector) for vector in vectors}
     if lengths != {dimensions or max(lengths)} or 0 in lengths:
         asked = f" where {dimensions} were asked for" if dimensions else ""
-        raise _senseless(f"its vectors have {sorted(lengths)} numbers{asked}")
+        raise senseless(f"its vectors have {sorted(lengths)} numbers{asked}")
     counted = [answer.usage for answer in answers if answer.usage is not None]
     read, total = sum(u.input_tokens for u in counted), sum(u.total_tokens for u in counted)
     usage = Usage(read, 0, total) if counted else None
     return Embeddings(vectors=vectors, model=answers[0].model, usage=usage)
-
-
-def _senseless(why: str) -> ProviderError:
-    return ProviderError("upstream_bad_response", f"The server's answer makes no sense: {why}.")
