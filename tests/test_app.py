@@ -323,7 +323,7 @@ def azure_for(fake: FakeOpenAI, **values: object) -> Settings:
     ("version", "place", "query"),
     [
         (None, "/openai/v1", ""),
-        ("2024-10-21", "/openai/deployments/{}", "?api-version=2024-10-21"),
+        ("2025-01-01", "/openai/deployments/{}", "?api-version=2025-01-01"),
     ],
 )
 async def test_azure_is_asked_by_settings(version: str | None, place: str, query: str) -> None:

@@ -94,8 +94,12 @@ def speaks_openai(client: AsyncOpenAI) -> bool:
     """Whether *client* asks OpenAI itself, or Azure, and not a server that is compatible."""
     from openai import AsyncAzureOpenAI
 
+    if isinstance(client, AsyncAzureOpenAI):
+        # The last stable version of the dated API does not know `max_completion_tokens` yet
+        # (Azure/azure-rest-api-specs, AzureOpenAI/inference).
+        return str(client.default_query.get("api-version")) > "2024-10-21"
     shared = shared_by(client)
-    azure = isinstance(client, AsyncAzureOpenAI) or (shared is not None and shared.access.azure)
+    azure = shared is not None and shared.access.azure
     return azure or str(client.base_url).rstrip("/") == OPENAI_URL
 
 
@@ -197,13 +201,12 @@ def _http(access: Access, tls: ssl.SSLContext, limits: httpx2.Limits) -> httpx2.
             "The environment names a SOCKS proxy, which needs socksio, which is not installed.",
             hint="Install it with: pip install 'chatriver[socks]'",
         ) from error
-    except (ValueError, httpx2.InvalidURL):
-        # Its words are not passed on: they quote the address, a password perhaps included.
+    except (ValueError, httpx2.InvalidURL) as error:
         raise ConfigurationError(
             "invalid_setting",
             "The environment names a proxy whose address cannot be used.",
             hint="Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY: http://, https:// or socks5://.",
-        ) from None
+        ) from error
 
 
 def _pool(

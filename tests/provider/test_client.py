@@ -177,14 +177,15 @@ async def test_who_speaks_openais_own_dialect() -> None:
         (Access(api_key="k", base_url=OPENAI_URL + "/"), True),
         (KEYED, False),
         (azure_access(url, api_key="k", api_version=None), True),
-        (azure_access(url, api_key="k", api_version="1"), True),
+        (azure_access(url, api_key="k", api_version="2024-10-21"), False),
+        (azure_access(url, api_key="k", api_version="2024-12-01-preview"), True),
     ]
     for access, expected in ours:
         shared = SharedClient(access)
         assert speaks_openai(shared.get()) is expected
         await shared.aclose()
     async with (
-        AsyncAzureOpenAI(azure_endpoint=url, api_version="1", api_key="k") as azure,
+        AsyncAzureOpenAI(azure_endpoint=url, api_version="2025-01-01", api_key="k") as azure,
         AsyncOpenAI(base_url="http://127.0.0.1:1/v1", api_key="k") as other,
     ):
         assert speaks_openai(azure)
