@@ -403,7 +403,8 @@ async def test_azures_errors_are_ours_and_its_key_is_in_none(
                     await bot.ask("Hi")
                 assert caught.value.code == code
                 assert AZURE_KEY not in "".join(traceback.format_exception(caught.value))
-    assert len(fake.calls) == 2
+    # Asked to slow down, nobody asks again before the time.
+    assert len(fake.calls) == (1 if code == "rate_limited" else 2)
 
 
 async def test_azures_stream_begins_with_a_chunk_about_the_prompt() -> None:

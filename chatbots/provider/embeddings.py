@@ -17,6 +17,7 @@ from chatbots.embedded import Embeddings, Input, Inputs, each_of
 from chatbots.errors import ChatError, ProviderError
 from chatbots.messages import Usage
 from chatbots.provider.chat import ClientSource
+from chatbots.provider.guard import Guards
 from chatbots.provider.streamed import senseless
 from chatbots.provider.wire import Body
 
@@ -44,6 +45,7 @@ class OpenAIEmbedder:
         self._client = client
         self._model = model
         self._timeout = timeout
+        self._guards = Guards()
 
     async def embed(
         self, inputs: Inputs, *, model: str | None = None, dimensions: int | None = None
@@ -70,8 +72,9 @@ class OpenAIEmbedder:
         raise ProviderError("upstream_timeout", f"No embeddings within {self._timeout:g} seconds.")
 
     async def _ask_all(self, wanted: Body, batches: Sequence[list[Input]]) -> list[Embeddings]:
-        from chatbots.provider.resilience import with_retries
+        from chatbots.provider.tries import Clock, Tries
 
+        model: str = wanted["model"]
         answers: dict[int, Embeddings] = {}
         failed: list[ChatError] = []
         free = anyio.Semaphore(AT_ONCE)
@@ -79,7 +82,8 @@ class OpenAIEmbedder:
         async def ask(place: int, batch: list[Input]) -> None:
             async with free:
                 try:
-                    answers[place] = await with_retries(lambda: self._ask(wanted, batch))
+                    tries = Tries(self._guards, None, Clock())
+                    answers[place] = await tries.at(model, lambda: self._ask(wanted, batch))
                 except ChatError as error:
                     failed.append(error)
                     tasks.cancel_scope.cancel()

@@ -41,12 +41,12 @@ class Clock(Struct, frozen=True, kw_only=True):
 
 
 class Tries:
-    """The tries of one turn; what keeps it waiting or changes its model is told to *out*.
+    """The tries of one turn; what keeps it waiting or changes its model is told to *out*, if any.
 
     `retries` counts how often a model was asked again.
     """
 
-    def __init__(self, guards: Guards, out: Sink, clock: Clock) -> None:
+    def __init__(self, guards: Guards, out: Sink | None, clock: Clock) -> None:
         self.retries = 0
         self._guards = guards
         self._out = out
@@ -68,7 +68,7 @@ class Tries:
                 "warning", "request.fallback", model=model, to=others[0], code=error.code
             )
             message = f"{others[0]} is asked instead of {model}, which failed ({error.code})."
-            await self._out.send(Notice("model_fallback", message))
+            await self._notify("model_fallback", message)
             try:
                 return await self.in_turn(ask, *others)
             except ChatError:
@@ -77,7 +77,11 @@ class Tries:
             raise
 
     async def at(
-        self, model: str, attempt: Callable[[], Awaitable[T]], *, shown: Callable[[], bool]
+        self,
+        model: str,
+        attempt: Callable[[], Awaitable[T]],
+        *,
+        shown: Callable[[], bool] = lambda: False,
     ) -> T:
         """Await *attempt* for *model*, and again after a failure that may pass.
 
@@ -132,9 +136,13 @@ class Tries:
             patience -= seconds
             if seconds >= NOTICEABLE:
                 message = f"The model's server asks to slow down; waiting {spoken(seconds)}."
-                await self._out.send(Notice("queued", message))
+                await self._notify("queued", message)
             # A little longer, each its own: those who wait do not all come at once.
             await self._clock.sleep(seconds * (1 + 0.1 * self._clock.chance()))
+
+    async def _notify(self, code: str, message: str) -> None:
+        if self._out is not None:
+            await self._out.send(Notice(code, message))
 
     def _again(self, error: ChatError, guard: Guard) -> bool:
         """Decide on another try, and on the pause before it."""

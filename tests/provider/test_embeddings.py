@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from chatbots.embedded import Inputs
 from chatbots.errors import ChatError, ProviderError
 from chatbots.messages import Usage
-from chatbots.provider import embeddings, resilience
+from chatbots.provider import embeddings, tries
 from chatbots.provider.client import Access, SharedClient
 from chatbots.provider.embeddings import OpenAIEmbedder
 from chatbots.testing import FakeOpenAI
@@ -197,7 +197,7 @@ async def test_nothing_is_sent_of_what_cannot_be_embedded() -> None:
 async def test_an_answer_that_makes_no_sense_is_none(
     body: object, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resilience, "_BACKOFF", 0.001)
+    monkeypatch.setattr(tries, "_BACKOFF", 0.001)
     player = says(lambda _: body)
     async with FakeOpenAI(player=player) as fake, embedder_on(fake.base_url) as embedder:
         with pytest.raises(ProviderError, match=why) as caught:
@@ -213,7 +213,7 @@ async def test_another_length_than_was_asked_for_is_an_error() -> None:
 
 
 async def test_an_answer_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resilience, "_BACKOFF", 0.001)
+    monkeypatch.setattr(tries, "_BACKOFF", 0.001)
     monkeypatch.setattr(embeddings, "MAX_BODY", 1000)
     async with FakeOpenAI() as fake, embedder_on(fake.base_url) as embedder:
         with pytest.raises(ProviderError, match="more than 1,000 bytes"):
@@ -237,7 +237,7 @@ def failing(times: int, status: int, error: dict[str, object]) -> tuple[Player, 
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "code", "tries"),
+    ("status", "error", "code", "asked"),
     [
         (401, {"message": f"Incorrect API key provided: {KEY}."}, "upstream_auth", 1),
         (404, {"message": "No such model", "code": "model_not_found"}, "model_not_available", 1),
@@ -261,18 +261,18 @@ async def test_a_failure_is_typed_and_tried_again_only_where_it_may_pass(
     status: int,
     error: dict[str, object],
     code: str,
-    tries: int,
+    asked: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(resilience, "_BACKOFF", 0.001)
+    monkeypatch.setattr(tries, "_BACKOFF", 0.001)
     player, calls = failing(9, status, error)
     async with FakeOpenAI(player=player) as fake, embedder_on(fake.base_url) as embedder:
         assert await code_of(embedder.embed("a")) == code
-    assert len(calls) == tries
+    assert len(calls) == asked
 
 
 async def test_what_failed_once_may_succeed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resilience, "_BACKOFF", 0.001)
+    monkeypatch.setattr(tries, "_BACKOFF", 0.001)
     player, calls = failing(1, 500, {"message": "oops"})
     async with FakeOpenAI(player=player) as fake, embedder_on(fake.base_url) as embedder:
         assert list((await embedder.embed("a")).vectors[0]) == [1.0]
@@ -296,7 +296,7 @@ async def test_one_failed_batch_ends_the_others_and_closes_their_connections() -
 async def test_a_connection_lost_in_the_answer_is_an_interrupted_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(resilience, "_BACKOFF", 0.001)
+    monkeypatch.setattr(tries, "_BACKOFF", 0.001)
 
     async def breaks_off(exchange: Exchange) -> None:
         await exchange.start(200, {"content-type": "application/json"})
@@ -331,7 +331,7 @@ async def test_a_cancelled_call_hangs_up() -> None:
 
 
 async def test_no_server_is_an_error_of_the_provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resilience, "_BACKOFF", 0.001)
+    monkeypatch.setattr(tries, "_BACKOFF", 0.001)
     async with embedder_on("http://127.0.0.1:1/v1") as embedder:
         assert await code_of(embedder.embed("a")) == "upstream_unreachable"
 
