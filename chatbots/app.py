@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import anyio
 import anyio.to_thread
 
+from chatbots.clients import Local, clients_for
 from chatbots.embedded import Embeddings, Inputs
 from chatbots.errors import ConfigurationError
 from chatbots.flow.bot import Bot
@@ -16,9 +17,9 @@ from chatbots.flow.calling import Asking, Said
 from chatbots.interfaces import ChatModel, ChatService, SessionStore
 from chatbots.messages import Reply
 from chatbots.model_names import LOCAL
-from chatbots.places import cache_folder, hub_cache, local_state, ollama_folder
 from chatbots.provider.chat import OpenAIChat
-from chatbots.provider.client import OPENAI_URL, Access, OpenAIClient, SharedClient, azure_access
+from chatbots.provider.client import OpenAIClient
+from chatbots.provider.patience import Patience
 from chatbots.sampling import Sampling
 from chatbots.services.memory import MemoryChat
 from chatbots.services.stateless import StatelessChat
@@ -29,9 +30,7 @@ from chatbots.settings import Settings
 from chatbots.telemetry import new_session_id
 
 if TYPE_CHECKING:
-    from chatbots.local.catalog import Weights
-    from chatbots.local.model import LocalModel
-    from chatbots.local.weights import WeightStore
+    pass
 
 
 class Chatbots:
@@ -53,7 +52,7 @@ class Chatbots:
         store: SessionStore | None = None,
     ) -> None:
         self.settings = Settings.load() if settings is None else settings
-        self._clients = _clients_for(self.settings, client)
+        self._clients = clients_for(self.settings, client)
         self._model: ChatModel = OpenAIChat(
             self._clients.get,
             model=LOCAL if self.settings.wants_local else self.settings.openai_model,
@@ -63,6 +62,13 @@ class Chatbots:
             ),
             # The model on this machine answers to any name: another would be the same.
             fallbacks=() if self.settings.wants_local else self.settings.fallback_models,
+            patience=Patience(
+                # It may have to load first, and to read a long past on a small machine.
+                first_token=math.inf
+                if self.settings.wants_local
+                else self.settings.chatbots_first_token_timeout,
+                gap=self.settings.chatbots_gap_timeout,
+            ),
         )
         # Not `store or ...`: a store that counts its sessions is false while it has none.
         self.store: SessionStore = (
@@ -97,7 +103,7 @@ class Chatbots:
         """Return a vector for each of *inputs*; see `Embedder`. The local model makes none."""
         from chatbots.provider.embeddings import OpenAIEmbedder
 
-        if isinstance(self._clients, _Local):
+        if isinstance(self._clients, Local):
             raise ConfigurationError(
                 "not_configured",
                 "The local model does not embed texts.",
@@ -158,143 +164,3 @@ def ask_sync(said: Said, *, settings: Settings | None = None, **asking: Unpack[A
         except BaseException:
             future.cancel()
             raise
-
-
-class _Clients(Protocol):
-    async def get(self) -> OpenAIClient: ...
-    async def aclose(self) -> None: ...
-
-
-def _clients_for(settings: Settings, client: OpenAIClient | None) -> _Clients:
-    if client is not None:
-        return _Given(client)
-    if settings.wants_local:
-        return _Local(settings)
-    if settings.says_where:
-        return _Remote(settings)
-    raise ConfigurationError(
-        "not_configured",
-        "There is no model to ask: neither a key nor a base URL is set.",
-        hint="Set OPENAI_API_KEY, or OPENAI_BASE_URL or AZURE_OPENAI_ENDPOINT for another server, "
-        "or CHATBOTS_LOCAL=1 to answer with the model on this machine.",
-    )
-
-
-class _Given:
-    """The application's own client: used, never closed."""
-
-    def __init__(self, client: OpenAIClient) -> None:
-        self._client = client
-
-    async def get(self) -> OpenAIClient:
-        return self._client
-
-    async def aclose(self) -> None:
-        pass
-
-
-class _Remote:
-    """The shared client for the configured server."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._shared = SharedClient(_access_of(settings))
-
-    async def get(self) -> OpenAIClient:
-        return self._shared.get()
-
-    async def aclose(self) -> None:
-        await self._shared.aclose()
-
-
-def _access_of(settings: Settings) -> Access:
-    secret = settings.azure_openai_api_key if settings.azure else settings.openai_api_key
-    key = secret.get_secret_value() if secret else None
-    if settings.azure is None:
-        return Access(
-            api_key=key,
-            base_url=settings.openai_base_url or OPENAI_URL,
-            organization=settings.openai_org_id,
-            project=settings.openai_project_id,
-        )
-    return azure_access(settings.azure, api_key=key, api_version=settings.openai_api_version)
-
-
-class _Local:
-    """A client for the model on this machine; a new one when its process is a new one."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._model: LocalModel | None = None
-        self._shared: SharedClient | None = None
-        self._one_at_a_time = anyio.Lock()
-
-    async def get(self) -> OpenAIClient:
-        async with self._one_at_a_time:
-            if self._model is None:
-                self._model = await local_model(self._settings)
-            endpoint = await self._model.endpoint()
-            # llama.cpp ends the connection after a stream, without having said that it will.
-            access = Access(api_key=endpoint.api_key, base_url=endpoint.base_url, reuse=False)
-            if self._shared is None or self._shared.access != access:
-                await self._give_back_client()
-                self._shared = SharedClient(access)
-            return self._shared.get()
-
-    async def aclose(self) -> None:
-        await self._give_back_client()
-        if self._model is not None:
-            await self._model.aclose()
-
-    async def _give_back_client(self) -> None:
-        if self._shared is not None:
-            await self._shared.aclose()
-
-
-def weights_of(settings: Settings) -> tuple[WeightStore, Weights]:
-    """Return where this machine's weights are, and which of them the local model uses."""
-    from chatbots.local.catalog import load
-    from chatbots.local.weights import WeightStore
-
-    store = WeightStore(
-        cache_folder(settings),
-        hub_cache=hub_cache(settings),
-        ollama_dir=ollama_folder(settings),
-    )
-    return store, load()[0]
-
-
-def find_weights(settings: Settings) -> Path | None:
-    """Return the file the local model runs on, or None if it is not on this machine yet.
-
-    May hash a whole file. Raises `ConfigurationError` for a file that cannot be used.
-    """
-    from chatbots.local.weights import own_file
-
-    if settings.chatbots_local_model is not None:
-        return own_file(settings.chatbots_local_model)
-    store, weights = weights_of(settings)
-    return store.find(weights)
-
-
-async def local_model(settings: Settings) -> LocalModel:
-    """Return the local model, not yet started.
-
-    Raises `ConfigurationError` (`weights_missing`) where its weights are not on this machine.
-    """
-    from chatbots.local.model import LocalModel
-
-    path = await anyio.to_thread.run_sync(find_weights, settings)
-    _, weights = weights_of(settings)
-    if path is None:
-        raise ConfigurationError(
-            "weights_missing",
-            f"The local model, {weights.title}, is not on this machine.",
-            hint="Fetch it with: chatbots models pull",
-        )
-    return LocalModel(
-        path,
-        name=path.stem,
-        state_dir=local_state(),
-        idle=settings.chatbots_local_idle,
-        context=weights.context,
-    )

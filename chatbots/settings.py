@@ -8,7 +8,6 @@ default here. An empty variable counts as not set.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -18,9 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from chatbots.errors import ConfigurationError
 from chatbots.model_names import DEFAULT_MODEL, LOCAL
-
-INSTRUCTIONS_FILE: Final = "instructions.txt"
-ENV_FILE: Final = ".env"
+from chatbots.setting_files import from_env_file, from_instructions_file
 
 _HEADERS: Final = ("openai_api_key", "openai_org_id", "openai_project_id", "azure_openai_api_key")
 
@@ -79,6 +76,17 @@ class Settings(BaseModel):
     )
     chatbots_timeout: Seconds = Field(
         300.0, description="Seconds a turn may take, retries included."
+    )
+    chatbots_connect_timeout: Seconds = Field(
+        5.0, description="Seconds connecting to the model's server may take."
+    )
+    chatbots_first_token_timeout: Seconds = Field(
+        30.0,
+        description="Seconds until a streamed answer begins. The model on this machine has longer: "
+        "it may have to load.",
+    )
+    chatbots_gap_timeout: Seconds = Field(
+        30.0, description="Seconds without anything new before a streamed answer is given up."
     )
     chatbots_max_prompt_chars: int = Field(
         200_000, ge=1, description="Characters a prompt may have."
@@ -208,7 +216,7 @@ class Settings(BaseModel):
         """
         folder = folder or Path.cwd()
         values: dict[str, object] = {}
-        for source in (_from_env_file(folder / ENV_FILE), os.environ):
+        for source in (from_env_file(folder), os.environ):
             values |= {
                 name: text
                 for name in cls.model_fields
@@ -216,7 +224,7 @@ class Settings(BaseModel):
             }
         values |= {name: value for name, value in flags.items() if value is not None}
         if "assistant_instructions" not in values:
-            values["assistant_instructions"] = _from_instructions_file(folder)
+            values["assistant_instructions"] = from_instructions_file(folder)
         return cls(**values)
 
     @property
@@ -245,52 +253,6 @@ class Settings(BaseModel):
         """What must never be shown."""
         held = (self.openai_api_key, self.azure_openai_api_key, self.db_password)
         return tuple(text for s in held if s is not None and (text := s.get_secret_value()))
-
-
-def read_instructions(path: Path) -> str:
-    """Return the text of an instructions file: UTF-8, with or without a byte order mark.
-
-    Line ends become newlines. Raises `ConfigurationError` (`file_unreadable`).
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        why = f"it is not UTF-8 text (byte {error.start})"
-    except IsADirectoryError:
-        why = "it is a folder"
-    except FileNotFoundError:
-        why = "there is no such file"
-    except OSError as error:
-        why = error.strerror or str(error)
-    else:
-        if "\0" not in text:
-            return text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
-        why = "it has a NUL character"
-    raise ConfigurationError(
-        "file_unreadable",
-        f"The instructions file {str(path)!r} cannot be used: {why}.",
-        hint="Give a UTF-8 text file.",
-    )
-
-
-def _from_instructions_file(folder: Path) -> str:
-    path = folder / INSTRUCTIONS_FILE
-    return read_instructions(path) if path.exists() else ""
-
-
-def _from_env_file(path: Path) -> Mapping[str, str | None]:
-    from dotenv import dotenv_values
-
-    try:
-        if not path.is_file():
-            return {}
-        return dotenv_values(path, interpolate=False, encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            "file_unreadable",
-            f"The settings file {str(path)!r} cannot be read: {error}.",
-            hint="Make it readable UTF-8 text, or move it away.",
-        ) from None
 
 
 def _unusable(error: ValidationError) -> ConfigurationError:

@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _weights_here() -> Path | None:
-    from chatbots.app import find_weights
+    from chatbots.clients import find_weights
     from chatbots.settings import Settings
 
     return find_weights(Settings.load())

@@ -9,7 +9,7 @@ import pytest
 
 from chatbots.errors import ConfigurationError
 from chatbots.model_names import DEFAULT_MODEL
-from chatbots.settings import Settings, read_instructions
+from chatbots.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 
@@ -251,33 +251,6 @@ def test_instructions_come_from_the_file_unless_they_are_set(
     assert Settings.load(tmp_path).assistant_instructions == "Be brief.\nBe kind."
     monkeypatch.setenv("ASSISTANT_INSTRUCTIONS", "Be loud.")
     assert Settings.load(tmp_path).assistant_instructions == "Be loud."
-
-
-def test_an_empty_instructions_file_means_no_instructions(tmp_path: Path) -> None:
-    (tmp_path / "instructions.txt").touch()
-    assert Settings.load(tmp_path).assistant_instructions == ""
-
-
-@pytest.mark.parametrize("kind", ["missing", "folder", "latin", "nul", "unreadable"])
-def test_an_instructions_file_that_cannot_be_read_is_named(kind: str, tmp_path: Path) -> None:
-    path = tmp_path / "rules.txt"
-    if kind == "folder":
-        path.mkdir()
-    elif kind == "latin":
-        path.write_bytes(b"caf\xe9")
-    elif kind == "nul":
-        path.write_bytes(b"be \0 nice")
-    elif kind == "unreadable":
-        path.symlink_to(path)
-    with pytest.raises(ConfigurationError, match=r"rules\.txt") as caught:
-        read_instructions(path)
-    assert caught.value.code == "file_unreadable"
-
-
-def test_a_settings_file_that_is_not_text_is_named(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_bytes(b"OPENAI_MODEL=\xff\xfe")
-    with pytest.raises(ConfigurationError, match=r"\.env"):
-        Settings.load(tmp_path)
 
 
 def test_the_example_file_names_every_setting_and_changes_nothing(tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ def _run(kind: Kind, flags: Flags, secrets: list[str]) -> int:
 
 def load_settings(flags: Flags) -> Settings:
     """Return the settings, the flags' values first, with logging set up to match."""
-    from chatbots.settings import Settings, read_instructions
+    from chatbots.setting_files import read_instructions
+    from chatbots.settings import Settings
 
     system = flags.system
     if flags.instructions is not None:

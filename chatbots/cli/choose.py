@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from chatbots.app import find_weights, weights_of
 from chatbots.cli.outcome import tell
+from chatbots.clients import find_weights, weights_of
 from chatbots.errors import ConfigurationError
 from chatbots.model_names import LOCAL, shutdown_of
 from chatbots.provider.client import OPENAI_URL

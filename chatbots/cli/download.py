@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from chatbots.app import weights_of
 from chatbots.cli.outcome import tell
+from chatbots.clients import weights_of
 from chatbots.local.download import pull
 from chatbots.places import package_index
 from chatbots.settings import Settings

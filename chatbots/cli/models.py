@@ -57,7 +57,7 @@ def _run(action: str) -> int:
 
 
 def _list(settings: Settings) -> int:
-    from chatbots.app import weights_of
+    from chatbots.clients import weights_of
     from chatbots.local.catalog import load
 
     store, chosen = weights_of(settings)
@@ -83,7 +83,7 @@ def _pull(settings: Settings) -> int:
 
 
 def _verify(settings: Settings) -> int:
-    from chatbots.app import weights_of
+    from chatbots.clients import weights_of
 
     store, weights = weights_of(settings)
     path = store.verify(weights)
@@ -94,7 +94,7 @@ def _verify(settings: Settings) -> int:
 
 
 def _path(settings: Settings) -> int:
-    from chatbots.app import find_weights
+    from chatbots.clients import find_weights
 
     path = find_weights(settings)
     if path is None:

@@ -39,7 +39,7 @@ class Access(Struct, frozen=True, kw_only=True):
     """Where and as whom to ask; without a key, no header with one is sent.
 
     *azure*: the key goes into the header `api-key`, and *api_version*, if any, into dated URLs.
-    *reuse*: whether a connection serves several requests.
+    *reuse*: whether a connection serves several requests. *connect_timeout*: seconds.
     """
 
     api_key: str | None
@@ -49,6 +49,7 @@ class Access(Struct, frozen=True, kw_only=True):
     azure: bool = False
     api_version: str | None = None
     reuse: bool = True
+    connect_timeout: float = CONNECT_TIMEOUT
 
     @property
     def bears_key(self) -> bool:
@@ -190,7 +191,10 @@ def _http(access: Access, tls: ssl.SSLContext, limits: httpx2.Limits) -> httpx2.
             follow_redirects=False,
             event_hooks={"request": [] if access.bears_key else [_leave_out_key]},
             timeout=httpx2.Timeout(
-                connect=CONNECT_TIMEOUT, read=READ_TIMEOUT, write=WRITE_TIMEOUT, pool=POOL_TIMEOUT
+                connect=access.connect_timeout,
+                read=READ_TIMEOUT,
+                write=WRITE_TIMEOUT,
+                pool=POOL_TIMEOUT,
             ),
             limits=limits,
             verify=tls,

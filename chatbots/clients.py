@@ -1,0 +1,175 @@
+"""Which client to ask with: the application's own, the configured server's, the local model's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+import anyio.to_thread
+from msgspec.structs import replace
+
+from chatbots.errors import ConfigurationError
+from chatbots.places import cache_folder, hub_cache, local_state, ollama_folder
+from chatbots.provider.client import OPENAI_URL, Access, OpenAIClient, SharedClient, azure_access
+from chatbots.settings import Settings
+
+if TYPE_CHECKING:
+    from chatbots.local.catalog import Weights
+    from chatbots.local.model import LocalModel
+    from chatbots.local.weights import WeightStore
+
+
+class Clients(Protocol):
+    """Where a client comes from, and goes."""
+
+    async def get(self) -> OpenAIClient:
+        """Return the client to ask with now."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back what was made. May be called again."""
+        ...
+
+
+def clients_for(settings: Settings, client: OpenAIClient | None) -> Clients:
+    """Return where the client comes from: the application's own *client*, or the *settings*.
+
+    Raises `ConfigurationError` (`not_configured`) where there is nobody to ask.
+    """
+    if client is not None:
+        return _Given(client)
+    if settings.wants_local:
+        return Local(settings)
+    if settings.says_where:
+        return _Remote(settings)
+    raise ConfigurationError(
+        "not_configured",
+        "There is no model to ask: neither a key nor a base URL is set.",
+        hint="Set OPENAI_API_KEY, or OPENAI_BASE_URL or AZURE_OPENAI_ENDPOINT for another server, "
+        "or CHATBOTS_LOCAL=1 to answer with the model on this machine.",
+    )
+
+
+class _Given:
+    """The application's own client: used, never closed."""
+
+    def __init__(self, client: OpenAIClient) -> None:
+        self._client = client
+
+    async def get(self) -> OpenAIClient:
+        return self._client
+
+    async def aclose(self) -> None:
+        pass
+
+
+class _Remote:
+    """The shared client for the configured server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._shared = SharedClient(_access_of(settings))
+
+    async def get(self) -> OpenAIClient:
+        return self._shared.get()
+
+    async def aclose(self) -> None:
+        await self._shared.aclose()
+
+
+def _access_of(settings: Settings) -> Access:
+    secret = settings.azure_openai_api_key if settings.azure else settings.openai_api_key
+    key = secret.get_secret_value() if secret else None
+    if settings.azure is None:
+        return Access(
+            api_key=key,
+            base_url=settings.openai_base_url or OPENAI_URL,
+            organization=settings.openai_org_id,
+            project=settings.openai_project_id,
+            connect_timeout=settings.chatbots_connect_timeout,
+        )
+    access = azure_access(settings.azure, api_key=key, api_version=settings.openai_api_version)
+    return replace(access, connect_timeout=settings.chatbots_connect_timeout)
+
+
+class Local:
+    """A client for the model on this machine; a new one when its process is a new one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._model: LocalModel | None = None
+        self._shared: SharedClient | None = None
+        self._one_at_a_time = anyio.Lock()
+
+    async def get(self) -> OpenAIClient:
+        """Return a client for the process that answers now, starting one if there is none."""
+        async with self._one_at_a_time:
+            if self._model is None:
+                self._model = await local_model(self._settings)
+            endpoint = await self._model.endpoint()
+            # llama.cpp ends the connection after a stream, without having said that it will.
+            access = Access(api_key=endpoint.api_key, base_url=endpoint.base_url, reuse=False)
+            if self._shared is None or self._shared.access != access:
+                await self._give_back_client()
+                self._shared = SharedClient(access)
+            return self._shared.get()
+
+    async def aclose(self) -> None:
+        """Give back the client and the process."""
+        await self._give_back_client()
+        if self._model is not None:
+            await self._model.aclose()
+
+    async def _give_back_client(self) -> None:
+        if self._shared is not None:
+            await self._shared.aclose()
+
+
+def weights_of(settings: Settings) -> tuple[WeightStore, Weights]:
+    """Return where this machine's weights are, and which of them the local model uses."""
+    from chatbots.local.catalog import load
+    from chatbots.local.weights import WeightStore
+
+    store = WeightStore(
+        cache_folder(settings),
+        hub_cache=hub_cache(settings),
+        ollama_dir=ollama_folder(settings),
+    )
+    return store, load()[0]
+
+
+def find_weights(settings: Settings) -> Path | None:
+    """Return the file the local model runs on, or None if it is not on this machine yet.
+
+    May hash a whole file. Raises `ConfigurationError` for a file that cannot be used.
+    """
+    from chatbots.local.weights import own_file
+
+    if settings.chatbots_local_model is not None:
+        return own_file(settings.chatbots_local_model)
+    store, weights = weights_of(settings)
+    return store.find(weights)
+
+
+async def local_model(settings: Settings) -> LocalModel:
+    """Return the local model, not yet started.
+
+    Raises `ConfigurationError` (`weights_missing`) where its weights are not on this machine.
+    """
+    from chatbots.local.model import LocalModel
+
+    path = await anyio.to_thread.run_sync(find_weights, settings)
+    _, weights = weights_of(settings)
+    if path is None:
+        raise ConfigurationError(
+            "weights_missing",
+            f"The local model, {weights.title}, is not on this machine.",
+            hint="Fetch it with: chatbots models pull",
+        )
+    return LocalModel(
+        path,
+        name=path.stem,
+        state_dir=local_state(),
+        idle=settings.chatbots_local_idle,
+        context=weights.context,
+    )

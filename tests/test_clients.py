@@ -1,0 +1,347 @@
+"""Which client a bot asks with, over real sockets."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import msgspec
+import pytest
+from anyio.from_thread import start_blocking_portal
+from openai import AsyncOpenAI
+
+from chatbots import clients
+from chatbots.app import Chatbots
+from chatbots.clients import find_weights, local_model, weights_of
+from chatbots.errors import ChatError, ConfigurationError
+from chatbots.local.model import Endpoint
+from chatbots.settings import Settings
+from chatbots.testing import FakeOpenAI
+from chatbots.testing.http1 import Exchange
+
+ROOT = Path(__file__).parent.parent
+
+
+def settings_for(fake: FakeOpenAI, **values: object) -> Settings:
+    return Settings(openai_base_url=fake.base_url, **values)
+
+
+@contextmanager
+def answering() -> Iterator[FakeOpenAI]:
+    """Run a fake server in another thread, for programs without a loop."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(FakeOpenAI()) as fake,
+    ):
+        yield fake
+
+
+# The client
+
+
+async def test_nothing_is_sent_before_the_first_turn() -> None:
+    async with FakeOpenAI() as fake:
+        async with Chatbots(settings_for(fake)) as bots:
+            bots.stateless(), bots.memory(), bots.streaming()
+        assert fake.connections == 0
+
+
+async def test_equal_settings_on_one_loop_share_a_client() -> None:
+    async with FakeOpenAI() as fake:
+        async with Chatbots(settings_for(fake)) as one:
+            async with Chatbots(settings_for(fake)) as other:
+                await one.stateless().ask("Hi")
+                await other.stateless().ask("Hi")
+            await one.stateless().ask("Still open?")
+            assert fake.connections == 1
+        await fake.until(lambda: fake.open_connections == 0)
+
+
+async def test_another_key_is_another_client() -> None:
+    async with FakeOpenAI() as fake:
+        async with (
+            Chatbots(settings_for(fake, openai_api_key="a")) as one,
+            Chatbots(settings_for(fake, openai_api_key="b")) as other,
+        ):
+            await one.stateless().ask("Hi")
+            await other.stateless().ask("Hi")
+        assert [call.headers["authorization"] for call in fake.calls] == ["Bearer a", "Bearer b"]
+        assert fake.connections == 2
+
+
+async def test_closing_twice_is_no_error() -> None:
+    async with FakeOpenAI() as fake:
+        bots = Chatbots(settings_for(fake))
+        await bots.stateless().ask("Hi")
+        await bots.aclose()
+        await bots.aclose()
+        await fake.until(lambda: fake.open_connections == 0)
+
+
+async def test_an_applications_own_client_is_used_and_left_open() -> None:
+    async with FakeOpenAI() as fake, AsyncOpenAI(base_url=fake.base_url, api_key="mine") as mine:
+        async with Chatbots(Settings(), client=mine) as bots:
+            await bots.stateless().ask("Hi")
+        assert not mine.is_closed()
+        assert fake.calls[0].headers["authorization"] == "Bearer mine"
+        async with Chatbots(Settings(), client=mine) as bots:
+            await bots.stateless().ask("Hi")
+
+
+# Azure
+
+AZURE_KEY = "canary-azure-0123456789"
+
+
+def azure_for(fake: FakeOpenAI, **values: object) -> Settings:
+    return Settings(
+        azure_openai_endpoint=fake.base_url.removesuffix("/v1"),
+        azure_openai_api_key=AZURE_KEY,
+        openai_api_key="sk-not-for-azure",
+        openai_org_id="org-not-for-azure",
+        **values,
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "place", "query"),
+    [
+        (None, "/openai/v1", ""),
+        ("2025-01-01", "/openai/deployments/{}", "?api-version=2025-01-01"),
+    ],
+)
+async def test_azure_is_asked_by_settings(version: str | None, place: str, query: str) -> None:
+    async with FakeOpenAI(api_key=AZURE_KEY) as fake:
+        settings = azure_for(
+            fake,
+            openai_api_version=version,
+            azure_openai_deployment="mine",
+            openai_embedding_model="vectors",
+            openai_max_tokens=7,
+        )
+        async with Chatbots(settings) as bots:
+            async with bots.streaming().stream("Hi") as s:
+                assert "".join([text async for text in s.text]) == "Hi"
+            assert (await bots.stateless().ask("Hi", model="other")).text == "Hi"
+            await bots.embed("text")
+        assert [call.target for call in fake.calls] == [
+            f"{place.format(model)}{path}{query}"
+            for model, path in (
+                ("mine", "/chat/completions"),
+                ("other", "/chat/completions"),
+                ("vectors", "/embeddings"),
+            )
+        ]
+    assert [call.json["model"] for call in fake.calls] == ["mine", "other", "vectors"]
+    # Azure is OpenAI's own, not a compatible server.
+    assert fake.calls[0].json["max_completion_tokens"] == 7
+    for call in fake.calls:
+        assert call.headers["api-key"] == AZURE_KEY
+        assert "authorization" not in call.headers
+        assert "not-for-azure" not in str(call.headers)
+
+
+@pytest.mark.parametrize("version", [None, "2024-10-21"])
+@pytest.mark.parametrize(
+    ("status", "error", "code"),
+    [
+        (
+            400,
+            {
+                "message": "The response was filtered due to the prompt triggering Azure OpenAI's "
+                f"content management policy. {AZURE_KEY}",
+                "type": None,
+                "param": "prompt",
+                "code": "content_filter",
+                "status": 400,
+                "innererror": {
+                    "code": "ResponsibleAIPolicyViolation",
+                    "content_filter_result": {"hate": {"filtered": True, "severity": "high"}},
+                },
+            },
+            "content_filtered",
+        ),
+        (
+            404,
+            {"code": "DeploymentNotFound", "message": "The API deployment does not exist."},
+            "model_not_available",
+        ),
+        (
+            401,
+            {"code": "401", "message": f"Access denied due to invalid key {AZURE_KEY}."},
+            "upstream_auth",
+        ),
+        (429, {"code": "429", "message": "Requests have exceeded token rate."}, "rate_limited"),
+    ],
+)
+async def test_azures_errors_are_ours_and_its_key_is_in_none(
+    status: int, error: dict[str, object], code: str, version: str | None
+) -> None:
+    async with FakeOpenAI() as fake:
+        # 61 seconds are more than is waited for.
+        for _ in range(2):
+            fake.answer(status=status, error=error, headers={"retry-after": "61"})
+        async with Chatbots(azure_for(fake, openai_api_version=version)) as bots:
+            for bot in (bots.stateless(), bots.streaming()):
+                with pytest.raises(ChatError) as caught:
+                    await bot.ask("Hi")
+                assert caught.value.code == code
+                assert AZURE_KEY not in "".join(traceback.format_exception(caught.value))
+    # Asked to slow down, nobody asks again before the time.
+    assert len(fake.calls) == (1 if code == "rate_limited" else 2)
+
+
+async def test_azures_stream_begins_with_a_chunk_about_the_prompt() -> None:
+    chunks = (
+        {
+            "choices": [],
+            "prompt_filter_results": [{"prompt_index": 0, "content_filter_results": {}}],
+        },
+        {"choices": [{"index": 0, "delta": {"role": "assistant"}, "finish_reason": None}]},
+        {
+            "choices": [
+                {"index": 0, "delta": {"content": "Hi"}, "content_filter_results": {"hate": {}}}
+            ]
+        },
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+    )
+
+    async def player(exchange: Exchange) -> None:
+        await exchange.start(200, {"content-type": "text/event-stream"})
+        for chunk in chunks:
+            await exchange.send(b"data: %b\n\n" % msgspec.json.encode(chunk))
+        await exchange.finish(b"data: [DONE]\n\n")
+
+    async with FakeOpenAI() as fake, Chatbots(azure_for(fake)) as bots:
+        fake.play(player)
+        reply = await bots.streaming().ask("Hello")
+    assert (reply.text, reply.state) == ("Hi", "completed")
+
+
+async def test_a_base_url_wins_over_azure_whose_key_it_never_gets() -> None:
+    async with FakeOpenAI() as azure, FakeOpenAI() as fake:
+        settings = Settings(
+            **azure_for(azure).model_dump(exclude_unset=True), openai_base_url=fake.base_url
+        )
+        async with Chatbots(settings) as bots:
+            await bots.stateless().ask("Hi")
+        assert azure.calls == []
+        assert AZURE_KEY not in str(fake.calls[0].headers)
+
+
+def test_azure_without_its_own_key_is_not_configured() -> None:
+    settings = Settings(azure_openai_endpoint="https://h.invalid", openai_api_key="sk-1")
+    with pytest.raises(ConfigurationError, match="AZURE_OPENAI_API_KEY") as caught:
+        Chatbots(settings)
+    assert caught.value.code == "not_configured"
+
+
+# Nobody to ask
+
+
+@pytest.mark.parametrize("weights", [True, False])
+def test_the_library_never_takes_the_local_model_by_itself(
+    weights: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(clients, "find_weights", lambda _: tmp_path if weights else None)
+    with pytest.raises(ConfigurationError) as caught:
+        Chatbots(Settings())
+    assert caught.value.code == "not_configured"
+    for remedy in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CHATBOTS_LOCAL=1"):
+        assert remedy in str(caught.value)
+
+
+# The local model
+
+
+class Local:
+    """A local model that is somewhere else, and moves."""
+
+    def __init__(self, *endpoints: Endpoint) -> None:
+        self.endpoints = list(endpoints)
+        self.closed = 0
+
+    async def endpoint(self) -> Endpoint:
+        await anyio.lowlevel.checkpoint()
+        return self.endpoints[0]
+
+    async def aclose(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.closed += 1
+
+
+def at(fake: FakeOpenAI, key: str) -> Endpoint:
+    return Endpoint(base_url=fake.base_url, api_key=key, pid=1, model="local")
+
+
+@pytest.mark.parametrize("asked", [{"chatbots_local": True}, {"openai_model": "local"}])
+async def test_asked_for_by_name_the_local_model_answers(
+    asked: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FakeOpenAI(api_key="one") as fake, FakeOpenAI(api_key="two") as restarted:
+        local = Local(at(fake, "one"), at(restarted, "two"))
+
+        async def found(_: Settings) -> Local:
+            return local
+
+        monkeypatch.setattr(clients, "local_model", found)
+        settings = Settings(openai_base_url="http://elsewhere.invalid/v1", **asked)
+        async with Chatbots(settings) as bots:
+            await bots.stateless().ask("Hi")
+            local.endpoints.pop(0)
+            await bots.stateless().ask("Where are you?")
+            await fake.until(lambda: fake.open_connections == 0)
+        assert fake.calls[0].json["model"] == "local"
+        assert len(restarted.calls) == 1
+        assert local.closed == 1
+        await restarted.until(lambda: restarted.open_connections == 0)
+
+
+async def test_cancelled_it_gives_everything_back_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with FakeOpenAI() as fake:
+        local = Local(at(fake, "any"))
+
+        async def found(_: Settings) -> Local:
+            return local
+
+        monkeypatch.setattr(clients, "local_model", found)
+        with anyio.CancelScope() as scope:
+            async with Chatbots(Settings(chatbots_local=True)) as bots:
+                await bots.stateless().ask("Hi")
+                scope.cancel()
+                await anyio.sleep_forever()
+        assert local.closed == 1
+        await fake.until(lambda: fake.open_connections == 0)
+
+
+async def test_a_local_model_that_was_never_asked_is_never_looked_for() -> None:
+    async with Chatbots(Settings(chatbots_local=True)):
+        pass
+
+
+async def test_a_local_model_that_is_not_here_is_an_error_of_the_turn(tmp_path: Path) -> None:
+    settings = Settings(chatbots_local=True, chatbots_cache=tmp_path)
+    async with Chatbots(settings) as bots:
+        with pytest.raises(ConfigurationError, match="chatbots models pull") as caught:
+            await bots.stateless().ask("Hi")
+    assert caught.value.code == "weights_missing"
+
+
+async def test_a_file_of_ones_own_is_the_local_model(tmp_path: Path) -> None:
+    path = tmp_path / "mine.gguf"
+    path.write_bytes(b"GGUF...")
+    settings = Settings(chatbots_local_model=path)
+    assert find_weights(settings) == path
+    model = await local_model(settings)
+    await model.aclose()
+
+
+def test_weights_are_looked_for_in_the_cache_of_the_settings(tmp_path: Path) -> None:
+    store, weights = weights_of(Settings(chatbots_cache=tmp_path))
+    assert store.place(weights) == tmp_path / "models" / weights.file
+    assert find_weights(Settings(chatbots_cache=tmp_path)) is None
