@@ -373,6 +373,23 @@ async def test_a_key_that_no_header_can_carry_is_not_shown_in_part() -> None:
     assert "SECRET12345" not in str(error)
 
 
+@pytest.mark.parametrize(("named", "asked"), [(None, "m"), ("n", "n")])
+async def test_a_fallback_answers_for_the_model_that_was_named_as_well(
+    named: str | None, asked: str
+) -> None:
+    async with FakeOpenAI() as fake, AsyncOpenAI(api_key=KEY, base_url=fake.base_url) as given:
+
+        async def client() -> AsyncOpenAI:
+            return given
+
+        fake.answer(status=404, error="There is no such model.")
+        model = OpenAIChat(client, model="m", fallbacks=("other",))
+        request = msgspec.structs.replace(asking(stream=True), model=named)
+        answer = await model.complete(request, CollectingSink())
+        assert [call.json["model"] for call in fake.calls] == [asked, "other"]
+    assert answer.text == "Hi"
+
+
 # What is said and answered beside text
 
 CALL = ToolCall("c1", "look", '{"at": "Zürich"}')
