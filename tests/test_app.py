@@ -156,6 +156,18 @@ async def test_a_fallback_model_answers_for_one_that_does_not_exist() -> None:
         assert [call.json["model"] for call in fake.calls] == ["one", "two"]
 
 
+async def test_the_local_model_has_no_fallback_for_it_answers_to_any_name() -> None:
+    async with FakeOpenAI(models=["two"]) as fake:
+        settings = Settings(chatbots_local=True, chatbots_fallback_models="two")
+        async with (
+            AsyncOpenAI(api_key="any", base_url=fake.base_url) as given,
+            Chatbots(settings, client=given) as bots,
+        ):
+            with pytest.raises(ChatError, match="no such model"):
+                await bots.stateless().ask("Hi")
+        assert len(fake.calls) == 1
+
+
 async def test_the_timeout_and_the_prompts_length_are_the_settings() -> None:
     async with FakeOpenAI() as fake:
         settings = settings_for(fake, chatbots_timeout=0.2, chatbots_max_prompt_chars=5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
@@ -35,7 +36,7 @@ _ELSEWHERE: Final = _AGAIN | {"circuit_open", "model_not_available"}
 class Clock(Struct, frozen=True, kw_only=True):
     """Where the time comes from, how it is passed, and chance."""
 
-    now: Callable[[], float] = anyio.current_time
+    now: Callable[[], float] = monotonic
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     chance: Callable[[], float] = random.random
 
@@ -52,6 +53,7 @@ class Tries:
         self._out = out
         self._clock = clock
         self._over = False
+        self._asked = False
         self._pause = 0.0
 
     async def in_turn(self, ask: Callable[[str], Awaitable[T]], model: str, *others: str) -> T:
@@ -118,7 +120,9 @@ class Tries:
         return await policy(again)
 
     async def _once(self, guard: Guard, attempt: Callable[[], Awaitable[T]]) -> T:
+        self._asked = False
         await self._queue(guard)
+        self._asked = True
         ticket = guard.enter(self._clock.now())
         ended: BaseException | None = None
         try:
@@ -131,6 +135,8 @@ class Tries:
 
     async def _queue(self, guard: Guard) -> None:
         """Wait as long as the server has asked for of anybody, and no longer than the turn has."""
+        if not guard.wait(self._clock.now()):
+            return
         patience = min(LONGEST_WAIT, _time_left())
         while seconds := guard.wait(self._clock.now(), at_most=patience):
             patience -= seconds
@@ -147,7 +153,7 @@ class Tries:
     def _again(self, error: ChatError, guard: Guard) -> bool:
         """Decide on another try, and on the pause before it."""
         most = 1 if error.code in _ONCE else MAX_RETRIES
-        if not error.retryable or error.code not in _AGAIN or self.retries >= most:
+        if not (self._asked and error.retryable and error.code in _AGAIN and self.retries < most):
             return False
         wait = _BACKOFF * 2.0**self.retries if error.retry_after is None else error.retry_after
         if wait > min(LONGEST_WAIT, _time_left()):
