@@ -19,6 +19,7 @@ from chatbots.messages import Reply
 from chatbots.model_names import LOCAL
 from chatbots.provider.chat import OpenAIChat
 from chatbots.provider.client import OpenAIClient
+from chatbots.provider.embeddings import OpenAIEmbedder
 from chatbots.provider.patience import Patience
 from chatbots.sampling import Sampling
 from chatbots.services.memory import MemoryChat
@@ -70,6 +71,11 @@ class Chatbots:
                 gap=self.settings.chatbots_gap_timeout,
             ),
         )
+        self._embedder = OpenAIEmbedder(
+            self._clients.get,
+            model=self.settings.openai_embedding_model,
+            timeout=self.settings.chatbots_timeout,
+        )
         # Not `store or ...`: a store that counts its sessions is false while it has none.
         self.store: SessionStore = (
             InMemorySessions(
@@ -101,20 +107,13 @@ class Chatbots:
         self, inputs: Inputs, *, model: str | None = None, dimensions: int | None = None
     ) -> Embeddings:
         """Return a vector for each of *inputs*; see `Embedder`. The local model makes none."""
-        from chatbots.provider.embeddings import OpenAIEmbedder
-
         if isinstance(self._clients, Local):
             raise ConfigurationError(
                 "not_configured",
                 "The local model does not embed texts.",
                 hint="Ask one that does, with OPENAI_API_KEY or OPENAI_BASE_URL.",
             )
-        embedder = OpenAIEmbedder(
-            self._clients.get,
-            model=self.settings.openai_embedding_model,
-            timeout=self.settings.chatbots_timeout,
-        )
-        return await embedder.embed(inputs, model=model, dimensions=dimensions)
+        return await self._embedder.embed(inputs, model=model, dimensions=dimensions)
 
     async def aclose(self) -> None:
         """Give back the client and the local model. May be called again."""

@@ -48,9 +48,7 @@ class Settings(BaseModel):
     chatbots_fallback_models: str = Field(
         "", description="Models to ask while that one cannot answer, in this order: `one,two`."
     )
-    openai_embedding_model: str = Field(
-        "text-embedding-3-small", min_length=1, description="The model that embeds texts."
-    )
+    openai_embedding_model: str = Field("text-embedding-3-small", description="It embeds texts.")
     openai_max_tokens: int | None = Field(
         None, ge=1, description="Tokens an answer may have; the server decides if not set."
     )
@@ -63,13 +61,9 @@ class Settings(BaseModel):
     )
     openai_org_id: str | None = Field(None, description="The organization that is billed.")
     openai_project_id: str | None = Field(None, description="The project that is billed.")
-    azure_openai_endpoint: str | None = Field(
-        None, description="An Azure OpenAI resource to ask, unless there is a base URL."
-    )
+    azure_openai_endpoint: str | None = Field(None, description="An Azure OpenAI resource to ask.")
     azure_openai_api_key: SecretStr | None = Field(None, description="Its key.")
-    azure_openai_deployment: str | None = Field(
-        None, description="The deployment to ask there, where OPENAI_MODEL is not set."
-    )
+    azure_openai_deployment: str | None = Field(None, description="OPENAI_MODEL's default there.")
     openai_api_version: str | None = Field(None, description="Its dated API; v1 if not set.")
     assistant_instructions: str = Field(
         "", description="The system message; `instructions.txt` in the current folder if not set."

@@ -238,6 +238,17 @@ async def test_texts_are_embedded_by_the_model_of_the_settings_or_of_the_call() 
     assert (more.model, [len(vector) for vector in more.vectors]) == ("large", [4, 4, 4])
 
 
+async def test_a_pause_that_a_server_asks_for_holds_for_the_next_texts_too() -> None:
+    async def busy(exchange: Exchange) -> None:
+        await exchange.respond(429, b"{}", {"retry-after": "600"})
+
+    async with FakeOpenAI(player=busy) as fake, Chatbots(settings_for(fake)) as bots:
+        for _ in range(2):
+            with pytest.raises(ChatError):
+                await bots.embed("text")
+    assert len(fake.calls) == 1
+
+
 async def test_embedding_ends_at_the_timeout_of_the_settings() -> None:
     async def never(exchange: Exchange) -> None:
         await anyio.sleep_forever()
