@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         Turn as Turn,
         Usage as Usage,
     )
+    from chatbots.output import OutputFormat as OutputFormat
     from chatbots.provider.chat import OpenAIChat as OpenAIChat
     from chatbots.provider.embeddings import OpenAIEmbedder as OpenAIEmbedder
     from chatbots.sampling import Sampling as Sampling
@@ -92,6 +93,7 @@ _HOMES: dict[str, str] = {
     "Notice": "chatbots.deltas",
     "OpenAIChat": "chatbots.provider.chat",
     "OpenAIEmbedder": "chatbots.provider.embeddings",
+    "OutputFormat": "chatbots.output",
     "Pipeline": "chatbots.flow.pipeline",
     "Prompt": "chatbots.messages",
     "ProviderError": "chatbots.errors",

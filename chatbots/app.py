@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 import anyio
-import anyio.to_thread
 
 from chatbots.clients import Local, clients_for
 from chatbots.embedded import Embeddings, Inputs
 from chatbots.errors import ConfigurationError
 from chatbots.flow.bot import Bot
-from chatbots.flow.calling import Asking, Said
+from chatbots.flow.calling import Asking, JsonShape, Said, answer
 from chatbots.interfaces import ChatModel, ChatService, SessionStore
 from chatbots.messages import Reply
 from chatbots.model_names import LOCAL
+from chatbots.output import T
 from chatbots.provider.chat import OpenAIChat
 from chatbots.provider.client import OpenAIClient
 from chatbots.provider.embeddings import OpenAIEmbedder
@@ -31,7 +31,7 @@ from chatbots.settings import Settings
 from chatbots.telemetry import new_session_id
 
 if TYPE_CHECKING:
-    pass
+    from typing_extensions import TypeForm
 
 
 class Chatbots:
@@ -143,7 +143,37 @@ class Chatbots:
         return Bot(service, **defaults)
 
 
-def ask_sync(said: Said, *, settings: Settings | None = None, **asking: Unpack[Asking]) -> Reply:
+@overload
+def ask_sync(
+    said: Said,
+    *,
+    settings: Settings | None = None,
+    output_type: None = None,
+    **asking: Unpack[Asking],
+) -> Reply[None]: ...
+@overload
+def ask_sync(
+    said: Said,
+    *,
+    settings: Settings | None = None,
+    output_type: JsonShape,
+    **asking: Unpack[Asking],
+) -> Reply[Any]: ...
+@overload
+def ask_sync(
+    said: Said,
+    *,
+    settings: Settings | None = None,
+    output_type: TypeForm[T],
+    **asking: Unpack[Asking],
+) -> Reply[T]: ...
+def ask_sync(
+    said: Said,
+    *,
+    settings: Settings | None = None,
+    output_type: object = None,
+    **asking: Unpack[Asking],
+) -> Reply[Any]:
     """Ask a stateless bot from a program without an event loop, or from a notebook.
 
     Opens and closes everything around the one turn. Raises as `ask` does.
@@ -153,7 +183,8 @@ def ask_sync(said: Said, *, settings: Settings | None = None, **asking: Unpack[A
 
     async def turn() -> Reply:
         async with Chatbots(settings) as bots:
-            return await bots.stateless().ask(said, **asking)
+            bot = bots.stateless()
+            return await answer(bot.service, bot.prompt(said, output_type=output_type, **asking))
 
     # A loop in a thread of its own: a notebook's thread has one running already.
     with start_blocking_portal() as portal:

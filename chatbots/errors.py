@@ -128,6 +128,7 @@ class ProviderError(ChatError):
         "stream_interrupted": Code("upstream", True, 502, 1011, "the answer broke off"),
         "stream_stalled": Code("timeout", True, 504, 1011, "the answer stopped coming"),
         "context_too_long": Code("too_large", False, 413, 1009, "more than the model can read"),
+        "output_invalid": Code("upstream", True, 502, 1011, "the answer does not fit its schema"),
         "content_filtered": Code("validation", False, 400, 1008, "the provider's filter refused"),
         "circuit_open": Code("upstream", True, 503, 1013, "the server failed too often just now"),
     }

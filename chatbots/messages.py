@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Generic, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
 from chatbots.errors import InvalidRequest
 from chatbots.images import Image
+from chatbots.output import OutputFormat, OutputT_co
 from chatbots.sampling import Sampling
 
 SessionId: TypeAlias = str
@@ -26,6 +27,8 @@ TurnState: TypeAlias = Literal["accepted", "streaming"] | FinalState
 ROLES: Final = frozenset(get_args(Role))
 DEFAULT_TIMEOUT: Final = 300.0
 """Seconds a turn may take, retries included."""
+REFUSAL: Final = "refusal"
+"""The reason of an answer in which the model refuses. It is an answer, and completed."""
 MAX_NAME: Final = 256
 """Characters the name of a session, a request or a model may have."""
 
@@ -144,6 +147,7 @@ class Prompt(Struct, frozen=True, kw_only=True):
     `request_id` names the turn: a store makes at most one turn of it.
     `model`, `instructions` and `sampling` override what the bot was made with.
     `timeout` is the deadline of the whole turn in seconds, retries included.
+    `output` is the shape that the answer must have.
     """
 
     messages: tuple[Message, ...]
@@ -153,6 +157,7 @@ class Prompt(Struct, frozen=True, kw_only=True):
     instructions: str | None = None
     sampling: Sampling = Sampling()
     timeout: float = DEFAULT_TIMEOUT
+    output: OutputFormat | None = None
 
     def check(self, max_chars: int) -> None:
         """Raise `InvalidRequest` where the prompt is empty, too long, or cannot be sent."""
@@ -193,12 +198,14 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
     request_id: str
     model: str | None = None
     sampling: Sampling = Sampling()
+    output: OutputFormat | None = None
 
 
 class ModelAnswer(Struct, frozen=True, kw_only=True):
     """What a `ChatModel` answered.
 
-    `incomplete`: a limit or a filter cut it; `reason` says which, or why the model stopped.
+    `incomplete`: a limit or a filter cut it; `reason` says which, or why the model stopped
+    (`refusal`: it did not want to).
     `tool_calls` are whole: one that was cut is not among them.
     `logprobs` are there if asked for. `model` is what the server says has answered,
     `retries` counts the tries before.
@@ -236,11 +243,13 @@ class Turn(Struct, frozen=True, kw_only=True):
         return "".join(m.content for m in self.answer if m.role == "assistant")
 
 
-class Reply(Struct, frozen=True, kw_only=True):
+class Reply(Struct, Generic[OutputT_co], frozen=True, kw_only=True):
     """A finished turn, to its caller.
 
     `state` is `completed`, or `incomplete` where `reason` is `length` or `content_filter`;
     every other end raises a `ChatError`.
+    `output` is the value asked for with `output_type=`; None where there is none because
+    the answer is incomplete, or the model refused (`reason` is then `refusal`).
     """
 
     text: str
@@ -251,3 +260,4 @@ class Reply(Struct, frozen=True, kw_only=True):
     session: SessionId | None
     logprobs: tuple[TokenLogprob, ...] = ()
     metrics: Metrics | None = None
+    output: OutputT_co | None = None

@@ -12,8 +12,8 @@ INSTRUCTIONS_FILE: Final = "instructions.txt"
 ENV_FILE: Final = ".env"
 
 
-def read_instructions(path: Path) -> str:
-    """Return the text of an instructions file: UTF-8, with or without a byte order mark.
+def read_text(path: Path, kind: str) -> str:
+    """Return the text of a *kind* of file: UTF-8, with or without a byte order mark.
 
     Line ends become newlines. Raises `ConfigurationError` (`file_unreadable`).
     """
@@ -33,7 +33,7 @@ def read_instructions(path: Path) -> str:
         why = "it has a NUL character"
     raise ConfigurationError(
         "file_unreadable",
-        f"The instructions file {str(path)!r} cannot be used: {why}.",
+        f"The {kind} file {str(path)!r} cannot be used: {why}.",
         hint="Give a UTF-8 text file.",
     )
 
@@ -41,7 +41,7 @@ def read_instructions(path: Path) -> str:
 def from_instructions_file(folder: Path) -> str:
     """Return what `instructions.txt` in *folder* says; nothing where there is none."""
     path = folder / INSTRUCTIONS_FILE
-    return read_instructions(path) if path.exists() else ""
+    return read_text(path, "instructions") if path.exists() else ""
 
 
 def from_env_file(folder: Path) -> Mapping[str, str | None]:

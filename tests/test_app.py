@@ -279,6 +279,8 @@ def test_a_plain_program_asks_in_one_call() -> None:
     with answering() as fake:
         fake.answer("Paris.")
         assert ask_sync("Capital of France?", settings=settings_for(fake)).text == "Paris."
+        reply = ask_sync('{"a": 1}', settings=settings_for(fake), output_type=dict[str, int])
+        assert reply.output == {"a": 1}
 
 
 async def test_a_notebooks_cell_asks_while_its_own_loop_runs() -> None:

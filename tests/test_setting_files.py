@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatbots.errors import ConfigurationError
-from chatbots.setting_files import from_env_file, from_instructions_file, read_instructions
+from chatbots.setting_files import from_env_file, from_instructions_file, read_text
 
 
 def test_variables_are_taken_as_they_are_written(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_an_instructions_file_that_cannot_be_read_is_named(kind: str, tmp_path: 
     elif kind == "unreadable":
         path.symlink_to(path)
     with pytest.raises(ConfigurationError, match=r"rules\.txt") as caught:
-        read_instructions(path)
+        read_text(path, "instructions")
     assert caught.value.code == "file_unreadable"
 
 

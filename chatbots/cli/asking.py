@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+import msgspec
 
 from chatbots.app import Chatbots
 from chatbots.cli.chat import Kind
@@ -17,10 +18,13 @@ from chatbots.cli.outcome import FAILED, INTERRUPTED, OK, complain, tell
 from chatbots.deltas import Done, Failed
 from chatbots.errors import ConfigurationError, InvalidRequest
 from chatbots.flow.bot import Bot
+from chatbots.flow.output import output_format
 from chatbots.flow.pipeline import Pipeline
 from chatbots.flow.unwrap import unwrapped
 from chatbots.images import MAX_IMAGE, Image
 from chatbots.messages import Message, Prompt
+from chatbots.output import OutputFormat
+from chatbots.setting_files import read_text
 from chatbots.settings import Settings
 from chatbots.terminal.console import WINDOW, Console, JsonPaper, PlainPaper
 from chatbots.terminal.streams import read_lines, read_whole
@@ -34,17 +38,19 @@ CUT: Final = {
 async def converse(kind: Kind, flags: Flags, settings: Settings) -> int:
     """Ask what the flags, a pipe or a person say; return the exit status."""
     images = tuple(map(_image, flags.image or ()))
+    shape = None if flags.schema is None else read_schema(flags.schema)
     picking = {name: getattr(flags, name) for name in Picking.__annotations__}
     async with Chatbots(settings) as bots:
-        asker = Asker(_MAKERS[kind](bots, **picking), kind, flags, secrets=settings.secrets)
+        bot = _MAKERS[kind](bots, **picking)
+        asker = Asker(bot, kind, flags, shape=shape, secrets=settings.secrets)
         if flags.prompt is not None:
-            await asker.ask(_joined(asker.bot, flags.prompt, images))
+            await asker.ask(_joined(asker, flags.prompt, images))
         elif _a_person_is_there():
             from chatbots.cli.prompt_loop import prompt_loop
 
             return await prompt_loop(asker, settings)
         else:
-            await asker.ask(_each_line(asker.bot))
+            await asker.ask(_each_line(asker))
         return asker.status
 
 
@@ -58,8 +64,17 @@ _MAKERS: Final[dict[Kind, Callable[..., Bot]]] = {
 class Asker:
     """Puts prompts to a bot and the answers on the screen, and knows how it went."""
 
-    def __init__(self, bot: Bot, kind: Kind, flags: Flags, *, secrets: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        bot: Bot,
+        kind: Kind,
+        flags: Flags,
+        *,
+        shape: OutputFormat | None = None,
+        secrets: Sequence[str] = (),
+    ) -> None:
         self.bot = bot
+        self.shape = shape
         self.presses = 0
         """How often Ctrl-C was pressed since `ask` was called."""
         self._failed = False
@@ -121,6 +136,20 @@ class Asker:
             complain(end.error, debug=self._flags.debug, secrets=self._secrets)
 
 
+def read_schema(path: Path) -> OutputFormat:
+    """Return the shape that a file with a JSON schema describes.
+
+    Raises `ConfigurationError` (`file_unreadable`), and `InvalidRequest` for no valid schema.
+    """
+    try:
+        schema = msgspec.json.decode(read_text(path, "schema"), type=dict[str, object])
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(
+            "file_unreadable", f"The schema file {str(path)!r} holds no JSON schema: {error}."
+        ) from error
+    return output_format(schema)
+
+
 def _a_person_is_there() -> bool:
     """Whether there is a terminal to type at, and one to show the prompt on."""
     return sys.stdin.isatty() and (sys.stderr.isatty() or sys.stdout.isatty())
@@ -142,21 +171,22 @@ def _image(where: str) -> Image:
 
 
 async def _joined(
-    bot: Bot, parts: Sequence[str], images: tuple[Image, ...]
+    asker: Asker, parts: Sequence[str], images: tuple[Image, ...]
 ) -> AsyncIterator[Prompt]:
     """Yield the one prompt that *parts* add up to; the part `-` is standard input."""
     texts = [
         _text(await read_whole(sys.stdin)).rstrip("\r\n") if part == "-" else part for part in parts
     ]
-    yield bot.prompt(Message("user", "\n\n".join(texts), images=images))
+    message = Message("user", "\n\n".join(texts), images=images)
+    yield asker.bot.prompt(message, output_type=asker.shape)
 
 
-async def _each_line(bot: Bot) -> AsyncIterator[Prompt]:
+async def _each_line(asker: Asker) -> AsyncIterator[Prompt]:
     """Yield a prompt for each line of standard input that is not blank."""
     async for line in read_lines(sys.stdin):
         text = _text(line).rstrip("\r")
         if text.strip():
-            yield bot.prompt(text)
+            yield asker.bot.prompt(text, output_type=asker.shape)
 
 
 def _text(data: bytes) -> str:

@@ -49,12 +49,12 @@ def _run(kind: Kind, flags: Flags, secrets: list[str]) -> int:
 
 def load_settings(flags: Flags) -> Settings:
     """Return the settings, the flags' values first, with logging set up to match."""
-    from chatbots.setting_files import read_instructions
+    from chatbots.setting_files import read_text
     from chatbots.settings import Settings
 
     system = flags.system
     if flags.instructions is not None:
-        system = read_instructions(flags.instructions)
+        system = read_text(flags.instructions, "instructions")
     settings = Settings.load(
         openai_model=flags.model,
         openai_base_url=flags.base_url,

@@ -43,6 +43,7 @@ class Flags(Picking):
     system: str | None
     instructions: Path | None
     timeout: float | None
+    schema: Path | None
     image: list[str] | None
     show_reasoning: bool
     json: bool
@@ -95,6 +96,9 @@ def _add_asking(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         metavar="SECONDS",
         help="for the whole turn, retries included (default 300)",
+    )
+    parser.add_argument(
+        "--schema", type=Path, metavar="FILE", help="answer in JSON that fits this JSON schema"
     )
 
 

@@ -72,7 +72,11 @@ class _Conversation:
     async def say(self, line: str) -> int:
         """Ask; return how often Ctrl-C was pressed."""
         prompt = self._asker.bot.prompt(
-            line, session=self._session, model=self.model, instructions=self._system
+            line,
+            output_type=self._asker.shape,
+            session=self._session,
+            model=self.model,
+            instructions=self._system,
         )
         await self._asker.ask([prompt])
         return self._asker.presses

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
-from chatbots.flow.calling import Asking, Said, Stream, ask, make_prompt, stream
+from chatbots.flow.calling import Asking, JsonShape, Said, Stream, answer, make_prompt
 from chatbots.interfaces import ChatService
 from chatbots.messages import Prompt, Reply, SessionId
+from chatbots.output import T
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
 
 
 class Bot:
@@ -25,14 +29,43 @@ class Bot:
         """The conversation the bot's turns belong to."""
         return self._defaults.get("session")
 
-    def prompt(self, said: Said, **asking: Unpack[Asking]) -> Prompt:
+    def prompt(self, said: Said, *, output_type: object = None, **asking: Unpack[Asking]) -> Prompt:
         """Return what `ask` and `stream` would send to the service."""
-        return make_prompt(said, **(self._defaults | asking))
+        return make_prompt(said, output_type=output_type, **(self._defaults | asking))
 
-    async def ask(self, said: Said, **asking: Unpack[Asking]) -> Reply:
+    @overload
+    async def ask(
+        self, said: Said, *, output_type: None = None, **asking: Unpack[Asking]
+    ) -> Reply[None]: ...
+    @overload
+    async def ask(
+        self, said: Said, *, output_type: JsonShape, **asking: Unpack[Asking]
+    ) -> Reply[Any]: ...
+    @overload
+    async def ask(
+        self, said: Said, *, output_type: TypeForm[T], **asking: Unpack[Asking]
+    ) -> Reply[T]: ...
+    async def ask(
+        self, said: Said, *, output_type: object = None, **asking: Unpack[Asking]
+    ) -> Reply[Any]:
         """Ask and return the whole answer; raises the `ChatError` of a turn that failed."""
-        return await ask(self.service, said, **(self._defaults | asking))
+        prompt = self.prompt(said, output_type=output_type, **asking)
+        return await answer(self.service, prompt)
 
-    def stream(self, said: Said, **asking: Unpack[Asking]) -> Stream:
+    @overload
+    def stream(
+        self, said: Said, *, output_type: None = None, **asking: Unpack[Asking]
+    ) -> Stream[None]: ...
+    @overload
+    def stream(
+        self, said: Said, *, output_type: JsonShape, **asking: Unpack[Asking]
+    ) -> Stream[Any]: ...
+    @overload
+    def stream(
+        self, said: Said, *, output_type: TypeForm[T], **asking: Unpack[Asking]
+    ) -> Stream[T]: ...
+    def stream(
+        self, said: Said, *, output_type: object = None, **asking: Unpack[Asking]
+    ) -> Stream[Any]:
         """Ask and read the answer as it forms: `async with bot.stream(...) as s`."""
-        return stream(self.service, said, **(self._defaults | asking))
+        return Stream(self.service, self.prompt(said, output_type=output_type, **asking))

@@ -8,22 +8,30 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Self, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypedDict, Unpack, overload
 
 import anyio
-from anyio.abc import ObjectSendStream, TaskGroup
+from anyio.abc import TaskGroup
 
-from chatbots.deltas import Delta, Done, Failed, TextDelta
+from chatbots.deltas import Delta, Failed, TextDelta
 from chatbots.flow.channel import ReceiveChannel, SendChannel, open_channel
+from chatbots.flow.transcript import Collector, Transcript
 from chatbots.flow.unwrap import unwrapped
 from chatbots.interfaces import ChatService
-from chatbots.joined import Joined
 from chatbots.messages import DEFAULT_TIMEOUT, Message, Prompt, Reply, SessionId
+from chatbots.output import OutputFormat, OutputT_co, Schema, T
 from chatbots.sampling import Effort, Sampling
 from chatbots.telemetry import new_request_id
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
+
 Said: TypeAlias = str | Message | Sequence[Message]
 """What a caller may say: a text, a message, or several."""
+
+
+JsonShape: TypeAlias = Schema | OutputFormat[Any]
+"""What has no type of its own that a checker could know: a JSON schema, or a shape made by hand."""
 
 
 class Asking(TypedDict, total=False):
@@ -50,8 +58,11 @@ class Asking(TypedDict, total=False):
     reasoning_effort: Effort | None
 
 
-def make_prompt(said: Said, **asking: Unpack[Asking]) -> Prompt:
-    """Return the `Prompt` for what is *said*; raises `InvalidRequest` for an impossible number."""
+def make_prompt(said: Said, *, output_type: object = None, **asking: Unpack[Asking]) -> Prompt:
+    """Return the `Prompt` for what is *said*.
+
+    Raises `InvalidRequest` for an impossible number or output type.
+    """
     unknown = asking.keys() - Asking.__annotations__
     if unknown:
         raise TypeError(f"There is no keyword {min(unknown)!r} for asking a bot.")
@@ -76,28 +87,71 @@ def make_prompt(said: Said, **asking: Unpack[Asking]) -> Prompt:
             reasoning_effort=asking.get("reasoning_effort"),
         ),
         timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
+        output=_format_of(output_type),
     )
 
 
-async def ask(service: ChatService, said: Said, **asking: Unpack[Asking]) -> Reply:
-    """Ask *service* and return its whole answer.
+def _format_of(output_type: object) -> OutputFormat | None:
+    if output_type is None:
+        return None
+    from chatbots.flow.output import output_format
 
-    Raises the `ChatError` of a turn that failed or was cut off, with `.partial`.
-    """
-    collector = _Collector()
-    await service.respond(make_prompt(said, **asking), collector)
+    return output_format(output_type)
+
+
+async def answer(service: ChatService, prompt: Prompt) -> Reply[Any]:
+    """Put *prompt* to *service* and return its whole answer; raises as `ask` does."""
+    collector = Collector(prompt)
+    await service.respond(prompt, collector)
     return collector.transcript.reply()
 
 
-def stream(service: ChatService, said: Said, **asking: Unpack[Asking]) -> Stream:
+@overload
+async def ask(
+    service: ChatService, said: Said, *, output_type: None = None, **asking: Unpack[Asking]
+) -> Reply[None]: ...
+@overload
+async def ask(
+    service: ChatService, said: Said, *, output_type: JsonShape, **asking: Unpack[Asking]
+) -> Reply[Any]: ...
+@overload
+async def ask(
+    service: ChatService, said: Said, *, output_type: TypeForm[T], **asking: Unpack[Asking]
+) -> Reply[T]: ...
+async def ask(
+    service: ChatService, said: Said, *, output_type: object = None, **asking: Unpack[Asking]
+) -> Reply[Any]:
+    """Ask *service* and return its whole answer.
+
+    *output_type* is the type that `Reply.output` shall have, or a JSON schema.
+    Raises the `ChatError` of a turn that failed or was cut off, with `.partial`.
+    """
+    return await answer(service, make_prompt(said, output_type=output_type, **asking))
+
+
+@overload
+def stream(
+    service: ChatService, said: Said, *, output_type: None = None, **asking: Unpack[Asking]
+) -> Stream[None]: ...
+@overload
+def stream(
+    service: ChatService, said: Said, *, output_type: JsonShape, **asking: Unpack[Asking]
+) -> Stream[Any]: ...
+@overload
+def stream(
+    service: ChatService, said: Said, *, output_type: TypeForm[T], **asking: Unpack[Asking]
+) -> Stream[T]: ...
+def stream(
+    service: ChatService, said: Said, *, output_type: object = None, **asking: Unpack[Asking]
+) -> Stream[Any]:
     """Ask *service* and read its answer as it forms: `async with stream(...) as s`.
 
-    See `Stream`.
+    See `Stream` and `ask`.
     """
-    return Stream(service, make_prompt(said, **asking))
+    return Stream(service, make_prompt(said, output_type=output_type, **asking))
 
 
-class Stream:
+class Stream(Generic[OutputT_co]):
     """A running turn, to be used as an async context manager.
 
     Iterate over it for deltas (`Done` comes last), or over `.text` for pieces of text;
@@ -109,7 +163,7 @@ class Stream:
     def __init__(self, service: ChatService, prompt: Prompt) -> None:
         self._service = service
         self._prompt = prompt
-        self._transcript = Transcript()
+        self._transcript = Transcript[OutputT_co](prompt)
         self._group: TaskGroup
         self._source: ReceiveChannel | None = None
 
@@ -124,7 +178,7 @@ class Stream:
         return self._transcript.text
 
     @property
-    def reply(self) -> Reply:
+    def reply(self) -> Reply[OutputT_co]:
         """The finished turn; raises its `ChatError` if it failed, `RuntimeError` before its end."""
         return self._transcript.reply()
 
@@ -179,7 +233,7 @@ class Stream:
 
 class _Texts(AsyncIterator[str]):
     # No generator: one that is left early is closed later, by a task of the loop's.
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream[Any]) -> None:
         self._stream = stream
 
     async def __anext__(self) -> str:
@@ -187,53 +241,3 @@ class _Texts(AsyncIterator[str]):
             delta = await anext(self._stream)
             if isinstance(delta, TextDelta):
                 return delta.text
-
-
-class Transcript:
-    """What a reply's deltas add up to."""
-
-    def __init__(self) -> None:
-        self._said = Joined()
-        self.terminal: Done | Failed | None = None
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
-        return self._said.text
-
-    def add(self, delta: Delta) -> None:
-        """Take in the next delta."""
-        if isinstance(delta, TextDelta):
-            self._said.add(delta.text)
-        elif isinstance(delta, Done | Failed):
-            self.terminal = delta
-
-    def reply(self) -> Reply:
-        """Return the reply, or raise the error it ended with."""
-        end = self.terminal
-        if end is None:
-            raise RuntimeError("The reply has not ended: its service sent no terminal delta yet.")
-        if isinstance(end, Failed):
-            end.error.partial = self.text
-            raise end.error
-        return Reply(
-            text=self.text,
-            state=end.state,
-            reason=end.reason,
-            usage=end.usage,
-            request_id=end.request_id,
-            session=end.session,
-            logprobs=end.logprobs,
-            metrics=end.metrics,
-        )
-
-
-class _Collector(ObjectSendStream[Delta]):
-    def __init__(self) -> None:
-        self.transcript = Transcript()
-
-    async def send(self, item: Delta) -> None:
-        self.transcript.add(item)
-
-    async def aclose(self) -> None:
-        pass

@@ -66,7 +66,7 @@ class Flusher:
             self._join()
             taken, self._ready = self._ready, []
         else:
-            taken = [*self._texts]
+            taken = list[Delta](self._texts)
             self._texts.clear()
         self.held = 0
         self.due = None

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from chatbots.joined import Joined
-from chatbots.messages import ModelAnswer, TokenLogprob, ToolCall, Usage
+from chatbots.messages import REFUSAL, ModelAnswer, TokenLogprob, ToolCall, Usage
 
 INCOMPLETE: Final = frozenset({"length", "content_filter"})
 """Finish reasons that mean the answer was cut; any other means the model had finished."""
@@ -151,6 +151,7 @@ class Answer:
         self._finish_reason: str | None = None
         self._usage: _Usage | None = None
         self._model: str | None = None
+        self._refused = False
 
     @property
     def finished(self) -> bool:
@@ -188,6 +189,7 @@ class Answer:
         text = said.content or ""
         if said.refusal:
             text += said.refusal
+            self._refused = True
         self._said.add(text)
         return text
 
@@ -205,7 +207,7 @@ class Answer:
         return ModelAnswer(
             text=self._said.text,
             state="incomplete" if cut else "completed",
-            reason=reason,
+            reason=REFUSAL if self._refused and reason == "stop" else reason,
             usage=None if self._usage is None else self._usage.counted,
             tool_calls=() if cut else self._calls.whole(),
             logprobs=tuple(self._logprobs),

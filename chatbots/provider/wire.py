@@ -36,6 +36,12 @@ def encode_request(
         "messages": [_parted(m) if m.images or m.tool_calls else m for m in request.messages],
         **_sampling(request.sampling, default, model, dialect),
     }
+    if request.output is not None:
+        shape = request.output
+        body["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": shape.name, "schema": shape.schema, "strict": shape.strict},
+        }
     if request.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}

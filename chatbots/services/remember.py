@@ -15,6 +15,7 @@ from chatbots.errors import ChatError, ProviderError, StorageError, error_of
 from chatbots.interfaces import ChatModel, SessionStore, Sink
 from chatbots.messages import FinalState, Message, ModelAnswer, Prompt, Turn
 from chatbots.services.narration import Narration
+from chatbots.services.structured import Structured
 from chatbots.services.take_turn import (
     Manner,
     ask_model,
@@ -37,7 +38,7 @@ class Remembered:
     def __init__(
         self, model: ChatModel, store: SessionStore, manner: Manner, *, stream: bool
     ) -> None:
-        self._model = model
+        self._model = Structured(model)
         self._store = store
         self._manner = manner
         self._stream = stream

@@ -6,6 +6,7 @@ from chatbots.deltas import Done
 from chatbots.interfaces import ChatModel, Sink
 from chatbots.messages import Prompt
 from chatbots.services.narration import Narration
+from chatbots.services.structured import Structured
 from chatbots.services.take_turn import Manner, ask_model, done_for, request_for, take_turn
 
 
@@ -13,7 +14,7 @@ class StatelessChat:
     """A `ChatService` that answers each prompt on its own, with one upstream request."""
 
     def __init__(self, model: ChatModel, manner: Manner | None = None) -> None:
-        self._model = model
+        self._model = Structured(model)
         self._manner = manner or Manner()
 
     async def respond(self, prompt: Prompt, out: Sink) -> None:

@@ -90,6 +90,7 @@ def request_for(
         request_id=prompt.request_id,
         model=prompt.model,
         sampling=prompt.sampling,
+        output=prompt.output,
     )
 
 

@@ -180,6 +180,84 @@ def test_reasoning_is_shown_beside_the_answer_if_asked_for(
     assert ran.err.endswith("\n")
 
 
+# An answer in a demanded shape
+
+PET = '{"name": "Rex", "age": 3}'
+PET_SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> str:
+    path = tmp_path / "pet.json"
+    path.write_text(json.dumps(PET_SCHEMA), "utf-8-sig")
+    return str(path)
+
+
+@every_program
+def test_an_answer_fits_the_schema_of_a_file(
+    program: str, schema: str, upstream: Upstream, run: Runner
+) -> None:
+    upstream.answer("Rex, three years.")
+    upstream.answer(PET)
+    assert run(program, "--schema", schema, "--prompt", "Which pet?") == (0, f"{PET}\n", "")
+    assert upstream.calls[0].json["response_format"]["json_schema"] == {
+        "name": "answer",
+        "schema": PET_SCHEMA,
+        "strict": True,
+    }
+
+
+@every_program
+def test_each_line_of_a_pipe_is_answered_by_the_schema(
+    program: str, schema: str, upstream: Upstream, run: Runner
+) -> None:
+    for _ in range(2):
+        upstream.answer(PET)
+    assert run(program, "--schema", schema, given=b"One\nTwo\n").out == f"{PET}\n{PET}\n"
+    assert all("response_format" in call.json for call in upstream.calls)
+
+
+@every_program
+def test_an_answer_that_does_not_fit_the_schema_is_no_success(
+    program: str, schema: str, upstream: Upstream, run: Runner
+) -> None:
+    for _ in range(2):
+        upstream.answer("{}")
+    ran = run(program, "--schema", schema, "--prompt", "Which pet?")
+    assert (ran.status, ran.out) == (1, "{}\n")
+    assert ran.err.startswith("chatbots: error: The answer does not fit the schema 'answer': $: ")
+    assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "cannot be used: there is no such file"),
+        (b"{", "holds no JSON schema: "),
+        (b"[]", "holds no JSON schema: Expected `object`"),
+        (b"null", "holds no JSON schema: Expected `object`"),
+        (b"[" * 100_000, "holds no JSON schema: "),
+        (b'{"type": "objekt"}', "The JSON schema is none: "),
+    ],
+)
+def test_a_file_without_a_schema_is_told_before_anything_is_asked(
+    content: bytes | None, why: str, upstream: Upstream, run: Runner, tmp_path: Path
+) -> None:
+    path = tmp_path / "schema.json"
+    if content is not None:
+        path.write_bytes(content)
+    ran = run("nomem", "--schema", str(path), "--prompt", "Hi")
+    assert (ran.status, ran.out) == (1, "")
+    assert why in ran.err
+    assert ran.err.count("\n") == 1
+    assert upstream.calls == []
+
+
 # A pipe
 
 

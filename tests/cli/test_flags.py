@@ -33,6 +33,7 @@ def test_nothing_is_said_by_default() -> None:
         "system": None,
         "instructions": None,
         "timeout": None,
+        "schema": None,
         "image": None,
         "temperature": None,
         "top_p": None,

@@ -138,6 +138,18 @@ def test_model_asks_another(talk: Callable[..., Ran], upstream: Upstream) -> Non
     assert [call.json["model"] for call in upstream.calls] == ["m", "n"]
 
 
+def test_a_schema_holds_for_the_whole_conversation(
+    talk: Callable[..., Ran], upstream: Upstream, tmp_path: Path
+) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"type": "object"}')
+    for _ in range(2):
+        upstream.answer("{}")
+    ran = talk("One", "Two", argv=("--schema", str(schema)))
+    assert (ran.status, ran.out) == (0, "{}\n{}\n")
+    assert all("response_format" in call.json for call in upstream.calls)
+
+
 @pytest.mark.parametrize("line", ["/hlep", "/", "/quitt", "/systemBe"])
 def test_an_unknown_command_is_not_asked(
     line: str, talk: Callable[..., Ran], upstream: Upstream

@@ -65,6 +65,16 @@ async def test_what_a_call_names_itself_wins() -> None:
     assert bot.session == "ada"
 
 
+async def test_it_asks_for_a_value_of_a_type() -> None:
+    bot = Bot(Parrot(), timeout=3)
+    assert (await bot.ask("3", output_type=int)).output == 3
+    async with bot.stream("3", output_type={"type": "integer"}) as s:
+        assert [text async for text in s.text] == ["3"]
+    assert s.reply.output == 3
+    assert (await bot.ask("3")).output is None
+    assert bot.prompt("3", output_type=int).output is not None
+
+
 async def test_it_shows_what_it_would_send() -> None:
     parrot = Parrot()
     bot = Bot(parrot, session="ada", instructions="Be brief.")

@@ -10,7 +10,7 @@ from openai import AsyncOpenAI
 
 from chatbots.deltas import Delta, Done, Failed, Notice, ReasoningDelta, TextDelta
 from chatbots.errors import InvalidRequest, ProviderError
-from chatbots.flow.calling import Asking, Said, Stream, Transcript, ask, make_prompt, stream
+from chatbots.flow.calling import Asking, Said, Stream, ask, make_prompt, stream
 from chatbots.interfaces import ChatModel, Sink
 from chatbots.messages import DEFAULT_TIMEOUT, Message, Metrics, Prompt, TokenLogprob, Usage
 from chatbots.provider.chat import OpenAIChat
@@ -122,6 +122,32 @@ def test_one_text_or_several_end_an_answer(
     said: str | list[str] | None, stop: tuple[str, ...] | None
 ) -> None:
     assert make_prompt("Hi", stop=said).sampling.stop == stop
+
+
+def test_the_output_type_reaches_the_prompt() -> None:
+    assert make_prompt("Hi").output is None
+    shape = make_prompt("Hi", output_type=int).output
+    assert shape is not None
+    assert shape.value_of("3") == 3
+    with pytest.raises(InvalidRequest):
+        stream(Service(), "Hi", output_type={"type": "objekt"})
+
+
+async def test_the_value_asked_for_comes_with_the_reply() -> None:
+    for output_type, value in ((int, 3), ({"type": "integer"}, 3), (None, None)):
+        reply = await ask(Service(TextDelta("3"), DONE), "Hi", output_type=output_type)
+        assert reply.output == value
+        async with stream(Service(TextDelta("3"), DONE), "Hi", output_type=output_type) as s:
+            assert await read_text(s) == ["3"]
+        assert s.reply.output == value
+
+
+@pytest.mark.parametrize("way", ["deltas", "text"])
+async def test_reading_does_not_end_normally_on_what_is_no_value(way: str) -> None:
+    async with stream(Service(TextDelta("three"), DONE), "Hi", output_type=int) as s:
+        with pytest.raises(ProviderError, match="does not fit") as caught:
+            [part async for part in (s if way == "deltas" else s.text)]
+    assert (caught.value.code, caught.value.partial) == ("output_invalid", "three")
 
 
 def test_a_turn_without_a_name_gets_a_fresh_one() -> None:
@@ -396,21 +422,6 @@ async def test_a_reader_that_is_slow_slows_the_upstream_read() -> None:
             assert s.reply.text == "".join(said)
 
 
-# The transcript
-
-
-def test_a_transcript_adds_up_what_it_is_told() -> None:
-    transcript = Transcript()
-    for delta in (TextDelta("Hel"), NOTICE, TextDelta("lo")):
-        transcript.add(delta)
-    assert transcript.text == "Hello"
-    with pytest.raises(RuntimeError, match="has not ended"):
-        transcript.reply()
-    transcript.add(CUT)
-    assert transcript.terminal is CUT
-    assert transcript.reply().text == "Hello"
-
-
 async def test_the_stateless_bot_streams_too() -> None:
     async with stream(StatelessChat(ScriptedModel("Hello.")), "Hi") as s:
         assert await read_text(s) == ["Hello."]
@@ -423,7 +434,7 @@ async def test_a_stream_that_was_not_entered_says_how_it_is_read() -> None:
 
 async def test_a_keyword_that_does_not_exist_is_no_keyword() -> None:
     with pytest.raises(TypeError, match="'temprature'"):
-        await ask(Service(DONE), "Hi", temprature=1)  # type: ignore[call-arg]  # the mistake
+        await ask(Service(DONE), "Hi", temprature=1)  # type: ignore[call-overload]  # the mistake
 
 
 def test_no_timeout_means_the_default_one() -> None:

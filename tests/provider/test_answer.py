@@ -169,6 +169,32 @@ def test_the_finish_reason_says_whether_the_answer_is_whole(reason: str, state: 
     assert (answer.result().state, answer.result().reason) == (state, reason)
 
 
+@pytest.mark.parametrize(
+    ("field", "reason", "told"),
+    [
+        ("refusal", "stop", "refusal"),
+        ("content", "stop", "stop"),
+        ("refusal", "content_filter", "content_filter"),
+    ],
+)
+@pytest.mark.parametrize("part", ["delta", "message"])
+def test_a_refusal_is_the_reason_of_its_answer(
+    part: str, field: str, reason: str, told: str
+) -> None:
+    answer = Answer()
+    for said, end in (("", "null"), (f'"{field}":"I ca"', "null"), ("", f'"{reason}"')):
+        chunk = f'{{"choices":[{{"{part}":{{{said}}},"finish_reason":{end}}}]}}'
+        answer.add(decode(chunk.encode()))
+    assert (answer.result().text, answer.result().reason) == ("I ca", told)
+
+
+def test_a_refusal_in_another_choice_is_none() -> None:
+    answer = Answer()
+    answer.add(decode(b'{"choices":[{"index":1,"delta":{"refusal":"No."}}]}'))
+    answer.add(decode(b'{"choices":[{"delta":{},"finish_reason":"stop"}]}'))
+    assert answer.result().reason == "stop"
+
+
 def test_an_answer_without_a_finish_reason_is_no_answer() -> None:
     answer = Answer()
     answer.add(decode(b'{"choices":[{"delta":{"content":"Hello"}}]}'))

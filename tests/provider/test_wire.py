@@ -9,6 +9,7 @@ import pytest
 
 from chatbots.images import Image
 from chatbots.messages import Message, ModelRequest, ToolCall
+from chatbots.output import OutputFormat
 from chatbots.provider.wire import Body, Dialect, encode_request
 from chatbots.sampling import Sampling
 
@@ -69,6 +70,18 @@ def test_the_model_is_the_one_whose_turn_it_is_whatever_was_asked_for_first() ->
     )
     body = encode_request(request, model="fallback", default=Sampling(), dialect="openai")
     assert body["model"] == "fallback"
+
+
+def test_a_demanded_shape_is_asked_for_as_a_json_schema() -> None:
+    shape = OutputFormat(name="Pet", schema={"type": "object"}, parse=str, strict=True)
+    request = ModelRequest(
+        messages=(Message("user", "Hi"),), stream=False, request_id="r", output=shape
+    )
+    body = encode_request(request, model="m", default=Sampling(), dialect="openai")
+    assert body["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "Pet", "schema": {"type": "object"}, "strict": True},
+    }
 
 
 def test_the_limit_of_tokens_is_named_as_each_kind_of_server_knows_it() -> None:
