@@ -69,14 +69,16 @@ owncov: $(DEV) ## Check that each module's own test covers it
 size: $(DEV) ## Show how much there is to read, and its limits
 	$(PY) packaging/size.py
 
-docs: $(DEV) ## Write the generated pages anew
+docs: $(DEV) ## Write the generated pages and the chart anew
 	$(PY) docs/generate.py
+	$(PY) -m bench.chart
 
-docs-check: $(DEV) ## Check that the generated pages are current
+docs-check: $(DEV) ## Check that the generated pages and the chart are current
 	$(PY) docs/generate.py --check
+	$(PY) -m bench.chart --check
 
-bench: $(DEV) ## Run every benchmark
-	$(PY) -m bench
+bench: $(DEV) ## Run every benchmark, peers beside us, under 15 minutes (BENCH="paced first" for some)
+	$(PY) -m bench $(BENCH)
 
 bench-smoke: $(DEV) ## Run every benchmark once, briefly: does it still work?
 	$(PY) -m bench --smoke

@@ -1,19 +1,64 @@
-"""Run every benchmark and print its table; `--smoke` is brief and only shows that they work."""
+"""Run benchmarks and print their tables: `python -m bench [--smoke] [NAME ...]`.
+
+Without a name, all of them; `hot` is those of one token. `--smoke` is brief, needs no peer and
+keeps nothing; otherwise the raw numbers go to `bench/results/` and the charts are drawn anew.
+"""
 
 from __future__ import annotations
 
-import sys
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
 
-from bench import hot, one_shot, start
-from bench.measure import machine
+from bench import capacity, chart, hot, one_shot, start
+from bench.measure import Report, machine
+
+RESULTS: Final = Path(__file__).with_name("results")
+
+BENCHMARKS: Final[dict[str, Callable[..., Report]]] = {
+    "start": start.report,
+    "one-shot": one_shot.report,
+    **{name: partial(hot.report, name) for name in hot.FULL},
+    "capacity": capacity.report,
+}
+SMOKE: Final = ("start", "one-shot", *hot.SMOKE, "capacity")
 
 
-def main(*, smoke: bool) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Run benchmarks.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"hot, {', '.join(BENCHMARKS)}")
+    parser.add_argument("--smoke", action="store_true", help="brief, without peers")
+    options = parser.parse_args(arguments)
+    if unknown := {*options.names} - {*BENCHMARKS, "hot"}:
+        parser.error(
+            f"There is no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}."
+        )
+    names = [
+        name
+        for asked in options.names or (SMOKE if options.smoke else BENCHMARKS)
+        for name in (hot.FULL if asked == "hot" else [asked])
+        if name in SMOKE or not options.smoke
+    ]
     print(machine())
-    for benchmark in (start, one_shot, hot):
-        print(f"\n{benchmark.report(smoke=smoke)}", flush=True)
+    for name in names:
+        report = BENCHMARKS[name](smoke=options.smoke)
+        print(f"\n{report.text}", flush=True)
+        if not options.smoke:
+            keep(name, report)
+    if not options.smoke:
+        chart.write()
+
+
+def keep(name: str, report: Report) -> None:
+    """Write the raw numbers of a table."""
+    raw = {"machine": machine(), "versions": report.versions, "rows": report.rows}
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(raw, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
-    main(smoke="--smoke" in sys.argv[1:])
+    main()

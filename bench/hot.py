@@ -1,7 +1,7 @@
-"""What a streamed token costs, from a bare epoll loop to the SDK's own typed loop.
+"""What a streamed token costs, from a bare epoll loop to the frameworks.
 
 Every run is a process of its own; those of one comparison take turns, round by round.
-The goals are those of `docs/hot-path.md`; the raw numbers go to `bench/results/`.
+A peer takes part in the first rounds only and on the faster loop, uvloop, to save time.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
-from bench.measure import machine
+from bench.environments import ROOT, interpreter, versions
+from bench.measure import Found, Report
 from bench.serving import certificate_for_loopback, upstream
 
-RESULTS: Final = Path(__file__).with_name("results")
-
-Found: TypeAlias = dict[str, list[float]]
+ROUNDS: Final = 5
+PEER_ROUNDS: Final = 3
+KEPT_UP: Final = 0.99
+"""A client that reads a smaller share of the tokens in time is overloaded."""
+WAITED: Final = 5.0
+"""Percent of the time that a client waits for its core, from which the machine is too busy."""
 
 
 class Row(NamedTuple):
@@ -28,6 +31,7 @@ class Row(NamedTuple):
 
     client: str
     loop: str
+    rounds: int = ROUNDS
 
     def __str__(self) -> str:
         return self.client if self.client == "floor" else f"{self.client}, {self.loop}"
@@ -44,41 +48,55 @@ class Comparison(NamedTuple):
     shown: tuple[str, ...]
     tls: bool = False
 
+    @property
+    def due(self) -> int:
+        """How many tokens are due every second; 0 for as many as can be read."""
+        kind, rate, *_ = self.model.split(":")
+        return int(rate) * self.streams if kind == "paced" else 0
+
 
 FLOOR, OURS, OURS_UV = Row("floor", "-"), Row("ours", "asyncio"), Row("ours", "uvloop")
 SDK, SDK_UV = Row("sdk", "asyncio"), Row("sdk", "uvloop")
-ALL = (FLOOR, OURS, OURS_UV, SDK, SDK_UV)
+US = (OURS, OURS_UV)
+BOTH = (*US, SDK, SDK_UV)
+PEERS = tuple(
+    Row(peer, "uvloop", PEER_ROUNDS)
+    for peer in (
+        *("aiohttp-orjson", "sdk-aiohttp", "llm"),
+        *("openai-agents", "langchain-openai", "pydantic-ai", "litellm"),
+    )
+)
 PACED = ("cpu_us", "cpu_percent", "p50_ms", "p99_ms")
+FIRST = ("first_us", "cpu_us")
+MEMORY = ("early_mb", "late_mb", "growth_mb")
 
-FULL: Final = (
-    Comparison("50 streams of 100 tokens/s", "streams", "paced:100:300", 50, ALL, PACED),
-    Comparison("200 streams of 100 tokens/s", "streams", "paced:100:200", 200, ALL[:3], PACED),
-    Comparison("as fast as it comes, 10 streams", "streams", "burst:5000", 10, ALL[1:], PACED[:1]),
-    Comparison("first token", "first", "burst:1", 1, ALL[1:], ("first_us", "cpu_us")),
-    Comparison("first token, 200 messages", "long", "burst:1", 1, ALL[1:], ("first_us", "cpu_us")),
-    Comparison(
-        "50 streams over TLS", "streams", "paced:100:300", 50, (OURS, OURS_UV), PACED, tls=True
+FULL: Final = {
+    "paced": Comparison(
+        "50 streams of 100 tokens/s", "streams", "paced:100:300", 50, (FLOOR, *BOTH, *PEERS), PACED
     ),
-    Comparison(
-        "a slow reader of 100,000 tokens",
-        "slow",
-        "burst:100000",
-        1,
-        (OURS, OURS_UV),
-        ("early_mb", "late_mb", "growth_mb"),
+    "paced-200": Comparison(
+        "200 streams of 100 tokens/s", "streams", "paced:100:200", 200, (FLOOR, *US), PACED
     ),
-)
-SMOKE: Final = (
-    Comparison("50 streams of 100 tokens/s", "streams", "paced:100:40", 50, ALL[:4], PACED),
-    Comparison("as fast as it comes", "streams", "burst:1000", 10, (OURS, SDK), PACED[:1]),
-)
+    "burst": Comparison(
+        "as fast as it comes, 10 streams", "streams", "burst:2000", 10, (*BOTH, *PEERS), PACED[:1]
+    ),
+    "first": Comparison("first token", "first", "burst:1", 1, (*BOTH, *PEERS), FIRST),
+    "long": Comparison("first token, 200 messages", "long", "burst:1", 1, BOTH, FIRST),
+    "tls": Comparison("50 streams over TLS", "streams", "paced:100:300", 50, US, PACED, tls=True),
+    "slow": Comparison("a slow reader of 100,000 tokens", "slow", "burst:100000", 1, US, MEMORY),
+}
+SMOKE: Final = {
+    "paced": FULL["paced"]._replace(model="paced:100:40", rows=(FLOOR, *US, SDK)),
+    "burst": FULL["burst"]._replace(model="burst:1000", rows=(OURS, SDK)),
+}
 
 
-def measured(row: Row, comparison: Comparison, url: str, trusted: Path) -> dict[str, float]:
-    """Run one client in a process of its own."""
+def ran(row: Row, comparison: Comparison, url: str, trusted: Path) -> dict[str, float]:
+    """Run one client in a process of its own; raises `RuntimeError` with its last words."""
     what = (comparison.task, row.client, row.loop, url, comparison.model, str(comparison.streams))
     done = subprocess.run(
-        [sys.executable, "-m", "bench.reader", *what],
+        [interpreter(row.client), "-m", "bench.reader", *what],
+        cwd=ROOT,
         env=os.environ | ({"SSL_CERT_FILE": str(trusted)} if comparison.tls else {}),
         capture_output=True,
         text=True,
@@ -86,20 +104,23 @@ def measured(row: Row, comparison: Comparison, url: str, trusted: Path) -> dict[
     )
     if done.returncode:
         raise RuntimeError(f"{row} failed in {comparison.title}:\n{done.stderr[-2000:]}")
-    result: dict[str, float] = json.loads(done.stdout)
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
 def compared(comparison: Comparison, rounds: int) -> dict[Row, Found]:
-    """Let the rows take turns."""
+    """Let the rows take turns, for at most *rounds*."""
     found: dict[Row, Found] = {row: {} for row in comparison.rows}
+    for row in comparison.rows:
+        interpreter(row.client)
     with tempfile.TemporaryDirectory() as folder:
         own = certificate_for_loopback(Path(folder) / "own.pem")
-        with upstream(own if comparison.tls else None) as url:
-            for _ in range(rounds):
+        with upstream(own if comparison.tls else None) as (url, _):
+            for number in range(rounds):
                 for row in comparison.rows:
-                    for name, value in measured(row, comparison, url, own).items():
-                        found[row].setdefault(name, []).append(value)
+                    if number < row.rounds:
+                        for name, value in ran(row, comparison, url, own).items():
+                            found[row].setdefault(name, []).append(value)
     return found
 
 
@@ -109,6 +130,7 @@ def table(comparison: Comparison, found: dict[Row, Found]) -> str:
     base = statistics.median(found[comparison.rows[0]][first])
     rounds = len(found[comparison.rows[0]][first])
     lines = [f"{comparison.title}  (median of {rounds} [lowest to highest], times the first row)"]
+    width = max(len(str(row)) for row in found)
     for row, values in found.items():
         cells = [
             f"{name} {statistics.median(values[name]):.1f}"
@@ -116,20 +138,46 @@ def table(comparison: Comparison, found: dict[Row, Found]) -> str:
             for name in comparison.shown
             if name in values
         ]
+        cells += marks(comparison, values)
+        if len(values[first]) < rounds:
+            cells.append(f"(of {len(values[first])})")
         ratio = statistics.median(values[first]) / base
-        lines.append(f"  {row!s:14} {ratio:6.2f}  {'  '.join(cells)}")
+        lines.append(f"  {row!s:{width}} {ratio:6.2f}  {'  '.join(cells)}")
     return "\n".join(lines)
 
 
-def report(*, smoke: bool) -> str:
-    """Measure and return the tables; the full run keeps its raw numbers."""
-    tables: list[str] = []
-    raw: dict[str, object] = {"machine": machine()}
-    for comparison in SMOKE if smoke else FULL:
-        found = compared(comparison, 1 if smoke else 5)
-        tables.append(table(comparison, found))
-        raw[comparison.title] = {str(row): values for row, values in found.items()}
-    if not smoke:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "hot.json").write_text(json.dumps(raw, indent=1) + "\n", "utf-8")
-    return "\n\n".join(tables)
+def overloaded(comparison: Comparison, found: Found) -> bool:
+    """Tell whether the client could not read the tokens at the rate that they were due."""
+    return comparison.due > 0 and share_read(comparison, found) < KEPT_UP and not disturbed(found)
+
+
+def disturbed(found: Found) -> bool:
+    """Tell whether others had the client's core for too long for its numbers to mean much."""
+    return statistics.median(found.get("waited_percent", [0.0])) > WAITED
+
+
+def share_read(comparison: Comparison, found: Found) -> float:
+    """Return the share of the tokens due in the steady part that was read in it."""
+    return statistics.median(found["tokens_s"]) / comparison.due
+
+
+def marks(comparison: Comparison, found: Found) -> list[str]:
+    """Return what is to be known of a row beside its numbers."""
+    marks: list[str] = []
+    if overloaded(comparison, found):
+        marks.append(f"OVERLOADED: read {share_read(comparison, found):.0%} in time")
+    if disturbed(found):
+        share = statistics.median(found["waited_percent"])
+        marks.append(f"DISTURBED: others had its core {share:.0f} % of the time")
+    return marks
+
+
+def report(name: str, *, smoke: bool) -> Report:
+    """Measure the comparison called *name* and return its table."""
+    comparison = (SMOKE if smoke else FULL)[name]
+    found = compared(comparison, 1 if smoke else ROUNDS)
+    return Report(
+        table(comparison, found),
+        {str(row): values for row, values in found.items()},
+        {row.client: versions(row.client) for row in comparison.rows},
+    )

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from bench.measure import interleaved, table, wall
+from bench.measure import Report, interleaved, times, wall
 from bench.serving import upstream
 
 SDK = """
@@ -21,9 +21,9 @@ print()
 """
 
 
-def report(*, smoke: bool) -> str:
+def report(*, smoke: bool) -> Report:
     """Measure and return the table."""
-    with upstream() as base_url:
+    with upstream() as (base_url, _):
         where = os.environ | {
             "OPENAI_BASE_URL": base_url,
             "OPENAI_API_KEY": "sk-bench-0000",
@@ -40,5 +40,5 @@ def report(*, smoke: bool) -> str:
             "openai SDK, bare script": lambda: run("-c", SDK),
             "cmd.stream --prompt": lambda: run("-m", "cmd.stream", "--prompt", "Hi"),
         }
-        samples = interleaved(runs, 3 if smoke else 15)
-    return table("one question, start to exit", samples, base="openai SDK, bare script")
+        found = interleaved(runs, 2 if smoke else 15)
+    return times("one question, start to exit", found, base="openai SDK, bare script")

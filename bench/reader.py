@@ -1,62 +1,33 @@
 """One client reading streams in a process of its own; prints what it cost as JSON.
 
-    python -m bench.reader TASK CLIENT LOOP URL MODEL STREAMS
+    python -m bench.reader TASK CLIENT LOOP URL MODEL STREAMS [UPSTREAM SECONDS]
 
-TASK is `streams`, `first` (the time to a first token, one request after the other), `long` (the
-same with 200 messages) or `slow` (a slow reader's memory); CLIENT `floor`, `sdk` or `ours`; LOOP
-`asyncio` or `uvloop`.
+TASK is `streams`, `steady` (a crowd of endless ones), `first` (the time to a first token, one
+request after the other), `long` (the same with 200 messages) or `slow` (a slow reader's memory);
+CLIENT `floor` or a module of `bench.clients`; LOOP `asyncio` or `uvloop`; for `steady`, UPSTREAM
+is the upstream's process, and both are looked at for SECONDS.
+
+Runs in a peer's environment too: it needs anyio and nothing else.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import TypeAlias
+from functools import partial
 
 import anyio
-from openai import AsyncOpenAI
-from openai.types.chat import ChatCompletionMessageParam
 
 from bench import floor
-from bench.watch import TOKEN, Watch, rss
-from chatbots import Chatbots, Message, Settings
+from bench.clients import Ask
+from bench.watch import TOKEN, Crowd, Watch, rss
 
-KEY = "sk-bench-0000"
 REQUESTS = 300
 HISTORY = 200
-SAID = "The quick brown fox jumps over the lazy dog. " * 4
-
-Ask: TypeAlias = Callable[[int], AsyncIterator[str]]
-"""Asks with so many messages, and gives the text as it comes."""
-
-
-def the_sdk(client: AsyncOpenAI, model: str) -> Ask:
-    """Read as the SDK's documentation does."""
-
-    async def ask(messages: int) -> AsyncIterator[str]:
-        said: list[ChatCompletionMessageParam] = [{"role": "user", "content": SAID}] * messages
-        async for chunk in await client.chat.completions.create(
-            model=model, messages=said, stream=True
-        ):
-            if chunk.choices and chunk.choices[0].delta.content:
-                yield chunk.choices[0].delta.content
-
-    return ask
-
-
-def ours(bots: Chatbots, model: str) -> Ask:
-    """Read through the whole of a streaming bot."""
-
-    async def ask(messages: int) -> AsyncIterator[str]:
-        said = [Message("user", SAID)] * messages
-        async with bots.streaming(model=model).stream(said) as stream:
-            async for text in stream.text:
-                yield text
-
-    return ask
 
 
 async def streams(ask: Ask, many: int, watch: Watch) -> dict[str, float]:
@@ -71,6 +42,27 @@ async def streams(ask: Ask, many: int, watch: Watch) -> dict[str, float]:
         for _ in range(many):
             group.start_soon(one)
     return watch.result()
+
+
+async def steady(ask: Ask, many: int, crowd: Crowd) -> None:
+    """Open *many* endless answers one by one, let them settle, look at them for a while.
+
+    Ends the process: what it costs to stop them all is another question.
+    """
+
+    async def one(number: int) -> None:
+        await anyio.sleep(crowd.opening * number / many)
+        async for text in ask(1):
+            crowd.seen.append((time.perf_counter_ns(), text))
+
+    async with anyio.create_task_group() as group:
+        for number in range(many):
+            group.start_soon(one, number)
+        await anyio.sleep(crowd.opening + crowd.settling)
+        crowd.begin()
+        await anyio.sleep(crowd.looking)
+        print(json.dumps(crowd.result()), flush=True)
+        os._exit(0)
 
 
 async def first(ask: Ask, messages: int) -> dict[str, float]:
@@ -104,18 +96,22 @@ async def slow(ask: Ask, total: int) -> dict[str, float]:
     return {"early_mb": early, "late_mb": rss(), "growth_mb": rss() - early}
 
 
-async def run(task: str, client: str, url: str, model: str, many: int) -> dict[str, float]:
+async def run(
+    task: str, client: str, url: str, model: str, many: int, upstream: int, seconds: float
+) -> dict[str, float]:
     """Do *task* with *client*."""
     chunks = int(model.rpartition(":")[2])
     watch = Watch(many * chunks)
     if client == "floor":
         floor.read(url, model, many, watch)
         return watch.result()
-    settings = Settings(openai_base_url=url, openai_api_key=KEY)
-    async with AsyncOpenAI(base_url=url, api_key=KEY) as sdk, Chatbots(settings) as bots:
-        ask = the_sdk(sdk, model) if client == "sdk" else ours(bots, model)
+    module = importlib.import_module(f"bench.clients.{client.replace('-', '_')}")
+    async with module.connect(url, model) as ask:
         if task == "streams":
             return await streams(ask, many, watch)
+        if task == "steady":
+            rate = int(model.split(":")[1])
+            await steady(ask, many, Crowd(many * rate, upstream, seconds))
         if task == "slow":
             return await slow(ask, chunks)
         return await first(ask, HISTORY if task == "long" else 1)
@@ -123,9 +119,10 @@ async def run(task: str, client: str, url: str, model: str, many: int) -> dict[s
 
 def main(arguments: list[str]) -> None:
     """Run and print."""
-    task, client, loop, url, model, many = arguments
+    task, client, loop, url, model, many, upstream, seconds = [*arguments, "0", "0"][:8]
     result = anyio.run(
-        run, task, client, url, model, int(many), backend_options={"use_uvloop": loop == "uvloop"}
+        partial(run, task, client, url, model, int(many), int(upstream), float(seconds)),
+        backend_options={"use_uvloop": loop == "uvloop"},
     )
     print(json.dumps(result))
 

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,9 +20,16 @@ from cryptography.x509.oid import NameOID
 SOURCE = Path(__file__).with_name("upstream.c")
 
 
+class Upstream(NamedTuple):
+    """Where it listens, and its process."""
+
+    url: str
+    process: int
+
+
 @contextmanager
-def upstream(certificate: Path | None = None) -> Iterator[str]:
-    """Run `upstream.c` and yield its base URL; with a *certificate*, over TLS."""
+def upstream(certificate: Path | None = None) -> Iterator[Upstream]:
+    """Run `upstream.c`; with a *certificate*, over TLS."""
     with tempfile.TemporaryDirectory() as folder:
         program = compiled(Path(folder) / "upstream", tls=certificate is not None)
         command = [str(program), *([str(certificate)] * 2 if certificate else [])]
@@ -31,7 +39,8 @@ def upstream(certificate: Path | None = None) -> Iterator[str]:
             if process.stdin is None or process.stdout is None:
                 raise RuntimeError("The upstream has no pipes.")
             port = process.stdout.readline().strip()
-            yield f"http{'s' if certificate else ''}://127.0.0.1:{port}/v1"
+            scheme = "https" if certificate else "http"
+            yield Upstream(f"{scheme}://127.0.0.1:{port}/v1", process.pid)
             process.stdin.close()
 
 

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from functools import partial
 
-from bench.measure import interleaved, table, wall
+from bench.measure import Report, interleaved, times, wall
 
 PROGRAMS = ("nomem", "memory", "stream")
 
 
-def report(*, smoke: bool) -> str:
+def report(*, smoke: bool) -> Report:
     """Measure and return the table."""
 
     def run(*arguments: str) -> float:
@@ -25,5 +25,5 @@ def report(*, smoke: bool) -> str:
         "chatbots models --help": ("-m", "chatbots", "models", "--help"),
     }
     runs = {name: partial(run, *arguments) for name, arguments in commands.items()}
-    samples = interleaved(runs, 5 if smoke else 21)
-    return table("start to the end of --help", samples, base="python -c pass")
+    found = interleaved(runs, 3 if smoke else 21)
+    return times("start to the end of --help", found, base="python -c pass")

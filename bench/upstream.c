@@ -5,7 +5,9 @@
  * Prints its port and serves until its input ends; with a certificate it speaks TLS.
  * A request's model says what comes: "burst:COUNT" as fast as the socket takes it,
  * "paced:RATE:COUNT" at RATE events a second. The text of an event is the time it was
- * written, in nanoseconds of CLOCK_MONOTONIC, 16 digits and a space.
+ * written, in nanoseconds of CLOCK_MONOTONIC, 16 digits and a space. "steady:RATE:COUNT"
+ * is paced too, and says when the event was due: an upstream that is late itself is no
+ * excuse there, and cannot make a client look good by writing two events at once.
  *
  * Compile: cc -O2 upstream.c  (with -DTLS -lssl -lcrypto for TLS)
  */
@@ -13,6 +15,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
@@ -30,7 +33,8 @@
 typedef void SSL;
 #endif
 
-#define MAX_FD 4096
+#define MAX_FD 8192
+#define NEVER LLONG_MAX
 #define BATCH 64
 #define EVENT(choice) \
     "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1700000000," \
@@ -55,10 +59,14 @@ struct connection {
     char head[256];
     long count;  /* events still to be written */
     long long due, gap; /* nanoseconds; gap 0 is a burst */
-    int answering, ending, waits;
+    int answering, ending, waits, says_due;
 };
 
 static struct connection *connections[MAX_FD];
+/* When a paced answer goes on. Apart from the connections, which are a megabyte each: looking at
+ * all of them for every event is most of the work with a thousand streams. */
+static long long wake[MAX_FD];
+static int highest;
 static char event[512], ending[2048];
 static size_t event_size, stamp_at;
 static int epoll;
@@ -89,6 +97,7 @@ static void hang_up(int fd) {
 #endif
     free(connections[fd]);
     connections[fd] = NULL;
+    wake[fd] = NEVER;
     close(fd);
 }
 
@@ -136,7 +145,7 @@ static void refill(struct connection *c) {
         return;
     }
     if (many > c->count) many = c->count;
-    sprintf(stamp, "%016lld", now());
+    sprintf(stamp, "%016lld", c->says_due ? c->due - c->gap : now());
     for (long n = 0; n < many; n++) {
         memcpy(c->piece + n * event_size, event, event_size);
         memcpy(c->piece + n * event_size + stamp_at, stamp, 16);
@@ -148,13 +157,17 @@ static void refill(struct connection *c) {
 
 static void go_on(int fd) {
     struct connection *c = connections[fd];
+    wake[fd] = NEVER;
     while (c->answering) {
         if (!c->left) {
             if (c->ending) {
                 c->answering = c->ending = 0;
                 break;
             }
-            if (c->gap && now() < c->due) break;
+            if (c->gap && now() < c->due) {
+                wake[fd] = c->due;
+                break;
+            }
             c->due += c->gap;
             refill(c);
         }
@@ -178,7 +191,9 @@ static void answer(struct connection *c, const char *body) {
     long rate = 0;
     c->count = 1;
     if (said) sscanf(said, "\"paced:%ld:%ld", &rate, &c->count);
+    else if ((said = strstr(body, "\"steady:"))) sscanf(said, "\"steady:%ld:%ld", &rate, &c->count);
     else if ((said = strstr(body, "\"burst:"))) sscanf(said, "\"burst:%ld", &c->count);
+    c->says_due = strstr(body, "\"steady:") != NULL;
     c->gap = rate ? 1000000000LL / rate : 0;
     /* Streams do not begin in step: each has a phase of its own. */
     c->due = now() + (rate ? rand() % c->gap : 0);
@@ -216,6 +231,8 @@ static void welcome(int listener, void *context) {
     int one = 1, fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0 || fd >= MAX_FD) return;
     connections[fd] = calloc(1, sizeof **connections);
+    wake[fd] = NEVER;
+    if (fd > highest) highest = fd;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 #ifdef TLS
     if (context) {
@@ -236,13 +253,10 @@ static void welcome(int listener, void *context) {
 
 /* Write what is due; return the nanoseconds until something else is. */
 static long long pace(void) {
-    long long next = now() + 1000000000LL;
-    for (int fd = 0; fd < MAX_FD; fd++) {
-        struct connection *c = connections[fd];
-        if (!c || !c->answering || !c->gap || c->waits) continue;
-        if (c->due <= now()) go_on(fd);
-        c = connections[fd];
-        if (c && c->answering && c->due < next) next = c->due;
+    long long begun = now(), next = begun + 1000000000LL;
+    for (int fd = 0; fd <= highest; fd++) {
+        if (wake[fd] <= begun) go_on(fd);
+        if (wake[fd] < next) next = wake[fd];
     }
     long long left = next - now();
     return left > 0 ? left : 0;
@@ -271,6 +285,7 @@ int main(int argc, char **argv) {
     getsockname(listener, (struct sockaddr *)&address, &size);
     signal(SIGPIPE, SIG_IGN);
     encode();
+    for (int fd = 0; fd < MAX_FD; fd++) wake[fd] = NEVER;
     epoll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event e = {.events = EPOLLIN, .data.fd = listener};
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &e);
