@@ -72,17 +72,17 @@ MEMORY = ("early_mb", "late_mb", "growth_mb")
 
 FULL: Final = {
     "paced": Comparison(
-        "50 streams of 100 tokens/s", "streams", "paced:100:300", 50, (FLOOR, *BOTH, *PEERS), PACED
+        "50 streams of 100 tokens/s", "streams", "paced:100:250", 50, (FLOOR, *BOTH, *PEERS), PACED
     ),
     "paced-200": Comparison(
         "200 streams of 100 tokens/s", "streams", "paced:100:200", 200, (FLOOR, *US), PACED
     ),
     "burst": Comparison(
-        "as fast as it comes, 10 streams", "streams", "burst:2000", 10, (*BOTH, *PEERS), PACED[:1]
+        "as fast as it comes, 10 streams", "streams", "burst:1500", 10, (*BOTH, *PEERS), PACED[:1]
     ),
     "first": Comparison("first token", "first", "burst:1", 1, (*BOTH, *PEERS), FIRST),
-    "long": Comparison("first token, 200 messages", "long", "burst:1", 1, BOTH, FIRST),
-    "tls": Comparison("50 streams over TLS", "streams", "paced:100:300", 50, US, PACED, tls=True),
+    "long": Comparison("first token, 200 messages", "long", "burst:1", 1, BOTH[:3], FIRST),
+    "tls": Comparison("50 streams over TLS", "streams", "paced:100:250", 50, US, PACED, tls=True),
     "slow": Comparison("a slow reader of 100,000 tokens", "slow", "burst:100000", 1, US, MEMORY),
 }
 SMOKE: Final = {

@@ -46,8 +46,8 @@ def searched(monkeypatch: pytest.MonkeyPatch, limit: int, unlucky: int = 0) -> F
     def carried(row: object, streams: int, served: object, seconds: float) -> dict[str, float]:
         if streams in bad_luck:
             bad_luck.clear()
-            return first(result(kept_up=0.5))
-        return first(result(kept_up=1.0 if streams <= limit else 0.9))
+            return first(result(p99_ms=400))
+        return first(result(kept_up=1.0 if streams <= limit else min(0.98, limit / streams)))
 
     monkeypatch.setattr(capacity, "carried", carried)
     return capacity.searched(OURS, 100, SERVED)
@@ -67,6 +67,16 @@ def test_a_noisy_moment_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     unlucky = searched(monkeypatch, 130, unlucky=100)
     assert unlucky["carried"] == lucky["carried"]
     assert unlucky["tried_streams"][:2] == [100, 100]
+
+
+def test_a_clear_failure_is_not_tried_again_and_a_close_one_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = searched(monkeypatch, 130)
+    tries = found["tried_streams"]
+    for streams in set(tries):
+        assert tries.count(streams) == (2 if 130 < streams <= 136 else 1)
+    assert found["not_carried"][0] <= 136
 
 
 def limits(carried: int, not_carried: int, *, busy: float = 30.0, waited: float = 0.0) -> Found:
