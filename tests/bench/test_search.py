@@ -25,11 +25,12 @@ def test_the_limit_lies_between_the_two_numbers_however_far_off_the_search_begin
     assert all(1 <= number <= 4000 for number in tried)
 
 
+@pytest.mark.parametrize("start", [100, 228])  # from 228, the last try but one is 3819
 @pytest.mark.parametrize(("limit", "expected"), [(0, (0, 1)), (9000, (4000, 4001))])
 def test_where_nothing_holds_or_everything_it_says_so(
-    limit: int, expected: tuple[int, int]
+    limit: int, expected: tuple[int, int], start: int
 ) -> None:
-    assert most(lambda number: number <= limit, 100, 4000) == expected
+    assert most(lambda number: number <= limit, start, 4000) == expected
 
 
 def test_near_the_limit_few_tries_are_enough() -> None:
@@ -45,3 +46,14 @@ def test_near_the_limit_few_tries_are_enough() -> None:
 
 def test_a_coarser_search_tries_less() -> None:
     assert most(lambda number: number <= 130, 100, 4000, precision=0.5) == (125, 175)
+
+
+def test_on_the_way_down_it_does_not_fall_below_half_of_what_failed() -> None:
+    tried: list[int] = []
+
+    def holds(number: int) -> bool:
+        tried.append(number)
+        return number <= 130
+
+    most(holds, 600, 4000)
+    assert tried[:4] == [600, 450, 225, 112]
