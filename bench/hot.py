@@ -22,7 +22,7 @@ ROUNDS: Final = 5
 PEER_ROUNDS: Final = 3
 KEPT_UP: Final = 0.99
 """A client that reads a smaller share of the tokens in time is overloaded."""
-WAITED: Final = 5.0
+WAITED: Final = 10.0
 """Percent of the time that a client waits for its core, from which the machine is too busy."""
 
 

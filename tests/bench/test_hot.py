@@ -41,9 +41,9 @@ def test_a_row_with_fewer_rounds_says_so() -> None:
 @pytest.mark.parametrize(
     ("tokens_s", "waited", "expected"),
     [
-        (4950, 5, []),
-        (4900, 5, ["OVERLOADED: read 98% in time"]),
-        (4900, 6, ["DISTURBED: others had its core 6 % of the time"]),
+        (4950, 10, []),
+        (4900, 10, ["OVERLOADED: read 98% in time"]),
+        (4900, 11, ["DISTURBED: others had its core 11 % of the time"]),
         (5000, 40, ["DISTURBED: others had its core 40 % of the time"]),
     ],
 )
