@@ -44,11 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if name in SMOKE or not options.smoke
     ]
     print(machine())
+    versions: dict[str, dict[str, str]] = {}
     for name in names:
         report = BENCHMARKS[name](smoke=options.smoke)
         print(f"\n{report.text}", flush=True)
+        versions |= report.versions
         if not options.smoke:
             keep(name, report)
+    print("\nversions")
+    for client, found in versions.items():
+        print(f"  {client}: {', '.join(f'{name} {number}' for name, number in found.items())}")
     if not options.smoke:
         chart.write()
 

@@ -52,7 +52,10 @@ def interpreter(client: str) -> Path:
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"{client} cannot be installed:\n{done.stderr[-2000:]}")
+            raise RuntimeError(
+                f"{client} cannot be installed, and only --smoke does without:\n"
+                f"{done.stderr[-2000:]}"
+            )
         installed.write_text(wanted, "utf-8")
     return place / "bin" / "python"
 

@@ -19,7 +19,11 @@ def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     def stand_in(name: str) -> object:
         def report(*, smoke: bool) -> Report:
             happened.append(f"{name}{', briefly' if smoke else ''}")
-            return Report(f"table of {name}", {"row": {"seconds": [1.0]}})
+            return Report(
+                f"table of {name}",
+                {"row": {"seconds": [1.0]}},
+                {"llm": {"llm": "9", "openai": "8"}},
+            )
 
         return report
 
@@ -67,3 +71,13 @@ def test_the_raw_numbers_say_what_they_were_measured_on(ran: list[str], tmp_path
     raw = json.loads((tmp_path / "start.json").read_text("utf-8"))
     assert raw["rows"] == {"row": {"seconds": [1.0]}}
     assert raw["machine"].startswith("Python ")
+    assert raw["versions"] == {"llm": {"llm": "9", "openai": "8"}}
+
+
+def test_tables_are_printed_and_versions_once(
+    ran: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    program.main(["start", "capacity"])
+    out = capsys.readouterr().out
+    assert out.index("table of start") < out.index("table of capacity")
+    assert out.count("  llm: llm 9, openai 8\n") == 1
