@@ -22,6 +22,8 @@ ROUNDS: Final = 5
 PEER_ROUNDS: Final = 3
 KEPT_UP: Final = 0.99
 """A client that reads a smaller share of the tokens in time is overloaded."""
+WORKING: Final = 80.0
+"""Percent of a core that a client uses at least when it is overloaded."""
 WAITED: Final = 10.0
 """Percent of the time that a client waits for its core, from which the machine is too busy."""
 
@@ -146,29 +148,35 @@ def table(comparison: Comparison, found: dict[Row, Found]) -> str:
     return "\n".join(lines)
 
 
-def overloaded(comparison: Comparison, found: Found) -> bool:
-    """Tell whether the client could not read the tokens at the rate that they were due."""
-    return comparison.due > 0 and share_read(comparison, found) < KEPT_UP and not disturbed(found)
-
-
-def disturbed(found: Found) -> bool:
-    """Tell whether others had the client's core for too long for its numbers to mean much."""
-    return statistics.median(found.get("waited_percent", [0.0])) > WAITED
+def behind(comparison: Comparison, found: Found) -> bool:
+    """Tell whether the client read too few of the tokens that were due in the steady part."""
+    return comparison.due > 0 and share_read(comparison, found) < KEPT_UP
 
 
 def share_read(comparison: Comparison, found: Found) -> float:
-    """Return the share of the tokens due in the steady part that was read in it."""
+    """Return the share of the tokens due that was read, of a comparison in which they are."""
     return statistics.median(found["tokens_s"]) / comparison.due
+
+
+def overloaded(comparison: Comparison, found: Found) -> bool:
+    """Tell whether the client fell behind by its own doing: it had its core, and used it."""
+    return behind(comparison, found) and statistics.median(found["cpu_percent"]) > WORKING
+
+
+def disturbed(comparison: Comparison, found: Found) -> bool:
+    """Tell whether others had the client's core, or the upstream's, for too long."""
+    waited = statistics.median(found.get("waited_percent", [0.0]))
+    return waited > WAITED or (behind(comparison, found) and not overloaded(comparison, found))
 
 
 def marks(comparison: Comparison, found: Found) -> list[str]:
     """Return what is to be known of a row beside its numbers."""
     marks: list[str] = []
-    if overloaded(comparison, found):
-        marks.append(f"OVERLOADED: read {share_read(comparison, found):.0%} in time")
-    if disturbed(found):
-        share = statistics.median(found["waited_percent"])
-        marks.append(f"DISTURBED: others had its core {share:.0f} % of the time")
+    if behind(comparison, found):
+        why = "OVERLOADED: " if overloaded(comparison, found) else ""
+        marks.append(f"{why}read {share_read(comparison, found):.0%} in time")
+    if disturbed(comparison, found):
+        marks.append("DISTURBED: others had its core or the upstream's")
     return marks
 
 

@@ -26,7 +26,7 @@ def carried(streams: int, failed: int) -> Found:
 
 
 def cost(cpu_us: float, tokens_s: float = 5000.0) -> Found:
-    return {"cpu_us": [cpu_us], "tokens_s": [tokens_s]}
+    return {"cpu_us": [cpu_us], "tokens_s": [tokens_s], "cpu_percent": [99.0]}
 
 
 def test_the_committed_charts_are_what_the_committed_numbers_say() -> None:

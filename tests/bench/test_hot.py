@@ -13,10 +13,12 @@ from bench.measure import Found
 PACED = hot.FULL["paced"]
 
 
-def found(cpu_us: float, *, tokens_s: float = 5000.0, waited: float = 0.0) -> Found:
+def found(
+    cpu_us: float, *, tokens_s: float = 5000.0, cpu: float = 20.0, waited: float = 0.0
+) -> Found:
     return {
         "cpu_us": [cpu_us, cpu_us + 1, cpu_us - 1],
-        "cpu_percent": [20.0],
+        "cpu_percent": [cpu],
         "waited_percent": [waited],
         "tokens_s": [tokens_s],
         "p50_ms": [0.1],
@@ -38,19 +40,24 @@ def test_a_row_with_fewer_rounds_says_so() -> None:
     assert fewer.endswith("(of 1)")
 
 
+DISTURBED = "DISTURBED: others had its core or the upstream's"
+
+
 @pytest.mark.parametrize(
-    ("tokens_s", "waited", "expected"),
+    ("tokens_s", "cpu", "waited", "expected"),
     [
-        (4950, 10, []),
-        (4900, 10, ["OVERLOADED: read 98% in time"]),
-        (4900, 11, ["DISTURBED: others had its core 11 % of the time"]),
-        (5000, 40, ["DISTURBED: others had its core 40 % of the time"]),
+        (4950, 100, 10, []),
+        (4900, 81, 10, ["OVERLOADED: read 98% in time"]),
+        (4900, 80, 10, ["read 98% in time", DISTURBED]),
+        (4900, 81, 11, ["OVERLOADED: read 98% in time", DISTURBED]),
+        (5000, 20, 40, [DISTURBED]),
     ],
 )
-def test_a_client_that_falls_behind_is_marked_unless_others_had_its_core(
-    tokens_s: float, waited: float, expected: list[str]
+def test_a_client_that_falls_behind_is_overloaded_only_if_it_used_its_core(
+    tokens_s: float, cpu: float, waited: float, expected: list[str]
 ) -> None:
-    assert hot.marks(PACED, found(1, tokens_s=tokens_s, waited=waited)) == expected
+    numbers = found(1, tokens_s=tokens_s, cpu=cpu, waited=waited)
+    assert hot.marks(PACED, numbers) == expected
 
 
 def test_in_a_burst_nobody_falls_behind() -> None:
