@@ -81,15 +81,19 @@ def _access_of(settings: Settings) -> Access:
     secret = settings.azure_openai_api_key if settings.azure else settings.openai_api_key
     key = secret.get_secret_value() if secret else None
     if settings.azure is None:
-        return Access(
+        access = Access(
             api_key=key,
             base_url=settings.openai_base_url or OPENAI_URL,
             organization=settings.openai_org_id,
             project=settings.openai_project_id,
-            connect_timeout=settings.chatbots_connect_timeout,
         )
-    access = azure_access(settings.azure, api_key=key, api_version=settings.openai_api_version)
-    return replace(access, connect_timeout=settings.chatbots_connect_timeout)
+    else:
+        access = azure_access(settings.azure, api_key=key, api_version=settings.openai_api_version)
+    return replace(
+        access,
+        connect_timeout=settings.chatbots_connect_timeout,
+        max_connections=settings.chatbots_max_connections,
+    )
 
 
 class Local:

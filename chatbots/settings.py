@@ -74,6 +74,9 @@ class Settings(BaseModel):
     chatbots_connect_timeout: Seconds = Field(
         5.0, description="Seconds connecting to the model's server may take."
     )
+    chatbots_max_connections: int = Field(
+        1000, ge=1, description="Connections to the model's server at the same time."
+    )
     chatbots_first_token_timeout: Seconds = Field(
         30.0,
         description="Seconds until a streamed answer begins. The model on this machine has longer: "

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypedDict, Unpa
 
 import anyio
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from chatbots.deltas import Delta, Failed, TextDelta
 from chatbots.flow.channel import ReceiveChannel, SendChannel, open_channel
@@ -219,6 +220,8 @@ class Stream(Generic[OutputT_co]):
         try:
             delta = await self._source.receive()
         except anyio.EndOfStream:
+            # The turn and its reader may both be cancelled, the turn first; then that is the word.
+            await checkpoint_if_cancelled()
             self._transcript.reply()  # a service that sent no terminal: say so
             raise
         self._transcript.add(delta)

@@ -26,6 +26,7 @@ OpenAIClient: TypeAlias = "AsyncOpenAI"
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
 
+MAX_CONNECTIONS: Final = 1000
 CONNECT_TIMEOUT: Final = 5.0
 READ_TIMEOUT: Final = 600.0
 """Seconds between two reads; the deadline of a turn is the turn's, and shorter."""
@@ -40,6 +41,7 @@ class Access(Struct, frozen=True, kw_only=True):
 
     *azure*: the key goes into the header `api-key`, and *api_version*, if any, into dated URLs.
     *reuse*: whether a connection serves several requests. *connect_timeout*: seconds.
+    *max_connections*: at the same time; further requests wait for one.
     """
 
     api_key: str | None
@@ -50,6 +52,7 @@ class Access(Struct, frozen=True, kw_only=True):
     api_version: str | None = None
     reuse: bool = True
     connect_timeout: float = CONNECT_TIMEOUT
+    max_connections: int = MAX_CONNECTIONS
 
     @property
     def bears_key(self) -> bool:
@@ -150,7 +153,7 @@ def _make(access: Access) -> Shared:
     # The system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR.
     tls = httpx2.create_ssl_context()
     limits = httpx2.Limits(
-        max_connections=1000,
+        max_connections=access.max_connections,
         max_keepalive_connections=100 if access.reuse else 0,
         keepalive_expiry=KEEPALIVE,
     )

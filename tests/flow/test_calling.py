@@ -439,3 +439,26 @@ async def test_a_keyword_that_does_not_exist_is_no_keyword() -> None:
 
 def test_no_timeout_means_the_default_one() -> None:
     assert make_prompt("Hi", timeout=None).timeout == DEFAULT_TIMEOUT
+
+
+@pytest.mark.parametrize("uvloop", [False, True])
+def test_a_reader_whose_turn_was_cancelled_with_it_is_cancelled_not_surprised(
+    uvloop: bool,
+) -> None:
+    class Cancelling:
+        def __init__(self, scope: anyio.CancelScope) -> None:
+            self._scope = scope
+
+        async def respond(self, prompt: Prompt, out: Sink) -> None:
+            await anyio.wait_all_tasks_blocked()
+            await out.send(TextDelta("Hi"))
+            self._scope.cancel()
+
+    async def main() -> None:
+        with anyio.CancelScope() as scope:
+            async with stream(Cancelling(scope), "Hi") as s:
+                async for _ in s.text:
+                    pass
+        assert scope.cancelled_caught
+
+    anyio.run(main, backend_options={"use_uvloop": uvloop})
