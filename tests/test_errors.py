@@ -43,7 +43,7 @@ def test_the_provider_can_fail_in_all_the_ways_there_are() -> None:
         "upstream_unreachable", "upstream_tls", "upstream_auth", "model_not_available",
         "rate_limited", "quota_exhausted", "upstream_timeout", "upstream_error",
         "upstream_bad_response", "stream_interrupted", "stream_stalled", "context_too_long",
-        "content_filtered", "circuit_open",
+        "content_filtered", "circuit_open", "output_invalid",
     }  # fmt: skip
 
 

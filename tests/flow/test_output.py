@@ -221,7 +221,7 @@ def test_a_schema_that_is_elsewhere_is_not_fetched(fake_openai: FakeOpenAIThread
     with pytest.raises(ChatError, match="refers to what it does not hold") as caught:
         shape.value_of("{}")
     assert caught.value.code == "invalid_request"
-    assert fake_openai.calls == []
+    assert not fake_openai.calls
 
 
 def test_a_schema_of_an_older_draft_is_read_by_its_rules() -> None:
