@@ -4,10 +4,10 @@ import tracemalloc
 
 from hypothesis import given, strategies as st
 
-from chatbots.joined import TAIL, Joined
+from chatbots.joined import Joined
 
 
-@given(st.lists(st.text(max_size=3), max_size=20), st.integers(1, TAIL))
+@given(st.lists(st.text(max_size=3), max_size=20), st.integers(1, 512))
 def test_it_is_all_its_pieces_in_order(pieces: list[str], times: int) -> None:
     joined = Joined()
     for piece in pieces * times:
@@ -15,6 +15,13 @@ def test_it_is_all_its_pieces_in_order(pieces: list[str], times: int) -> None:
     assert joined.text == "".join(pieces * times)
     joined.add("!")
     assert joined.text == "".join(pieces * times) + "!"
+
+
+def test_line_ends_stay_what_they_are() -> None:
+    joined = Joined()
+    for piece in ("a\r", "\nb\n", "c\r"):
+        joined.add(piece)
+    assert joined.text == "a\r\nb\nc\r"
 
 
 def test_nothing_is_an_empty_text() -> None:

@@ -225,7 +225,8 @@ class Stream(Generic[OutputT_co]):
             self._transcript.reply()  # a service that sent no terminal: say so
             raise
         self._transcript.add(delta)
-        if isinstance(delta, Failed):
+        # First the cheap question: it is asked for each token.
+        if type(delta) is not TextDelta and isinstance(delta, Failed):
             self._transcript.reply()
         return delta
 

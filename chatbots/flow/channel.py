@@ -111,11 +111,11 @@ class ReceiveChannel(ObjectReceiveStream[Delta]):
             await shared.readable.wait()
         # Without a window nobody needs the time, and asking for it is not free.
         now = await self._window_over() if shared.window else NOW
-        first, *more = flusher.take(now)
-        if more:
-            self._taken.extend(more)
+        taken = flusher.take(now)
         shared.writable.wake()
-        return first
+        if len(taken) > 1:
+            self._taken.extend(taken[1:])
+        return taken[0]
 
     async def _window_over(self) -> float:
         """Wait until what is held is due; return the time."""

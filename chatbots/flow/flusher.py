@@ -62,12 +62,12 @@ class Flusher:
 
     def take(self, now: float) -> list[Delta]:
         """Give up all that is held, text joined."""
-        if self._ready or self._thoughts or len(self._texts) > 1:
+        taken: list[Delta]
+        if self._ready or self._thoughts or len(self._texts) != 1:
             self._join()
             taken, self._ready = self._ready, []
         else:
-            taken = list[Delta](self._texts)
-            self._texts.clear()
+            taken = [self._texts.pop()]
         self.held = 0
         self.due = None
         if self._window:

@@ -39,7 +39,7 @@ class EventDecoder:
         if chunk[:6] == b"data: " and chunk[-2:] == b"\n\n" and not self._within:
             # One event and nothing else: what a server sends that streams token by token.
             data = chunk[6:-2]
-            if b"\n" not in data and b"\r" not in data and len(data) <= self._max_event:
+            if b"\n" not in data and b"\r" not in data and len(data) < self._max_event:
                 return [data]
         return self._feed(chunk)
 

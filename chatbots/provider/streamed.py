@@ -9,9 +9,9 @@ from typing import Final
 import anyio
 
 from chatbots.deltas import Delta, ReasoningDelta, TextDelta
-from chatbots.errors import ProviderError
+from chatbots.errors import ChatError, ProviderError
 from chatbots.interfaces import Sink
-from chatbots.provider.answer import Answer, Completion, decode
+from chatbots.provider.answer import Answer, Completion, Failure, decode
 from chatbots.provider.sse import EventDecoder, EventTooLarge
 
 END: Final = b"[DONE]"
@@ -40,11 +40,7 @@ class StreamedAnswer:
         One read is one hand-over, and what came before a broken event is shown.
         """
         try:
-            for event in self._decoder.feed(data):
-                if event == END:
-                    self.ended = True
-                    break
-                self._add(event)
+            self._read(self._decoder.feed(data))
         except Exception as error:  # `settle` raises it, in the task it belongs to
             self._error = error
         self._show_text()
@@ -53,7 +49,7 @@ class StreamedAnswer:
     def take_whole(self, data: bytes) -> None:
         """Take in a whole answer, and show nothing of one that is not; `settle` does the rest."""
         try:
-            self._add(data)
+            self._read([data])
         except Exception as error:
             self._error = error
         else:
@@ -79,13 +75,20 @@ class StreamedAnswer:
         if error is not None:
             raise error
 
-    def _add(self, event: bytes) -> None:
+    def _read(self, events: list[bytes]) -> None:
         answer = self.answer
-        text = answer.add(part_of(event))
-        if answer.reasoning:
-            self._show_text()
-            self._show(ReasoningDelta(answer.take_reasoning()))
-        self._text = self._text + text if self._text else text
+        for event in events:
+            if event == END:
+                self.ended = True
+                break
+            part = decode(event)
+            if part.error is not None:
+                raise refusal(part)
+            text = answer.add(part)
+            if answer.reasoning:
+                self._show_text()
+                self._show(ReasoningDelta(answer.take_reasoning()))
+            self._text += text
 
     def _show_text(self) -> None:
         if self._text:
@@ -109,18 +112,12 @@ class StreamedAnswer:
             self._waiting.append(delta)
 
 
-def part_of(data: bytes) -> Completion:
-    """Return the part of an answer in *data*.
+def refusal(part: Completion) -> ChatError:
+    """Return the error that a server sent in place of a part of an answer."""
+    from chatbots.provider.resilience import of_code
 
-    Raises `ValueError` where there is none, `ChatError` where there is an error in its place.
-    """
-    part = decode(data)
-    failure = None if part.error is None else part.failure
-    if failure is not None:
-        from chatbots.provider.resilience import of_code
-
-        raise of_code(failure.code or failure.type, failure.message or "")
-    return part
+    said = part.failure or Failure()
+    return of_code(said.code or said.type, said.message or "")
 
 
 def senseless(why: str) -> ProviderError:

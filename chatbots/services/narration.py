@@ -58,7 +58,7 @@ class Narration(ObjectSendStream[Delta]):
         """Pass *item* on."""
         if isinstance(item, TextDelta):
             # First remember, then show: what is stored may be ahead of the screen, never behind.
-            self._remember(item.text)
+            self._remember(item.text, monotonic())
         await self._out.send(item)
         if monotonic() - self._kept_at >= KEEP_INTERVAL:
             self._kept_at = monotonic()
@@ -68,17 +68,18 @@ class Narration(ObjectSendStream[Delta]):
 
     def send_nowait(self, item: Delta) -> None:
         """Pass *item* on at once; raises `anyio.WouldBlock` where only `send` can."""
-        if self._send_nowait is None or monotonic() - self._kept_at >= KEEP_INTERVAL:
+        now = monotonic()
+        if self._send_nowait is None or now - self._kept_at >= KEEP_INTERVAL:
             raise anyio.WouldBlock
         self._send_nowait(item)
         if isinstance(item, TextDelta):
-            self._remember(item.text)
+            self._remember(item.text, now)
 
-    def _remember(self, text: str) -> None:
+    def _remember(self, text: str, now: float) -> None:
         self._text.add(text)
         self._unlogged += 1
         if self._first_at is None:
-            self._first_at = monotonic()
+            self._first_at = now
 
     def metrics(self, answer: ModelAnswer) -> Metrics:
         """Return how quick the turn was that got *answer*, now that it is over."""

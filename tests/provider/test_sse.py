@@ -40,6 +40,34 @@ def test_what_only_begins_like_a_byte_order_mark_is_kept() -> None:
     assert events_of(b"\xef", b"x: y\ndata: a\n\n") == [b"a"]
 
 
+@pytest.mark.parametrize(
+    ("read", "events"),
+    [
+        (b"data: a\n\n", [b"a"]),
+        (b"data: \n\n", [b""]),
+        (b"data: a\ndata: b\n\n", [b"a\nb"]),
+        (b"data: a\r\ndata: b\n\n", [b"a\nb"]),
+        (b"data: a\n\ndata: b\n\n", [b"a", b"b"]),
+        (b"data: a\n: b\n\n", [b"a"]),
+    ],
+)
+def test_a_read_that_looks_like_one_event_is_read_as_the_bytes_say(
+    read: bytes, events: list[bytes]
+) -> None:
+    assert events_of(read) == events_of(b": hello\n\n", read) == events
+    assert events_of(b": hello\n\n", read, read) == events * 2
+    assert events_of(b"data: x\n", read) == [b"\n".join([b"x", events[0]]), *events[1:]]
+
+
+def test_a_read_that_is_one_event_beyond_the_cap_is_refused() -> None:
+    for first in (b"", b": hello\n\n"):
+        decoder = EventDecoder(max_event=4)
+        assert decoder.feed(first) == []
+        assert decoder.feed(b"data: abc\n\n") == [b"abc"]
+        with pytest.raises(EventTooLarge):
+            decoder.feed(b"data: abcd\n\n")
+
+
 def test_comments_and_other_fields_are_read_over() -> None:
     stream = b": keep-alive\n\nid: 7\nevent: x\nretry: 10\ndata: a\n: more\n\n"
     assert events_of(stream) == [b"a"]

@@ -9,8 +9,9 @@ from anyio.abc import ObjectSendStream
 from chatbots.deltas import Delta, ReasoningDelta, TextDelta
 from chatbots.errors import ProviderError
 from chatbots.flow.channel import open_channel
+from chatbots.provider.answer import decode
 from chatbots.provider.sse import MAX_EVENT
-from chatbots.provider.streamed import StreamedAnswer, part_of
+from chatbots.provider.streamed import StreamedAnswer, refusal
 from chatbots.testing import CollectingSink
 
 DONE = b"data: [DONE]\n\n"
@@ -181,7 +182,13 @@ async def test_a_reader_that_left_is_told_to_the_task_that_reads() -> None:
         await answer.settle()
 
 
-def test_a_part_is_what_it_says_and_no_part_is_a_value_error() -> None:
-    assert part_of(b'{"choices":[],"model":"m"}').model == "m"
-    with pytest.raises(ValueError, match="JSON"):
-        part_of(b"nope")
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ('{"message":"no","code":"insufficient_quota"}', "quota_exhausted"),
+        ('{"message":"no","type":"context_length_exceeded"}', "context_too_long"),
+        ('"no"', "upstream_error"),
+    ],
+)
+def test_an_error_in_place_of_an_answer_is_the_one_it_names(error: str, code: str) -> None:
+    assert refusal(decode(b'{"error":%s}' % error.encode())).code == code
