@@ -75,6 +75,8 @@ class Message(Struct, frozen=True, omit_defaults=True):
 
 def check_text(text: str, what: str) -> None:
     """Raise `InvalidRequest` where *text* cannot be sent: NUL, bytes that were no UTF-8."""
+    if text.isascii() and "\0" not in text:
+        return
     if "\0" in text:
         raise InvalidRequest("invalid_request", f"The {what} has a NUL character.", param=what)
     try:
@@ -161,7 +163,7 @@ class Prompt(Struct, frozen=True, kw_only=True):
 
     def check(self, max_chars: int) -> None:
         """Raise `InvalidRequest` where the prompt is empty, too long, or cannot be sent."""
-        chars = sum(len(message.content) for message in self.messages)
+        chars = sum([len(message.content) for message in self.messages])
         if not any(message.content.strip() or message.images for message in self.messages):
             raise InvalidRequest("invalid_request", "The prompt is empty.", param="prompt")
         if chars > max_chars:

@@ -22,6 +22,9 @@ TURN_BYTES: Final = 512
 class _Session:
     def __init__(self) -> None:
         self.turns: dict[str, Turn] = {}
+        # What each turn takes, and what was said in it: that is counted once.
+        self.sizes: dict[str, int] = {}
+        self.said: dict[str, int] = {}
         self.seq = 0
         self.bytes = 0
         self.waiting = 0
@@ -79,7 +82,9 @@ class InMemorySessions:
         turn = Turn(
             session=session, request_id=request_id, seq=held.seq + 1, state="accepted", said=said
         )
-        self._make_room(session, _size(turn))
+        size = TURN_BYTES + _size(said)
+        self._make_room(session, size)
+        held.said[request_id] = size
         self._sessions[session] = held
         self._sessions.move_to_end(session)
         held.seq += 1
@@ -141,8 +146,9 @@ class InMemorySessions:
         return held, kept
 
     def _keep(self, held: _Session, turn: Turn) -> None:
-        before = held.turns.get(turn.request_id)
-        grown = _size(turn) - (_size(before) if before else 0)
+        size = held.said.get(turn.request_id, 0) + _size(turn.answer)
+        grown = size - held.sizes.get(turn.request_id, 0)
+        held.sizes[turn.request_id] = size
         held.turns[turn.request_id] = turn
         held.bytes += grown
         if self._sessions.get(turn.session) is held:
@@ -177,7 +183,8 @@ class InMemorySessions:
         for held in self._sessions.values():
             oldest = next((name for name in held.turns if name != held.running), None)
             if oldest is not None:
-                size = _size(held.turns.pop(oldest))
+                del held.turns[oldest], held.said[oldest]
+                size = held.sizes.pop(oldest)
                 held.bytes -= size
                 self._bytes -= size
                 return True
@@ -195,6 +202,6 @@ def _full(message: str, bound: str) -> StorageError:
     )
 
 
-def _size(turn: Turn) -> int:
-    texts = (text for message in (*turn.said, *turn.answer) for text in message.texts)
-    return TURN_BYTES + sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
+def _size(messages: Sequence[Message]) -> int:
+    texts = [text for message in messages for text in message.texts]
+    return sum([len(text) if text.isascii() else len(text.encode()) for text in texts])
