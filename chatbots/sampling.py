@@ -61,9 +61,15 @@ class Sampling(Struct, frozen=True, kw_only=True):
 
     def over(self, default: Sampling) -> Sampling:
         """These values, and the *default*'s where there is none; an explicit 0 stays 0."""
+        if UNSAID in (self, default):
+            return default if self == UNSAID else self
         names = self.__struct_fields__
         own = {name: value for name in names if (value := getattr(self, name)) is not None}
         return replace(default, **own)
+
+
+UNSAID: Final = Sampling()
+"""Nothing said: all of it is left to the server."""
 
 
 def _refused(name: str, wanted: str, value: object) -> InvalidRequest:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 import secrets
 import sys
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Literal, Protocol, TypeAlias
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 Value: TypeAlias = str | int | float | bool | None
 Attribute: TypeAlias = str | int | float | bool | tuple[str, ...]
+
+_NOTHING: Final = nullcontext(None)
 
 REDACTED: Final = "[redacted]"
 
@@ -71,28 +73,25 @@ def emit(level: Level, event: str, **values: Value) -> None:
         getattr(structlog.get_logger("chatbots"), level)(event, **values)
 
 
-@contextmanager
-def bound(**values: Value) -> Generator[None]:
+def bound(**values: Value) -> AbstractContextManager[object]:
     """Put *values* on every line logged inside, those of foreign loggers included."""
     contextvars = sys.modules.get("structlog.contextvars")
     if contextvars is None:
-        yield
-    else:
-        with contextvars.bound_contextvars(**values):
-            yield
+        return _NOTHING
+    bound: AbstractContextManager[object] = contextvars.bound_contextvars(**values)
+    return bound
 
 
-@contextmanager
-def span(name: str, attributes: Mapping[str, Attribute]) -> Generator[Span | None]:
+def span(name: str, attributes: Mapping[str, Attribute]) -> AbstractContextManager[Span | None]:
     """Measure what happens inside as an OpenTelemetry span, if the application uses it.
 
     Names and attributes follow the GenAI semantic conventions.
     """
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:
-        yield None
-    else:
-        with trace.get_tracer("chatbots").start_as_current_span(
-            name, attributes=dict(attributes)
-        ) as opened:
-            yield opened
+        return _NOTHING
+    tracer = trace.get_tracer("chatbots")
+    opened: AbstractContextManager[Span] = tracer.start_as_current_span(
+        name, attributes=dict(attributes)
+    )
+    return opened

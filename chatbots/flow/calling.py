@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias, TypedDict, Unpack, overload
 
 import anyio
 from anyio.abc import TaskGroup
@@ -21,7 +21,7 @@ from chatbots.flow.unwrap import unwrapped
 from chatbots.interfaces import ChatService
 from chatbots.messages import DEFAULT_TIMEOUT, Message, Prompt, Reply, SessionId
 from chatbots.output import OutputFormat, OutputT_co, Schema, T
-from chatbots.sampling import Effort, Sampling
+from chatbots.sampling import UNSAID, Effort, Sampling
 from chatbots.telemetry import new_request_id
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ Said: TypeAlias = str | Message | Sequence[Message]
 
 JsonShape: TypeAlias = Schema | OutputFormat[Any]
 """What has no type of its own that a checker could know: a JSON schema, or a shape made by hand."""
+
+_SAMPLING: Final = frozenset(Sampling.__struct_fields__)
 
 
 class Asking(TypedDict, total=False):
@@ -69,26 +71,33 @@ def make_prompt(said: Said, *, output_type: object = None, **asking: Unpack[Aski
         raise TypeError(f"There is no keyword {min(unknown)!r} for asking a bot.")
     if isinstance(said, str):
         said = Message("user", said)
-    timeout, stop = asking.get("timeout"), asking.get("stop")
+    timeout = asking.get("timeout")
     return Prompt(
         messages=(said,) if isinstance(said, Message) else tuple(said),
         request_id=asking.get("request_id") or new_request_id(),
         session=asking.get("session"),
         model=asking.get("model"),
         instructions=asking.get("instructions"),
-        sampling=Sampling(
-            temperature=asking.get("temperature"),
-            top_p=asking.get("top_p"),
-            frequency_penalty=asking.get("frequency_penalty"),
-            presence_penalty=asking.get("presence_penalty"),
-            max_tokens=asking.get("max_tokens"),
-            stop=(stop,) if isinstance(stop, str) else stop if stop is None else tuple(stop),
-            seed=asking.get("seed"),
-            logprobs=asking.get("logprobs"),
-            reasoning_effort=asking.get("reasoning_effort"),
-        ),
+        sampling=_sampling(asking),
         timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
         output=_format_of(output_type),
+    )
+
+
+def _sampling(asking: Asking) -> Sampling:
+    if _SAMPLING.isdisjoint(asking):
+        return UNSAID
+    stop = asking.get("stop")
+    return Sampling(
+        temperature=asking.get("temperature"),
+        top_p=asking.get("top_p"),
+        frequency_penalty=asking.get("frequency_penalty"),
+        presence_penalty=asking.get("presence_penalty"),
+        max_tokens=asking.get("max_tokens"),
+        stop=(stop,) if isinstance(stop, str) else stop if stop is None else tuple(stop),
+        seed=asking.get("seed"),
+        logprobs=asking.get("logprobs"),
+        reasoning_effort=asking.get("reasoning_effort"),
     )
 
 
@@ -167,6 +176,7 @@ class Stream(Generic[OutputT_co]):
         self._transcript = Transcript[OutputT_co](prompt)
         self._group: TaskGroup
         self._source: ReceiveChannel | None = None
+        self._over = False
 
     @property
     def request_id(self) -> str:
@@ -202,7 +212,8 @@ class Stream(Generic[OutputT_co]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._group.cancel_scope.cancel("the stream was left")
+        if not self._over:
+            self._group.cancel_scope.cancel("the stream was left")
         if self._source is not None:
             self._source.close()
         with unwrapped():
@@ -233,6 +244,7 @@ class Stream(Generic[OutputT_co]):
     async def _run(self, out: SendChannel) -> None:
         async with out:
             await self._service.respond(self._prompt, out)
+        self._over = True
 
 
 class _Texts(AsyncIterator[str]):

@@ -132,9 +132,7 @@ class _Exchange:
         finally:
             self._shown = self._shown or answer.shown
             if response is not None:
-                # Shielded: whatever happens, the server must see that nobody reads on.
-                with anyio.CancelScope(shield=True):
-                    await response.aclose()
+                await response.aclose()
 
     async def _whole(self, response: Response, answer: StreamedAnswer) -> ModelAnswer:
         from chatbots.provider.transport import read
@@ -152,7 +150,7 @@ class _Exchange:
             with self._patience.for_content(answer):
                 more = await response.pour(answer.take)
             await answer.settle()
-        if answer.ended:
+        if more:
             await _drain(response)
         if not answer.answer.finished:
             raise interrupted()

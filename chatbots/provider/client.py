@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from anyio.lowlevel import RunVar
-from msgspec import Struct
+from msgspec import Struct, field
 
 from chatbots.errors import ConfigurationError
 
@@ -78,12 +78,16 @@ def azure_access(endpoint: str, *, api_key: str | None, api_version: str | None)
 
 
 class Shared(Struct):
-    """A client, how many use it, and our connections to its server (None: a proxy is between)."""
+    """A client, how many use it, and our connections to its server (None: a proxy is between).
+
+    `heads` are those of requests that went over them, by their path.
+    """
 
     client: AsyncOpenAI
     access: Access
     pool: Pool | None
     users: int = 0
+    heads: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
 
 _clients: Final[RunVar[dict[Access, Shared] | None]] = RunVar("chatbots_openai_clients", None)

@@ -94,13 +94,13 @@ class Connection(asyncio.BufferedProtocol):
         self._held = 0
         try:
             if self._hand_over():
-                return True
+                return self._more
             while not self.answer.whole:
                 if self._error is not None:
                     raise self._error
                 await self._news.wait()
                 if self._sated:
-                    return True
+                    return self._more
         finally:
             self._take = None
         return False
@@ -121,6 +121,10 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def _sated(self) -> bool:
         return self._take is None
+
+    @property
+    def _more(self) -> bool:
+        return bool(self.answer.pieces) or not self.answer.whole
 
     def _fail(self, error: Exception) -> None:
         self._error = self._error or error

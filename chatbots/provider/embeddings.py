@@ -108,9 +108,7 @@ class OpenAIEmbedder:
                 data = await read(response, MAX_BODY)
         finally:
             if response is not None:
-                # Shielded: whatever happens, the server must see that nobody reads on.
-                with anyio.CancelScope(shield=True):
-                    await response.aclose()
+                await response.aclose()
         if len(data) > MAX_BODY:
             raise senseless(f"it has more than {MAX_BODY:,} bytes")
         return _decoded(data, len(batch), wanted["model"])

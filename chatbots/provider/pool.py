@@ -47,10 +47,9 @@ class Pool:
         """
         connection: Connection | None = None
         try:
-            with anyio.fail_after(timeout.pool):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise httpx2.PoolTimeout("All connections are in use.") from error
+            self._free.acquire_nowait()
+        except anyio.WouldBlock:
+            await self._wait(timeout.pool)
         try:
             connection = self._kept()
             if connection is not None:
@@ -84,6 +83,13 @@ class Pool:
         self._limits = httpx2.Limits(max_keepalive_connections=0)
         while self._idle:
             self._idle.pop().abort()
+
+    async def _wait(self, timeout: float | None) -> None:
+        try:
+            with anyio.fail_after(timeout):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise httpx2.PoolTimeout("All connections are in use.") from error
 
     def _kept(self) -> Connection | None:
         self._idle = [kept for kept in self._idle if kept.usable]

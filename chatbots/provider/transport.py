@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Final, Protocol
 from urllib.parse import quote, quote_plus
 
+import anyio
 import httpx2
 import msgspec
 import openai
@@ -20,6 +21,8 @@ from chatbots.provider.connection import Take
 from chatbots.provider.resilience import of_status
 from chatbots.provider.wire import Body
 
+MOST_HEADS: Final = 100
+"""Heads of requests that are kept: Azure has a path for each model, and a caller names it."""
 MAX_ERROR: Final = 64 * 1024
 """Bytes read of what a server says about a failure."""
 
@@ -40,7 +43,10 @@ class Response(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Be done with it; where the body is not whole, its connection is closed at once."""
+        """Be done with it; where the body is not whole, its connection is closed at once.
+
+        Whatever happens, cancellation included: the server must see that nobody reads on.
+        """
         ...
 
 
@@ -86,6 +92,16 @@ def encode(shared: Shared, path: str, body: bytes) -> bytes:
 
     Raises `httpx2.LocalProtocolError` for a header that cannot be sent.
     """
+    head = shared.heads.get(path)
+    if head is None:
+        if len(shared.heads) >= MOST_HEADS:
+            shared.heads.clear()
+        head = shared.heads[path] = _head(shared, path)
+    return b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body)
+
+
+def _head(shared: Shared, path: str) -> bytes:
+    """Make what is the same in each request to *path*: the client, made here, does not change."""
     client, url = shared.client, shared.client.base_url
     fields = {
         name.lower(): value
@@ -98,12 +114,11 @@ def encode(shared: Shared, path: str, body: bytes) -> bytes:
         fields.pop("authorization", None)
     fields["host"] = url.netloc.decode()
     fields["accept-encoding"] = "identity"
-    fields["content-length"] = str(len(body))
     target = url.raw_path.decode() + path.removeprefix("/")
     lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
     if any("\n" in line or "\r" in line or not line.isascii() for line in lines):
         raise httpx2.LocalProtocolError("A header has a character that no header may have.")
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+    return "\r\n".join([*lines, ""]).encode()
 
 
 def _placed(shared: Shared, path: str, body: Body) -> str:
@@ -140,7 +155,7 @@ class _Foreign:
 
     def __init__(self, response: httpx2.Response) -> None:
         self.headers = response.headers
-        self.aclose = response.aclose
+        self._response = response
         self._chunks = response.aiter_bytes()
 
     async def pour(self, take: Take) -> bool:
@@ -149,3 +164,7 @@ class _Foreign:
             take(chunk)
             return True
         return False
+
+    async def aclose(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._response.aclose()

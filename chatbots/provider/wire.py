@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec.structs import replace
 
 from chatbots.messages import Message, ModelRequest
-from chatbots.sampling import Sampling
+from chatbots.sampling import UNSAID, Sampling
 
 Body: TypeAlias = dict[str, Any]
 
@@ -52,6 +52,8 @@ def _sampling(said: Sampling, default: Sampling, model: str, dialect: Dialect) -
     if dialect == "openai" and model.startswith(_REASONING_MODELS):
         default = replace(default, **_REFUSED)
     chosen = said.over(default)
+    if chosen == UNSAID:
+        return {}
     # Neither None nor an empty tuple, but 0.
     body = {n: v for n in chosen.__struct_fields__ if (v := getattr(chosen, n)) not in (None, ())}
     if dialect == "openai" and "max_tokens" in body:
