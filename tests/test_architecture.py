@@ -18,7 +18,7 @@ FACADE = ROOT / "chatbots" / "__init__.py"
 MODULES = sorted((ROOT / "chatbots").rglob("*.py"))
 PROGRAMS = sorted(
     path
-    for folder in ("cmd", "bench", "docs", "examples", "packaging")
+    for folder in ("cmd", "bench", "report", "docs", "examples", "packaging")
     for path in (ROOT / folder).rglob("*.py")
 )
 

@@ -107,7 +107,7 @@ def run(*command: str, cwd: Path) -> str:
 
 def pages() -> Iterator[Path]:
     """Yield what a person may copy a command from: pages, modules, programs."""
-    for folder in ("chatbots", "cmd", "docs", "examples", "bench", "packaging", ".ci"):
+    for folder in ("chatbots", "cmd", "docs", "examples", "bench", "report", "packaging", ".ci"):
         yield from (path for path in (ROOT / folder).rglob("*") if path.is_file())
     yield from (path for path in ROOT.iterdir() if path.is_file())
 

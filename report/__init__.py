@@ -1,0 +1,1 @@
+"""What clients make of an upstream that fails, each asked the same way: `python -m report`."""
