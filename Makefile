@@ -18,7 +18,7 @@ DEMO_PROMPT ?= Explain in one sentence what a Python generator is.
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo weights test test-all format lint types cover owncov size \
-	docs docs-check bench bench-smoke check constraints model-wheels clean
+	docs docs-check bench bench-smoke report report-smoke check constraints model-wheels clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,12 @@ bench: $(DEV) ## Run every benchmark, peers beside us, under 15 minutes (BENCH="
 
 bench-smoke: $(DEV) ## Run every benchmark once, briefly: does it still work?
 	$(PY) -m bench --smoke
+
+report: $(DEV) ## Ask other clients under every fault too; writes docs/truncation-report.md
+	$(PY) -m report
+
+report-smoke: $(DEV) ## Ask this package and the openai SDK under five faults
+	$(PY) -m report --smoke
 
 check: lint types size test owncov docs-check ## Everything a change must pass
 

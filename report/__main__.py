@@ -54,19 +54,20 @@ def smoke() -> int:
     return 0 if all(Outcome(t.outcome) in RIGHT and not t.leaked for t in ours) else 1
 
 
-def full(clients: Sequence[Client]) -> int:
-    """Ask *clients* under every fault; the results of all others stay."""
+def full(clients: Sequence[Client], faults: Sequence[Tried]) -> int:
+    """Ask *clients* under these *faults*; all other results stay."""
     pythons = {client.environment: prepare(client.environment) for client in clients}
-    pairs = [(client, fault) for fault in FAULTS for client in clients]
+    pairs = [(client, fault) for fault in faults for client in clients]
     trials = anyio.run(attempts, pairs, pythons)
-    asked = {
+    found = {
         client.name: versions(pythons[client.environment], client.packages) for client in clients
     }
     kept = read() if RESULTS.exists() else Results(platform.python_version(), {}, [])
+    asked = {(trial.client, trial.fault) for trial in trials}
     results = Results(
         platform.python_version(),
-        kept.versions | asked,
-        ordered([*trials, *(trial for trial in kept.trials if trial.client not in asked)]),
+        kept.versions | found,
+        ordered([*trials, *(t for t in kept.trials if (t.client, t.fault) not in asked)]),
     )
     RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
     PAGE.write_text(page(results), "utf-8")
@@ -84,6 +85,7 @@ def main() -> int:
     flags.add_argument("--smoke", action="store_true", help="five faults, us and the openai SDK")
     flags.add_argument("--page", action="store_true", help="only write the page anew")
     flags.add_argument("--only", metavar="CLIENT", help="ask one client, keep the others' results")
+    flags.add_argument("--fault", help="try one fault, keep the results of the others")
     chosen = flags.parse_args()
     if chosen.smoke:
         return smoke()
@@ -91,9 +93,12 @@ def main() -> int:
         PAGE.write_text(page(read()), "utf-8")
         return 0
     clients = [client for client in CLIENTS if chosen.only in (None, client.name)]
+    faults = [fault for fault in FAULTS if chosen.fault in (None, fault.spec)]
     if not clients:
         flags.error(f"--only takes one of {', '.join(client.name for client in CLIENTS)}.")
-    return full(clients)
+    if not faults:
+        flags.error(f"--fault takes one of {', '.join(fault.spec for fault in FAULTS)}.")
+    return full(clients, faults)
 
 
 if __name__ == "__main__":

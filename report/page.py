@@ -28,6 +28,7 @@ An answer that was cut must not look whole, and a failure must be an error one c
 This page is written by `make report`; the raw results are in [`report/results.json`](../report/results.json).
 The rule that judges is [`report/scoring.py`](../report/scoring.py), what is expected under each fault is in [`report/faults.py`](../report/faults.py).
 Rows in which we are wrong are shown like the others.
+The faults are those of our own test kit, and our tests try each of them on us: that we do well here is no surprise, and no proof against a fault that nobody has thought of.
 
 ## In short
 
@@ -51,15 +52,21 @@ CLOSE: Final = """
 `{leak}` beside a mark: the API key was in the exception, the traceback or the output.
 Only `401-echo` and `500-echo` put it into an answer: their error object repeats the key, as some gateways do.
 
-Not asked: tool calls, refusals, whole answers without a stream, and the Responses API, which the fake server does not speak.
-`finish-missing` ends with `[DONE]` and no `finish_reason`: the text may be whole, but nothing says so.
+## What to know when reading it
+
+- A time limit of the application's own, such as `asyncio.timeout`, ends every hang; only settings of the clients count here.
+- Retries, logs and the text before a failure are not judged.
+- `finish-missing` ends with `[DONE]` and no `finish_reason`: the text may be whole, but nothing says so. Some servers never send one: pydantic-ai names that as the reason why its setting is off by default.
+- `n2` sends a second answer nobody asked for. The choices of openai and LiteLLM have an `index`, which the loops in their documentation do not look at.
+- `json-truncated` cuts in the middle of a character, as a cut may.
+- Not asked: tool calls, refusals, whole answers without a stream, and the Responses API, which the fake server does not speak.
 
 ## How to repeat it
 
 ```sh
-make report          # all clients, about a quarter of an hour; installs them into .venv/report
+make report          # all clients, half an hour on two cores; installs them into .venv/report
 make report-smoke    # this package and the openai SDK, five faults
-python -m report --only chatbots
+python -m report --only chatbots --fault midstream-eof
 ```
 
 Any other client meets the same faults at `python -m chatbots.testing --port 8080`, by asking for the model `fault:midstream-eof`.

@@ -76,7 +76,7 @@ MEANING: Final[Mapping[Outcome, str]] = {
     Outcome.SIGN: "ends normally, but the caller can see that it is not whole "
     "by the finish reason in the documented result",
     Outcome.NEEDLESS: "a typed error, though the whole answer was there",
-    Outcome.RAW: "an exception from elsewhere: of the HTTP library, the JSON parser, Python itself",
+    Outcome.RAW: "any other exception: of the HTTP library, of the JSON parser, one of Python's",
     Outcome.HANG: "still waiting when the watchdog ended it",
     Outcome.WRONG_TEXT: "ends normally, with a text that was not the answer, and no sign of it",
     Outcome.FALSE_COMPLETE: "a false complete: ends normally, as if the answer was whole",

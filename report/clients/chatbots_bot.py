@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anyio
+import openai as openai  # imported on first use otherwise, and imports count for nobody
 
 from chatbots import Chatbots, Settings
 from report.clients.telling import DEADLINE, Question, Seen, tell
