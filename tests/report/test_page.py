@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from report.__main__ import PAGE, RESULTS, read
+from report.faults import FAULTS
 from report.page import Results, mark, ordered, page
-from report.peers import OPENAI_SDK, OURS
+from report.peers import CLIENTS, OPENAI_SDK, OURS
 from report.scoring import Outcome
-from report.trial import Trial
+from report.trial import KEY, Trial
 
 
 def trial(
@@ -87,3 +89,19 @@ def test_every_mark_is_explained() -> None:
 def test_results_are_in_the_order_of_the_page() -> None:
     mixed = [trial(OPENAI_SDK.name, "bom"), trial(fault="401"), trial(fault="midstream-eof")]
     assert ordered(mixed) == [mixed[2], mixed[1], mixed[0]]
+
+
+# What is kept
+
+
+def test_the_page_is_made_from_the_results() -> None:
+    assert PAGE.read_text("utf-8") == page(read())
+
+
+def test_every_client_was_asked_under_every_fault() -> None:
+    found = [(trial.client, trial.fault) for trial in read().trials]
+    assert found == [(client.name, fault.spec) for client in CLIENTS for fault in FAULTS]
+
+
+def test_the_results_have_no_key() -> None:
+    assert KEY.encode() not in RESULTS.read_bytes()
