@@ -32,7 +32,8 @@ OURS: Final = Client(
     "",
     (SDK,),
     Habits(("chatbots.errors.ChatError",), "`reply.state`, `reply.reason`"),
-    "`bots.streaming().stream(...)`, reading `s.text`; `timeout=6`",
+    "`bots.streaming().stream(...)`, reading `s.text`; `timeout=6`, "
+    "`chatbots_first_token_timeout=2`, `chatbots_gap_timeout=2`",
 )
 OPENAI_SDK: Final = Client(
     "openai",

@@ -6,7 +6,7 @@ import anyio
 import openai as openai  # imported on first use otherwise, and imports count for nobody
 
 from chatbots import Chatbots, Settings
-from report.clients.telling import DEADLINE, Question, Seen, tell
+from report.clients.telling import DEADLINE, SILENCE, Question, Seen, tell
 
 
 async def answer(question: Question, seen: Seen) -> None:
@@ -15,6 +15,8 @@ async def answer(question: Question, seen: Seen) -> None:
         openai_base_url=question.base_url,
         openai_api_key=question.api_key,
         openai_model=question.model,
+        chatbots_first_token_timeout=SILENCE,
+        chatbots_gap_timeout=SILENCE,
     )
     async with (
         Chatbots(settings) as bots,
