@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -110,6 +111,8 @@ class _Exchange:
         return msgspec.structs.replace(answer, retries=tries.retries)
 
     async def _attempt(self) -> ModelAnswer:
+        from httpx2 import ReadTimeout
+
         from chatbots.provider.resilience import foreign_errors
         from chatbots.provider.transport import post
 
@@ -118,10 +121,15 @@ class _Exchange:
         client = await self._source()
         body = self._body_for(client)
         streams = bool(body.get("stream"))
+        # A whole answer may take as long as its turn: not one byte comes before it is made.
+        within = self._patience.first_token if streams else math.inf
         answer = StreamedAnswer(self._out)
         try:
-            with foreign_errors(client), self._patience.for_the_head(streams=streams):
-                response = await post(client, PATH, body)
+            with foreign_errors(client):
+                try:
+                    response = await post(client, PATH, body, within=within)
+                except ReadTimeout as error:
+                    raise self._patience.never_began() from error
             kind = response.headers.get("content-type", "").partition(";")[0].rpartition("/")[2]
             if kind.strip() == "html":
                 raise senseless("it is a web page. Is the base URL right? It mostly ends in /v1")

@@ -7,6 +7,7 @@ Its errors are those of httpx2, so that both ways to a server have one map (`res
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
@@ -66,20 +67,27 @@ class Connection(asyncio.BufferedProtocol):
         done = not self._asked or (self.answer.whole and self.answer.keep_alive)
         return done and self._error is None and not self._transport.is_closing()
 
-    async def ask(self, request: bytes) -> None:
+    async def ask(self, request: bytes, *, within: float = math.inf) -> None:
         """Send a whole *request* and wait until the head of its `answer` is there.
 
-        Raises `httpx2.TransportError`.
+        Raises `httpx2.TransportError`: `ReadTimeout` where it is not *within* so many seconds.
         """
         self.rest(None)
         self.answer = Incoming()
         self._asked = True
         if self._error is None:
             self._transport.write(request)
-        while not self.answer.status:
-            if self._error is not None:
-                raise self._error
-            await self._news.wait()
+        late = httpx2.ReadTimeout("The server did not begin to answer.")
+        # An alarm of the loop's: a cancel scope costs a tenth of the request.
+        alarm = None if within == math.inf else self._loop.call_later(within, self._fail, late)
+        try:
+            while not self.answer.status:
+                if self._error is not None:
+                    raise self._error
+                await self._news.wait()
+        finally:
+            if alarm is not None:
+                alarm.cancel()
 
     async def pour(self, take: Take) -> bool:
         """Hand the body to *take*, a network read at a time; tell whether more may come.

@@ -5,7 +5,6 @@ Two more deadlines stand around these: of connecting (`client.py`), and of the w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator
 from contextlib import contextmanager
 from time import monotonic
@@ -31,17 +30,6 @@ class Patience(Struct, frozen=True, kw_only=True):
     gap: float = 30.0
 
     @contextmanager
-    def for_the_head(self, *, streams: bool) -> Generator[None]:
-        """Wait inside for the answer's head; raises `ProviderError` (`upstream_timeout`).
-
-        A whole answer may take as long as its turn: not one byte comes before it is made.
-        """
-        with anyio.move_on_after(self.first_token if streams else math.inf) as scope:
-            yield
-        if scope.cancelled_caught:
-            raise self._never_began()
-
-    @contextmanager
     def for_content(self, answer: StreamedAnswer) -> Generator[None]:
         """Wait inside for more of the *answer*.
 
@@ -52,9 +40,10 @@ class Patience(Struct, frozen=True, kw_only=True):
         with anyio.move_on_after(answer.heard_at + patience - monotonic()) as scope:
             yield
         if scope.cancelled_caught and monotonic() - answer.heard_at >= patience:
-            raise self._stalled() if answer.shown else self._never_began()
+            raise self._stalled() if answer.shown else self.never_began()
 
-    def _never_began(self) -> ProviderError:
+    def never_began(self) -> ProviderError:
+        """Return the error for an answer whose first content did not come in time."""
         return ProviderError(
             "upstream_timeout",
             f"The model's server did not begin to answer within {self.first_token:g} seconds.",

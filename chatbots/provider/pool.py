@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 
 import anyio
@@ -38,12 +39,15 @@ class Pool:
         self._free = anyio.Semaphore(limits.max_connections or 0, fast_acquire=True)
         self._idle: list[Connection] = []
 
-    async def ask(self, request: bytes, timeout: httpx2.Timeout) -> Lent:
+    async def ask(
+        self, request: bytes, timeout: httpx2.Timeout, *, within: float = math.inf
+    ) -> Lent:
         """Send a whole *request*; return the answer once its head is there.
 
         A kept connection that the server closes before it has answered one byte had been closed
         before the request came: the request is sent again at once, over a new one.
-        Raises `httpx2.TransportError`.
+        Raises `httpx2.TransportError`: `ReadTimeout` where the head does not come *within* so
+        many seconds.
         """
         connection: Connection | None = None
         try:
@@ -54,13 +58,13 @@ class Pool:
             connection = self._kept()
             if connection is not None:
                 try:
-                    await connection.ask(request)
+                    await connection.ask(request, within=within)
                     return Lent(connection, self)
                 except httpx2.ReadError:
                     if connection.answer.begun:
                         raise
             connection = await self._new(timeout.connect)
-            await connection.ask(request)
+            await connection.ask(request, within=within)
             return Lent(connection, self)
         except BaseException:
             if connection is not None:

@@ -6,6 +6,7 @@ Ours serves the clients made in `client.py`, unless a proxy is between; see `doc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, Protocol
@@ -50,16 +51,21 @@ class Response(Protocol):
         ...
 
 
-async def post(client: openai.AsyncOpenAI, path: str, body: Body) -> Response:
+async def post(
+    client: openai.AsyncOpenAI, path: str, body: Body, *, within: float = math.inf
+) -> Response:
     """Post *body* to *path* under the client's base URL; return the answer of a success.
 
-    Raises `ChatError` for another status, and what the SDK and httpx2 raise.
+    Raises `ChatError` for another status, and what the SDK and httpx2 raise:
+    `httpx2.ReadTimeout` where no head comes *within* so many seconds.
     """
     shared = shared_by(client)
     if shared is None or shared.pool is None:
-        return await _through_sdk(client, path, body)
+        with anyio.move_on_after(within):
+            return await _through_sdk(client, path, body)
+        raise httpx2.ReadTimeout("The server did not begin to answer.")
     request = encode(shared, _placed(shared, path, body), msgspec.json.encode(body))
-    answer = await shared.pool.ask(request, httpx2.Timeout(client.timeout))
+    answer = await shared.pool.ask(request, httpx2.Timeout(client.timeout), within=within)
     status = answer.status_code
     if 200 <= status < 300 and "content-encoding" not in answer.headers:
         return answer

@@ -22,6 +22,7 @@ from chatbots.images import Image
 from chatbots.messages import Message, ModelAnswer, ModelRequest, TokenLogprob, ToolCall, Usage
 from chatbots.provider.chat import OpenAIChat
 from chatbots.provider.client import Access, SharedClient
+from chatbots.provider.patience import Patience
 from chatbots.sampling import Sampling
 from chatbots.testing import CollectingSink, FakeOpenAI
 from chatbots.testing.http1 import Exchange
@@ -593,3 +594,50 @@ async def test_what_the_server_knows_about_its_answer_is_kept(stream: bool) -> N
     assert answer.logprobs == (TokenLogprob("Hi", -0.25),)
     assert answer.usage == Usage(9, 7, 16, cached_tokens=8, reasoning_tokens=6)
     assert answer.model == "m-2026"
+
+
+# How long it waits
+
+
+@pytest.mark.parametrize("own_client", [False, True])
+@pytest.mark.parametrize(
+    ("fault", "code", "shown", "calls"),
+    [
+        ("hang", "upstream_timeout", False, 2),
+        ("headers-only", "upstream_timeout", False, 2),
+        ("slow-headers", "upstream_timeout", False, 2),
+        ("midstream-stall", "stream_stalled", True, 1),
+        ("keepalive-forever", "stream_stalled", True, 1),
+    ],
+)
+async def test_a_stream_without_content_is_given_up_in_time(
+    own_client: bool, fault: str, code: str, shown: bool, calls: int
+) -> None:
+    async with (
+        FakeOpenAI() as fake,
+        AsyncOpenAI(api_key=KEY, base_url=fake.base_url, max_retries=0) as given,
+        model_on(fake) as ours,
+    ):
+
+        async def client() -> AsyncOpenAI:
+            return given
+
+        patience = Patience(first_token=0.2, gap=0.2)
+        model = OpenAIChat(client if own_client else ours._client, model="m", patience=patience)
+        for _ in range(3):
+            fake.answer("Once upon a time", fault=fault)
+        with anyio.fail_after(5):
+            pieces, error = await told(model, asking(stream=True))
+        assert isinstance(error, ProviderError)
+        assert error.code == code
+        assert bool(pieces) is shown
+        assert len(fake.calls) == calls
+
+
+async def test_a_whole_answer_may_take_as_long_as_its_turn() -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as ours:
+        model = OpenAIChat(ours._client, model="m", patience=Patience(first_token=0.1, gap=0.1))
+        fake.answer("Hello", fault="slow-first-byte:0.5")
+        with anyio.fail_after(5):
+            pieces, _ = await told(model, asking(stream=False))
+        assert pieces == ["Hello"]

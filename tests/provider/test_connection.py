@@ -176,6 +176,27 @@ async def test_what_is_not_http_breaks_the_connection() -> None:
         assert not connection.usable
 
 
+async def test_a_head_that_does_not_come_in_time_is_not_waited_for() -> None:
+    async with connected(forever) as connection:
+        with pytest.raises(httpx2.ReadTimeout):
+            await connection.ask(REQUEST, within=0.05)
+        assert not connection.usable
+
+
+async def test_a_head_that_came_in_time_leaves_no_alarm_behind() -> None:
+    async def script(stream: SocketStream) -> None:
+        await stream.send(HEAD)
+        await stream.receive()
+        await stream.send(b"0\r\n\r\n")
+
+    async with connected(script) as connection:
+        await connection.ask(REQUEST, within=0.05)
+        with anyio.move_on_after(0.1):
+            await piece(connection)
+        connection._transport.write(b"go on")
+        assert await rest(connection) == b""
+
+
 async def test_a_slow_reader_stops_the_socket() -> None:
     sent = 0
     size = 64 * 1024
