@@ -73,4 +73,4 @@ class Incoming:
     def on_message_complete(self) -> None:
         """Know that the answer is whole, and whether the connection may be used again."""
         self.whole = self.status > 0
-        self.keep_alive = self._parser.should_keep_alive()
+        self.keep_alive = self.whole and self._parser.should_keep_alive()

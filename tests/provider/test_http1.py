@@ -72,6 +72,12 @@ def test_an_interim_answer_is_read_over() -> None:
     assert (incoming.status, "link" in incoming.headers, incoming.whole) == (429, False, True)
 
 
+def test_an_interim_answer_does_not_say_that_the_connection_stays() -> None:
+    incoming = fed(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\nHello")
+    assert incoming.ends()
+    assert not incoming.keep_alive
+
+
 def test_fields_of_one_name_are_joined() -> None:
     incoming = fed(b"HTTP/1.1 204 No\r\nVia: a\r\nvia: b\r\n\r\n")
     assert incoming.headers["via"] == "a, b"
