@@ -1,0 +1,166 @@
+"""What must come of every fault of the fake server: for whole answers, and for streams.
+
+The stateless and the memory bot ask for whole answers, the streaming bot for streams.
+No tool is offered, so a model that calls one asks for what nobody can do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from chatbots.testing.faults.chunks import HARD_TEXT
+
+TEXT: Final = "One two three four five six."
+"""What the server would answer if nothing went wrong, in six pieces."""
+HALF: Final = "One two three"
+"""The three pieces before it breaks off."""
+MIB: Final = 1024 * 1024
+
+COMPLETED: Final = "completed"
+INCOMPLETE: Final = "incomplete"
+FAILED: Final = "failed"
+INTERRUPTED: Final = "interrupted"
+
+EXIT: Final[Mapping[str, int]] = {COMPLETED: 0, INCOMPLETE: 1, FAILED: 1, INTERRUPTED: 1}
+"""The exit status of a program, by how the turn ended, as its `--help` says."""
+
+
+class Outcome(NamedTuple):
+    """How a turn ends.
+
+    `code` is the error's code, or the reason of an end that is none.
+    `text` is what the user keeps; with `and_more`, some text after it too.
+    `requests` counts what the server was asked: 1, and the retries.
+    """
+
+    state: str
+    code: str
+    text: str = ""
+    requests: int = 1
+    and_more: bool = False
+
+
+class Row(NamedTuple):
+    """A fault as it is written, with its number, and what comes of it."""
+
+    fault: str
+    whole: Outcome
+    stream: Outcome
+
+    @property
+    def name(self) -> str:
+        """The fault's name without its number."""
+        return self.fault.partition(":")[0]
+
+
+def good(text: str = TEXT, reason: str = "stop") -> Outcome:
+    """Nothing is to be seen of the fault."""
+    return Outcome(COMPLETED, reason, text)
+
+
+def cut(reason: str, text: str = TEXT) -> Outcome:
+    """A limit or a filter ended it, and that is said."""
+    return Outcome(INCOMPLETE, reason, text)
+
+
+def failed(code: str, requests: int = 1) -> Outcome:
+    """Nothing was shown; it was asked so often."""
+    return Outcome(FAILED, code, "", requests)
+
+
+def broken(code: str, text: str = HALF, *, and_more: bool = False) -> Outcome:
+    """Something was shown: it is kept, and nothing is asked again."""
+    return Outcome(INTERRUPTED, code, text, and_more=and_more)
+
+
+UNREACHABLE: Final = failed("upstream_unreachable", 3)
+SERVER_ERROR: Final = failed("upstream_error", 3)
+SENSELESS: Final = failed("upstream_bad_response", 2)
+LIMITED: Final = failed("rate_limited", 3)
+NOT_BEGUN: Final = failed("upstream_timeout", 2)
+"""No first token in time, twice."""
+TURN_OVER: Final = failed("upstream_timeout")
+"""The whole turn's deadline: a whole answer has none for its first token."""
+LOST: Final = failed("stream_interrupted", 3)
+BROKE_OFF: Final = broken("stream_interrupted")
+
+SAME: Final[Mapping[str, Outcome]] = {
+    "ok": good(),
+    "reset": UNREACHABLE, "close-empty": UNREACHABLE, "bad-status-line": UNREACHABLE,
+    "400": failed("invalid_request"), "413": failed("invalid_request"),
+    "422": failed("invalid_request"),
+    "400-context": failed("context_too_long"),
+    "401": failed("upstream_auth"), "403": failed("upstream_auth"),
+    "404": failed("model_not_available"),
+    "408": SERVER_ERROR, "409": SERVER_ERROR, "500": SERVER_ERROR, "502": SERVER_ERROR,
+    "503": SERVER_ERROR, "529": SERVER_ERROR,
+    "503-noretry": failed("upstream_error"),
+    "429": LIMITED, "429-bad": LIMITED, "429-neg": LIMITED,
+    "429-s:1": LIMITED, "429-ms:200": LIMITED, "429-date:1": LIMITED,
+    "429-huge": failed("rate_limited"),
+    "429-quota": failed("quota_exhausted"),
+    "empty-body": SENSELESS, "html-200": SENSELESS,
+    "json-error": SENSELESS, "json-empty": SENSELESS, "json-array": SENSELESS,
+    "json-null": SENSELESS, "json-string": SENSELESS, "json-truncated": SENSELESS,
+    "json-unstreamed": SENSELESS,
+    "err-nonjson": SENSELESS, "err-deep": SENSELESS,
+    "huge-header": SENSELESS, "gzip-bomb:40": SENSELESS, "smuggle": SENSELESS,
+    "redirect": failed("upstream_bad_response"), "redirect-loop": failed("upstream_bad_response"),
+    "slow-drip:0.1": good(),
+    "split-bytes": good(), "split-utf8": good(), "one-packet": good(), "crlf": good(),
+    "cr": good(), "mixed-eol": good(), "comments": good(), "multi-line-data": good(),
+    "bom": good(), "no-space": good(), "id-retry-fields": good(),
+    "no-done": good(), "double-done": good(), "data-after-done": good(), "finish-twice": good(),
+    "finish-unknown": good(reason="out_of_ideas"),
+    "finish-length": cut("length"), "finish-content-filter": cut("content_filter"),
+    "usage-null": good(), "role-repeat": good(), "unknown-fields": good(), "reasoning": good(),
+    "refusal": good(), "n2": good(),
+    "unicode": good(TEXT + HARD_TEXT), "lone-surrogate": good(TEXT + "\ufffd"),
+    "tool-split": SENSELESS, "tool-interleaved": SENSELESS, "tool-no-id": SENSELESS,
+    "tool-invalid-json": SENSELESS, "tool-unknown": SENSELESS, "tool-huge-args": SENSELESS,
+    "tool-loop": SENSELESS, "tool-bomb": SENSELESS,
+    "tool-then-text": good(reason="tool_calls"),
+    "tool-truncated": cut("length", ""),
+}  # fmt: skip
+"""What comes of a fault, whichever way the answer is asked for."""
+
+EITHER: Final[Mapping[str, tuple[Outcome, Outcome]]] = {
+    "hang": (TURN_OVER, NOT_BEGUN),
+    "headers-only": (TURN_OVER, NOT_BEGUN),
+    "slow-headers:0.1": (TURN_OVER, NOT_BEGUN),
+    "slow-first-byte": (TURN_OVER, NOT_BEGUN),
+    "short-body": (SENSELESS, broken("stream_interrupted", "One", and_more=True)),
+    "midstream-disconnect": (LOST, BROKE_OFF),
+    "midstream-reset": (LOST, BROKE_OFF),
+    "midstream-eof": (SENSELESS, BROKE_OFF),
+    "midstream-500-text": (SENSELESS, BROKE_OFF),
+    "midstream-stall": (TURN_OVER, broken("stream_stalled")),
+    "keepalive-forever": (TURN_OVER, broken("stream_stalled")),
+    "midstream-error": (SENSELESS, BROKE_OFF),
+    "midstream-error-event": (SENSELESS, BROKE_OFF),
+    "endless": (TURN_OVER, broken("upstream_timeout", TEXT, and_more=True)),
+    "finish-missing": (SENSELESS, broken("stream_interrupted", TEXT)),
+    "huge-line": (good(TEXT + "x" * 2 * MIB), broken("upstream_bad_response", TEXT)),
+    "invalid-json": (SENSELESS, broken("stream_interrupted", "One")),
+    "invalid-utf8": (SENSELESS, broken("stream_interrupted", "One")),
+    "non-object": (SENSELESS, broken("stream_interrupted", "One")),
+    "deep-json": (SENSELESS, broken("stream_interrupted", "One")),
+    "null-choices": (SENSELESS, good()),
+    "missing-choices": (SENSELESS, good()),
+    "empty-choices": (SENSELESS, good()),
+    "usage-only": (SENSELESS, good()),
+    "delta-null": (SENSELESS, good()),
+    "delta-missing": (SENSELESS, good()),
+    "content-null": (SENSELESS, good()),
+    "empty-delta": (SENSELESS, good()),
+}
+"""What comes of a fault, where a whole answer, and where a stream was asked for."""
+
+
+def rows() -> Iterator[Row]:
+    """Yield the table."""
+    for fault, outcome in SAME.items():
+        yield Row(fault, outcome, outcome)
+    for fault, (whole, stream) in EITHER.items():
+        yield Row(fault, whole, stream)
