@@ -83,6 +83,8 @@ NOT_BEGUN: Final = failed("upstream_timeout", 2)
 TURN_OVER: Final = failed("upstream_timeout")
 """The whole turn's deadline: a whole answer has none for its first token."""
 LOST: Final = failed("stream_interrupted", 3)
+NOT_OFFERED: Final = failed("upstream_bad_response")
+"""A tool is called that nobody offered; what the model wants, it wants again."""
 BROKE_OFF: Final = broken("stream_interrupted")
 
 SAME: Final[Mapping[str, Outcome]] = {
@@ -97,7 +99,7 @@ SAME: Final[Mapping[str, Outcome]] = {
     "503": SERVER_ERROR, "529": SERVER_ERROR,
     "503-noretry": failed("upstream_error"),
     "429": LIMITED, "429-bad": LIMITED, "429-neg": LIMITED,
-    "429-s:1": LIMITED, "429-ms:200": LIMITED, "429-date:1": LIMITED,
+    "429-s:0.05": LIMITED, "429-ms:20": LIMITED, "429-date:1": LIMITED,
     "429-huge": failed("rate_limited"),
     "429-quota": failed("quota_exhausted"),
     "empty-body": SENSELESS, "html-200": SENSELESS,
@@ -117,9 +119,9 @@ SAME: Final[Mapping[str, Outcome]] = {
     "usage-null": good(), "role-repeat": good(), "unknown-fields": good(), "reasoning": good(),
     "refusal": good(), "n2": good(),
     "unicode": good(TEXT + HARD_TEXT), "lone-surrogate": good(TEXT + "\ufffd"),
-    "tool-split": SENSELESS, "tool-interleaved": SENSELESS, "tool-no-id": SENSELESS,
-    "tool-invalid-json": SENSELESS, "tool-unknown": SENSELESS, "tool-huge-args": SENSELESS,
-    "tool-loop": SENSELESS, "tool-bomb": SENSELESS,
+    "tool-split": NOT_OFFERED, "tool-interleaved": NOT_OFFERED, "tool-no-id": NOT_OFFERED,
+    "tool-invalid-json": NOT_OFFERED, "tool-unknown": NOT_OFFERED, "tool-huge-args": SENSELESS,
+    "tool-loop": NOT_OFFERED, "tool-bomb": NOT_OFFERED,
     "tool-then-text": good(reason="tool_calls"),
     "tool-truncated": cut("length", ""),
 }  # fmt: skip
@@ -158,9 +160,45 @@ EITHER: Final[Mapping[str, tuple[Outcome, Outcome]]] = {
 """What comes of a fault, where a whole answer, and where a stream was asked for."""
 
 
+QUOTED: Final[Mapping[str, tuple[Outcome, Outcome]]] = {
+    "quoted-401": (failed("upstream_auth"), failed("upstream_auth")),
+    "quoted-500": (SERVER_ERROR, SERVER_ERROR),
+    "quoted-text": (SERVER_ERROR, SERVER_ERROR),
+    "quoted-redirect": (failed("upstream_bad_response"), failed("upstream_bad_response")),
+    "quoted-status-line": (UNREACHABLE, UNREACHABLE),
+    "quoted-in-200": (SENSELESS, SENSELESS),
+    "quoted-in-json": (SENSELESS, SENSELESS),
+    "quoted-midstream": (SENSELESS, broken("stream_interrupted", "One")),
+}
+"""What comes of a server that quotes the key in what it says about its failure."""
+
+NO_SERVER: Final[Mapping[str, Outcome]] = {
+    "refused": failed("upstream_unreachable", 0),
+    "certificate": failed("upstream_tls", 0),
+}
+"""What comes of a server that is not reached, so that it counts no request."""
+
+
 def rows() -> Iterator[Row]:
-    """Yield the table."""
+    """Yield the table: a row for each fault of the fake server."""
     for fault, outcome in SAME.items():
         yield Row(fault, outcome, outcome)
     for fault, (whole, stream) in EITHER.items():
         yield Row(fault, whole, stream)
+
+
+def more_rows() -> Iterator[Row]:
+    """Yield what the fake server has no name for."""
+    for fault, (whole, stream) in QUOTED.items():
+        yield Row(fault, whole, stream)
+    for fault, outcome in NO_SERVER.items():
+        yield Row(fault, outcome, outcome)
+    for row in rows():
+        # What is asked again is answered the second time.
+        if row.whole.requests > 1 and row.stream.requests > 1:
+            yield Row(f"{row.fault},ok", again(row.whole), again(row.stream))
+
+
+def again(outcome: Outcome) -> Outcome:
+    """Say what comes of a fault that is over at the next request."""
+    return good()._replace(requests=2) if outcome.requests > 1 else outcome
