@@ -123,7 +123,7 @@ class _Exchange:
         streams = bool(body.get("stream"))
         # A whole answer may take as long as its turn: not one byte comes before it is made.
         within = self._patience.first_token if streams else math.inf
-        answer = StreamedAnswer(self._out)
+        answer = StreamedAnswer(self._out, secret=client.api_key)
         try:
             with foreign_errors(client):
                 try:

@@ -13,20 +13,22 @@ from chatbots.errors import ChatError, ProviderError
 from chatbots.interfaces import Sink
 from chatbots.provider.answer import Answer, Completion, Failure, decode
 from chatbots.provider.sse import EventDecoder, EventTooLarge
+from chatbots.telemetry import redact
 
 END: Final = b"[DONE]"
 
 
 class StreamedAnswer:
-    """Takes network reads, and narrates them into *out*."""
+    """Takes network reads, and narrates them into *out*; no error tells the *secret*."""
 
-    def __init__(self, out: Sink) -> None:
+    def __init__(self, out: Sink, *, secret: str = "") -> None:
         self.answer = Answer()
         self.ended = False
         self.shown = False
         # When the last of the answer's content came; comments and empty chunks are none.
         self.heard_at = monotonic()
         self._out = out
+        self._secret = secret
         self._decoder = EventDecoder()
         # Sinks that can take a delta without waiting say so, as anyio's memory streams do.
         self._send_nowait: Callable[[Delta], None] | None = getattr(out, "send_nowait", None)
@@ -83,7 +85,7 @@ class StreamedAnswer:
                 break
             part = decode(event)
             if part.error is not None:
-                raise refusal(part)
+                raise refusal(part, self._secret)
             text = answer.add(part)
             if answer.reasoning:
                 self._show_text()
@@ -112,12 +114,12 @@ class StreamedAnswer:
             self._waiting.append(delta)
 
 
-def refusal(part: Completion) -> ChatError:
-    """Return the error that a server sent in place of a part of an answer."""
+def refusal(part: Completion, secret: str = "") -> ChatError:
+    """Return the error that a server sent in place of a part of an answer, without the *secret*."""
     from chatbots.provider.resilience import of_code
 
     said = part.failure or Failure()
-    return of_code(said.code or said.type, said.message or "")
+    return of_code(said.code or said.type, redact(said.message or "", secret))
 
 
 def senseless(why: str) -> ProviderError:

@@ -304,6 +304,16 @@ async def test_no_error_shows_the_key() -> None:
     assert KEY not in repr(error)
 
 
+async def test_an_error_in_the_answer_does_not_show_the_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chatbots.provider.tries._BACKOFF", 0.001)
+    body = b'data: {"error":{"message":"%sNo such key: %s"}}\n\n' % (b"x" * 275, KEY.encode())
+    error = await bad_body("text/event-stream", body, stream=True)
+    assert "No such key: [" in str(error)
+    assert KEY[:8] not in str(error)
+
+
 async def test_a_request_is_a_span_with_the_field_names_of_the_genai_conventions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
