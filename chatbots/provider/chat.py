@@ -15,7 +15,7 @@ from chatbots.messages import ModelAnswer, ModelRequest
 from chatbots.provider.client import speaks_openai
 from chatbots.provider.guard import Guards
 from chatbots.provider.patience import Patience
-from chatbots.provider.streamed import StreamedAnswer, interrupted, senseless
+from chatbots.provider.streamed import StreamedAnswer, senseless
 from chatbots.provider.wire import Body, Dialect, encode_request
 from chatbots.sampling import Sampling
 
@@ -150,7 +150,7 @@ class _Exchange:
             raise senseless(f"it has more than {MAX_BODY:,} bytes")
         answer.take_whole(data)
         await answer.settle()
-        return answer.answer.result()
+        return answer.result()
 
     async def _streamed(self, response: Response, answer: StreamedAnswer) -> ModelAnswer:
         more = True
@@ -160,9 +160,7 @@ class _Exchange:
             await answer.settle()
         if more:
             await _drain(response)
-        if not answer.answer.finished:
-            raise interrupted()
-        return answer.answer.result()
+        return answer.result()
 
 
 async def _drain(response: Response) -> None:

@@ -11,6 +11,7 @@ import anyio
 from chatbots.deltas import Delta, ReasoningDelta, TextDelta
 from chatbots.errors import ChatError, ProviderError
 from chatbots.interfaces import Sink
+from chatbots.messages import ModelAnswer
 from chatbots.provider.answer import Answer, Completion, Failure, decode
 from chatbots.provider.sse import EventDecoder, EventTooLarge
 from chatbots.telemetry import redact
@@ -76,6 +77,15 @@ class StreamedAnswer:
             raise (interrupted(str(error)) if broken else senseless(str(error))) from error
         if error is not None:
             raise error
+
+    def result(self) -> ModelAnswer:
+        """Return the whole answer; raises `ProviderError` where it broke off, or says nothing."""
+        if not self.answer.finished:
+            raise interrupted() if self.shown else senseless("it ended without a word")
+        answer = self.answer.result()
+        if answer.state == "completed" and not (answer.text or answer.tool_calls):
+            raise senseless("it is empty")
+        return answer
 
     def _read(self, events: list[bytes]) -> None:
         answer = self.answer

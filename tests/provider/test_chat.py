@@ -247,6 +247,13 @@ async def bad_body(content_type: str, body: bytes, *, stream: bool) -> ProviderE
         ("application/json", b""),
         ("application/json", b"{}"),
         ("application/json", b'{"choices":[{"message":{"content":"Hi"}}]}'),
+        ("application/json", b'{"choices":[{"message":{"content":""},"finish_reason":"stop"}]}'),
+        ("text/event-stream", b""),
+        ("text/event-stream", b"data: [DONE]\n\n"),
+        (
+            "text/event-stream",
+            b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
+        ),
     ],
 )
 async def test_a_success_that_is_no_answer_is_never_an_empty_answer(
@@ -254,7 +261,17 @@ async def test_a_success_that_is_no_answer_is_never_an_empty_answer(
 ) -> None:
     monkeypatch.setattr("chatbots.provider.tries._BACKOFF", 0.001)
     error = await bad_body(content_type, body, stream=stream)
-    assert error.code in ("upstream_bad_response", "stream_interrupted")
+    assert error.code == "upstream_bad_response"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+async def test_an_answer_that_was_cut_may_say_nothing(reason: str, stream: bool) -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.answer("", finish_reason=reason)
+        _, answer = await told(model, asking(stream=stream))
+    assert isinstance(answer, ModelAnswer)
+    assert (answer.state, answer.text) == ("incomplete", "")
 
 
 async def test_a_server_that_streams_to_nobody_may_answer_whole() -> None:
