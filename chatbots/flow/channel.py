@@ -111,8 +111,10 @@ class ReceiveChannel(ObjectReceiveStream[Delta]):
             await shared.readable.wait()
         # Without a window nobody needs the time, and asking for it is not free.
         now = await self._window_over() if shared.window else NOW
+        full = flusher.held >= shared.capacity
         taken = flusher.take(now)
-        shared.writable.wake()
+        if full:
+            shared.writable.wake()
         if len(taken) > 1:
             self._taken.extend(taken[1:])
         return taken[0]

@@ -140,12 +140,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def _hand_over(self) -> bool:
         """Give what is there to who takes it; true where that one has enough."""
-        pieces = self.answer.pieces
-        if not pieces or self._take is None:
+        take, pieces = self._take, self.answer.pieces
+        if take is None or not pieces:
             return False
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        if not self._take(data):
+        data = pieces.pop()
+        if pieces:
+            data = b"".join([*pieces, data])
+            pieces.clear()
+        if not take(data):
             return False
         self._take = None
         return True

@@ -46,7 +46,13 @@ class StreamedAnswer:
             self._read(self._decoder.feed(data))
         except Exception as error:  # `settle` raises it, in the task it belongs to
             self._error = error
-        self._show_text()
+        text = self._text
+        if text:
+            self._text = ""
+            self._show(TextDelta(text))
+        elif self.answer.called:
+            self.answer.called = False
+            self.heard_at = monotonic()
         return self.ended or self._error is not None or bool(self._waiting)
 
     def take_whole(self, data: bytes) -> None:
@@ -106,9 +112,6 @@ class StreamedAnswer:
         if self._text:
             self._show(TextDelta(self._text))
             self._text = ""
-        elif self.answer.called:
-            self.answer.called = False
-            self.heard_at = monotonic()
 
     def _show(self, delta: Delta) -> None:
         self.shown = True

@@ -68,10 +68,10 @@ class Narration(ObjectSendStream[Delta]):
 
     def send_nowait(self, item: Delta) -> None:
         """Pass *item* on at once; raises `anyio.WouldBlock` where only `send` can."""
-        now = monotonic()
-        if self._send_nowait is None or now - self._kept_at >= KEEP_INTERVAL:
+        send, now = self._send_nowait, monotonic()
+        if send is None or now - self._kept_at >= KEEP_INTERVAL:
             raise anyio.WouldBlock
-        self._send_nowait(item)
+        send(item)
         if isinstance(item, TextDelta):
             self._remember(item.text, now)
 
