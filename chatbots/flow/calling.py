@@ -235,9 +235,11 @@ class Stream(Generic[OutputT_co]):
             await checkpoint_if_cancelled()
             self._transcript.reply()  # a service that sent no terminal: say so
             raise
+        if isinstance(delta, TextDelta):
+            self._transcript.say(delta.text)
+            return delta
         self._transcript.add(delta)
-        # First the cheap question: it is asked for each token.
-        if type(delta) is not TextDelta and isinstance(delta, Failed):
+        if isinstance(delta, Failed):
             self._transcript.reply()
         return delta
 

@@ -20,6 +20,8 @@ class Transcript(Generic[OutputT_co]):
         self.terminal: Done | Failed | None = None
         self._wish = cast("OutputFormat[OutputT_co] | None", prompt.output)
         self._said = Joined()
+        self.say = self._said.add
+        """Take in text alone."""
         self._reply: Reply[OutputT_co] | None = None
 
     @property
@@ -30,7 +32,7 @@ class Transcript(Generic[OutputT_co]):
     def add(self, delta: Delta) -> None:
         """Take in the next delta."""
         if isinstance(delta, TextDelta):
-            self._said.add(delta.text)
+            self.say(delta.text)
         elif isinstance(delta, Done | Failed):
             self.terminal = delta
 

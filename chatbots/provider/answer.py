@@ -110,6 +110,9 @@ class Completion(Struct, gc=False):
 
 _decoder: Final = msgspec.json.Decoder(Completion)
 
+quickly: Final = _decoder.decode
+"""As `decode`, for a chunk that is as it should be; raises `ValueError` or `RecursionError`."""
+
 
 def decode(data: bytes) -> Completion:
     """Return the completion in *data*; raises `ValueError` (`msgspec.MsgspecError`) for none.
@@ -146,6 +149,7 @@ class Answer:
         self.called = False
         """Whether pieces of tool calls have come."""
         self._said = Joined()
+        self._add = self._said.add
         self._calls = _Calls()
         self._logprobs: list[TokenLogprob] = []
         self._finish_reason: str | None = None
@@ -165,33 +169,36 @@ class Answer:
         """
         if part.usage is not None:
             self._usage = part.usage
-        if self._finish_reason is None:
-            for choice in part.choices or ():
-                if not choice.index:
-                    if self._model is None:
-                        self._model = part.model
-                    return self._take(choice)
+        if self._finish_reason is not None:
+            return ""
+        for choice in part.choices or ():
+            if choice.index:
+                continue
+            self._finish_reason = choice.finish_reason or None
+            if self._model is None:
+                self._model = part.model
+            if choice.logprobs is not None:
+                self._logprobs += map(_logprob, choice.logprobs.content or ())
+            said = choice.delta or choice.message
+            if said is None:
+                break
+            text = said.content or ""
+            if said.tool_calls or said.reasoning_content or said.reasoning or said.refusal:
+                text += self._beside_text(said)
+            self._add(text)
+            return text
         return ""
 
-    def _take(self, choice: _Choice) -> str:
-        self._finish_reason = choice.finish_reason or None
-        if choice.logprobs is not None:
-            self._logprobs += map(_logprob, choice.logprobs.content or ())
-        said = choice.delta or choice.message
-        if said is None:
-            return ""
+    def _beside_text(self, said: _Delta) -> str:
+        """Take in what is no content; return the words of a refusal."""
         if said.tool_calls:
             self._calls.add(said.tool_calls)
             self.called = True
         thought = said.reasoning_content or said.reasoning
-        if thought and isinstance(thought, str):
+        if isinstance(thought, str):
             self.reasoning += thought
-        text = said.content or ""
-        if said.refusal:
-            text += said.refusal
-            self._refused = True
-        self._said.add(text)
-        return text
+        self._refused = self._refused or bool(said.refusal)
+        return said.refusal or ""
 
     def take_reasoning(self) -> str:
         """Return the `reasoning` and forget it."""

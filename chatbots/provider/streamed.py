@@ -12,7 +12,7 @@ from chatbots.deltas import Delta, ReasoningDelta, TextDelta
 from chatbots.errors import ChatError, ProviderError
 from chatbots.interfaces import Sink
 from chatbots.messages import ModelAnswer
-from chatbots.provider.answer import Answer, Completion, Failure, decode
+from chatbots.provider.answer import Answer, Completion, Failure, decode, quickly
 from chatbots.provider.sse import EventDecoder, EventTooLarge
 from chatbots.telemetry import redact
 
@@ -99,7 +99,10 @@ class StreamedAnswer:
             if event == END:
                 self.ended = True
                 break
-            part = decode(event)
+            try:
+                part = quickly(event)
+            except (ValueError, RecursionError):
+                part = decode(event)
             if part.error is not None:
                 raise refusal(part, self._secret)
             text = answer.add(part)

@@ -36,6 +36,7 @@ class Narration(ObjectSendStream[Delta]):
         self._out = out
         self._send_nowait: Callable[[Delta], None] | None = getattr(out, "send_nowait", None)
         self._text = Joined()
+        self._add = self._text.add
         self._started = self._kept_at = monotonic()
         self._unlogged = 0
         self.deadline = anyio.CancelScope()
@@ -58,7 +59,9 @@ class Narration(ObjectSendStream[Delta]):
         """Pass *item* on."""
         if isinstance(item, TextDelta):
             # First remember, then show: what is stored may be ahead of the screen, never behind.
-            self._remember(item.text, monotonic())
+            self._add(item.text)
+            self._unlogged += 1
+            self._first_at = self._first_at or monotonic()
         await self._out.send(item)
         if monotonic() - self._kept_at >= KEEP_INTERVAL:
             self._kept_at = monotonic()
@@ -73,13 +76,9 @@ class Narration(ObjectSendStream[Delta]):
             raise anyio.WouldBlock
         send(item)
         if isinstance(item, TextDelta):
-            self._remember(item.text, now)
-
-    def _remember(self, text: str, now: float) -> None:
-        self._text.add(text)
-        self._unlogged += 1
-        if self._first_at is None:
-            self._first_at = now
+            self._add(item.text)
+            self._unlogged += 1
+            self._first_at = self._first_at or now
 
     def metrics(self, answer: ModelAnswer) -> Metrics:
         """Return how quick the turn was that got *answer*, now that it is over."""
