@@ -2,6 +2,14 @@
 
 The stateless and the memory bot ask for whole answers, the streaming bot for streams.
 No tool is offered, so a model that calls one asks for what nobody can do.
+
+Where two readings are possible, the more telling one holds:
+
+- What a server says of its failure decides, wherever it says it: an error object with status 200,
+  or in a stream, is the error it names, and status 500 is one whatever its body looks like.
+- A body that is shorter than its length is a lost connection, as any other that breaks off.
+- A whole answer to a stream's request is an answer; some servers know no streams.
+- Nothing at all, ended properly, is no interrupted answer: it was none.
 """
 
 from __future__ import annotations
@@ -103,10 +111,9 @@ SAME: Final[Mapping[str, Outcome]] = {
     "429-huge": failed("rate_limited"),
     "429-quota": failed("quota_exhausted"),
     "empty-body": SENSELESS, "html-200": SENSELESS,
-    "json-error": SENSELESS, "json-empty": SENSELESS, "json-array": SENSELESS,
+    "json-error": SERVER_ERROR, "json-empty": SENSELESS, "json-array": SENSELESS,
     "json-null": SENSELESS, "json-string": SENSELESS, "json-truncated": SENSELESS,
-    "json-unstreamed": SENSELESS,
-    "err-nonjson": SENSELESS, "err-deep": SENSELESS,
+    "err-nonjson": SERVER_ERROR, "err-deep": SERVER_ERROR,
     "huge-header": SENSELESS, "gzip-bomb:40": SENSELESS, "smuggle": SENSELESS,
     "redirect": failed("upstream_bad_response"), "redirect-loop": failed("upstream_bad_response"),
     "slow-drip:0.1": good(),
@@ -117,7 +124,7 @@ SAME: Final[Mapping[str, Outcome]] = {
     "finish-unknown": good(reason="out_of_ideas"),
     "finish-length": cut("length"), "finish-content-filter": cut("content_filter"),
     "usage-null": good(), "role-repeat": good(), "unknown-fields": good(), "reasoning": good(),
-    "refusal": good(), "n2": good(),
+    "refusal": good(reason="refusal"), "n2": good(),
     "unicode": good(TEXT + HARD_TEXT), "lone-surrogate": good(TEXT + "\ufffd"),
     "tool-split": NOT_OFFERED, "tool-interleaved": NOT_OFFERED, "tool-no-id": NOT_OFFERED,
     "tool-invalid-json": NOT_OFFERED, "tool-unknown": NOT_OFFERED, "tool-huge-args": SENSELESS,
@@ -132,15 +139,16 @@ EITHER: Final[Mapping[str, tuple[Outcome, Outcome]]] = {
     "headers-only": (TURN_OVER, NOT_BEGUN),
     "slow-headers:0.1": (TURN_OVER, NOT_BEGUN),
     "slow-first-byte": (TURN_OVER, NOT_BEGUN),
-    "short-body": (SENSELESS, broken("stream_interrupted", "One", and_more=True)),
+    "json-unstreamed": (SENSELESS, good()),
+    "short-body": (LOST, broken("stream_interrupted", "One", and_more=True)),
     "midstream-disconnect": (LOST, BROKE_OFF),
     "midstream-reset": (LOST, BROKE_OFF),
     "midstream-eof": (SENSELESS, BROKE_OFF),
     "midstream-500-text": (SENSELESS, BROKE_OFF),
     "midstream-stall": (TURN_OVER, broken("stream_stalled")),
     "keepalive-forever": (TURN_OVER, broken("stream_stalled")),
-    "midstream-error": (SENSELESS, BROKE_OFF),
-    "midstream-error-event": (SENSELESS, BROKE_OFF),
+    "midstream-error": (SENSELESS, broken("upstream_error")),
+    "midstream-error-event": (SENSELESS, broken("upstream_error")),
     "endless": (TURN_OVER, broken("upstream_timeout", TEXT, and_more=True)),
     "finish-missing": (SENSELESS, broken("stream_interrupted", TEXT)),
     "huge-line": (good(TEXT + "x" * 2 * MIB), broken("upstream_bad_response", TEXT)),
@@ -166,9 +174,9 @@ QUOTED: Final[Mapping[str, tuple[Outcome, Outcome]]] = {
     "quoted-text": (SERVER_ERROR, SERVER_ERROR),
     "quoted-redirect": (failed("upstream_bad_response"), failed("upstream_bad_response")),
     "quoted-status-line": (UNREACHABLE, UNREACHABLE),
-    "quoted-in-200": (SENSELESS, SENSELESS),
+    "quoted-in-200": (SERVER_ERROR, SERVER_ERROR),
     "quoted-in-json": (SENSELESS, SENSELESS),
-    "quoted-midstream": (SENSELESS, broken("stream_interrupted", "One")),
+    "quoted-midstream": (SERVER_ERROR, broken("upstream_error", "One")),
 }
 """What comes of a server that quotes the key in what it says about its failure."""
 
