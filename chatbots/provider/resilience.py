@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from chatbots import telemetry
 from chatbots.errors import ChatError, InvalidRequest, ProviderError
+from chatbots.provider.guard import spoken
 from chatbots.provider.streamed import interrupted
 
 _NO_SERVER: Final = ("disconnected", "status", "Expected HTTP/")
@@ -47,6 +48,8 @@ _HINTS: Final = {
     "context_too_long": "Shorten the prompt, or begin a new session.",
     "upstream_tls": "Check the host's name, or add its authority with SSL_CERT_FILE.",
     "upstream_unreachable": "Check the network and the base URL.",
+    "upstream_error": "Ask again later.",
+    "rate_limited": "Ask again later.",
 }
 
 
@@ -121,6 +124,8 @@ def of_status(
     wish = headers.get("x-should-retry")
     if wish in ("true", "false") and mapped.code != "quota_exhausted":
         mapped.retryable = wish == "true"
+    if mapped.retryable and mapped.retry_after:
+        mapped.hint = f"Ask again in {spoken(mapped.retry_after)}."
     return mapped
 
 

@@ -17,6 +17,7 @@ from chatbots.provider.sse import EventDecoder, EventTooLarge
 from chatbots.telemetry import redact
 
 END: Final = b"[DONE]"
+NO_REASON: Final = "the server ended it without a finish_reason"
 
 
 class StreamedAnswer:
@@ -87,7 +88,7 @@ class StreamedAnswer:
     def result(self) -> ModelAnswer:
         """Return the whole answer; raises `ProviderError` where it broke off, or says nothing."""
         if not self.answer.finished:
-            raise interrupted() if self.shown else senseless("it ended without a word")
+            raise interrupted(NO_REASON) if self.shown else senseless("it ended without a word")
         answer = self.answer.result()
         if answer.state == "completed" and not (answer.text or answer.tool_calls):
             raise senseless("it is empty")

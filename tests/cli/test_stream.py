@@ -82,7 +82,8 @@ def test_json_of_a_failure_says_what_and_when_to_ask_again(upstream: Upstream, r
         "state": "failed",
         "error": {
             "code": "rate_limited",
-            "message": "The model's server asks to slow down (status 429): Slow down.",
+            "message": "The model's server asks to slow down (status 429): Slow down. "
+            "Ask again in 120 seconds.",
             "retryable": True,
             "retry_after": 120.0,
         },

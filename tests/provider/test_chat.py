@@ -114,6 +114,7 @@ async def test_a_stream_that_ends_without_a_finish_reason_is_interrupted() -> No
     assert "".join(pieces) == "Once upon a time"
     assert isinstance(error, ProviderError)
     assert error.code == "stream_interrupted"
+    assert "finish_reason" in str(error)
 
 
 async def test_a_connection_that_is_reset_mid_answer_is_interrupted_and_not_tried_again() -> None:

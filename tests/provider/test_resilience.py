@@ -161,6 +161,13 @@ async def test_what_does_not_speak_http_is_unreachable() -> None:
 async def test_a_long_pause_is_told_to_the_caller_instead_of_waited_for() -> None:
     error, calls = await after(429, headers={"retry-after": "3600"})
     assert (error.code, error.retry_after, calls) == ("rate_limited", 3600.0, 1)
+    assert str(error).endswith("Ask again in 3600 seconds.")
+
+
+async def test_who_is_refused_for_good_is_not_told_to_ask_again() -> None:
+    error, calls = await after(503, headers={"retry-after": "7", "x-should-retry": "false"})
+    assert (error.retryable, calls) == (False, 1)
+    assert "7 seconds" not in str(error)
 
 
 async def test_a_redirect_is_not_followed() -> None:
