@@ -173,7 +173,6 @@ async def try_bot(trial: Trial, server: Upstream) -> Seen:
         seconds=monotonic() - began,
         stored=stored[0] if stored else None,
         leaks=tuple(leaks),
-        paths=tuple(server.paths_asked(trial.prompt)),
     )
 
 
@@ -225,13 +224,11 @@ def try_program(trial: Trial, server: Upstream) -> Seen:
             status = main(["--prompt", trial.prompt])
         except Exception as error:
             raw = type(error).__name__
-    seen = read_off(trial, server, status, out(), err(), monotonic() - began)
+    seen = read_off(status, out(), err(), monotonic() - began)
     return seen._replace(raw=raw or seen.raw)
 
 
-def read_off(
-    trial: Trial, server: Upstream, status: int | None, out: str, err: str, seconds: float
-) -> Seen:
+def read_off(status: int | None, out: str, err: str, seconds: float) -> Seen:
     """Return what a program's output says; how the turn ended is in its log."""
     logged = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
     ends = [line for line in logged if line.get("event") in ("request.end", "request.error")]
@@ -248,7 +245,6 @@ def read_off(
         told=sum("error: " in line or "The answer was" in line for line in told),
         leaks=tuple(place for place, text in streams.items() if CANARY in text),
         raw="traceback" if bug else "",
-        paths=tuple(server.paths_asked(trial.prompt)),
     )
 
 
@@ -301,8 +297,14 @@ def try_all(chosen: list[Trial], server: Upstream) -> Iterator[tuple[Trial, Seen
     """Try bots all together, then programs one by one."""
     bots = [trial for trial in chosen if trial.kind == "bot"]
     with in_haste():
-        if bots:
-            yield from zip(bots, anyio.run(try_bots, bots, server), strict=True)
+        tried = anyio.run(try_bots, bots, server) if bots else ()
+        for trial, seen in zip(bots, tried, strict=True):
+            yield trial, with_paths(trial, seen, server)
         for trial in chosen:
             if trial.kind != "bot":
-                yield trial, try_program(trial, server)
+                yield trial, with_paths(trial, try_program(trial, server), server)
+
+
+def with_paths(trial: Trial, seen: Seen, server: Upstream) -> Seen:
+    """Add where the requests of a trial went."""
+    return seen._replace(paths=server.paths_asked(trial.prompt, expected=trial.outcome.requests))

@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from time import monotonic, sleep
 from typing import Final
 
 import msgspec
@@ -21,6 +22,8 @@ from tests.provider.tls import server_with_its_own_certificate
 
 CANARY: Final = "canary0123456789abcdef"
 """The key: it looks like none, so only who knows it can take it out."""
+LATE: Final = 2.0
+"""Seconds a server may take to read a request."""
 TO: Final = " through "
 """What a prompt has between the fault and the program it goes through."""
 
@@ -36,10 +39,18 @@ class Upstream:
         """Return the base URL of who fails like that."""
         return self._urls.get(fault, self._fakes[0].base_url)
 
-    def paths_asked(self, prompt: str) -> list[str]:
-        """Return where the requests with *prompt* went."""
+    def paths_asked(self, prompt: str, *, expected: int) -> tuple[str, ...]:
+        """Return where the requests with *prompt* went; wait a little for so many.
+
+        On a busy machine a server learns late of a client that has given up on it.
+        """
         asked = msgspec.json.encode(prompt)
-        return [call.path for fake in self._fakes for call in fake.calls if asked in call.body]
+        until = monotonic() + LATE
+        while True:
+            calls = [call for fake in self._fakes for call in fake.calls if asked in call.body]
+            if len(calls) >= expected or monotonic() > until:
+                return tuple(call.path for call in calls)
+            sleep(0.01)
 
 
 @contextmanager
