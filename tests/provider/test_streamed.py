@@ -173,6 +173,38 @@ async def test_a_whole_answer_that_is_none_shows_nothing(data: bytes) -> None:
     assert (failed.value.code, out.deltas) == ("upstream_bad_response", [])
 
 
+@pytest.mark.parametrize(
+    ("events", "code"),
+    [
+        (b"", "upstream_bad_response"),
+        (DONE, "upstream_bad_response"),
+        (said("Hel"), "stream_interrupted"),
+        (b'data: {"choices":[{"finish_reason":"stop"}]}\n\n', "upstream_bad_response"),
+    ],
+)
+def test_what_is_no_whole_answer_has_no_result(events: bytes, code: str) -> None:
+    answer = StreamedAnswer(Immediate(9))
+    answer.take(events)
+    with pytest.raises(ProviderError) as failed:
+        answer.result()
+    assert failed.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("choice", "text"),
+    [
+        (b'{"delta":{"content":"Hi"},"finish_reason":"stop"}', "Hi"),
+        (b'{"delta":{"refusal":"No"},"finish_reason":"stop"}', "No"),
+        (b'{"delta":{},"finish_reason":"length"}', ""),
+        (b'{"delta":{"tool_calls":[{"function":{"name":"f"}}]},"finish_reason":"tool_calls"}', ""),
+    ],
+)
+def test_a_whole_answer_may_be_a_text_a_call_or_cut(choice: bytes, text: str) -> None:
+    answer = StreamedAnswer(Immediate(9))
+    answer.take(b'data: {"choices":[%s]}\n\n' % choice)
+    assert answer.result().text == text
+
+
 async def test_a_reader_that_left_is_told_to_the_task_that_reads() -> None:
     out, source = open_channel()
     source.close()
@@ -192,3 +224,10 @@ async def test_a_reader_that_left_is_told_to_the_task_that_reads() -> None:
 )
 def test_an_error_in_place_of_an_answer_is_the_one_it_names(error: str, code: str) -> None:
     assert refusal(decode(b'{"error":%s}' % error.encode())).code == code
+
+
+async def test_an_error_in_place_of_an_answer_does_not_tell_the_secret() -> None:
+    answer = StreamedAnswer(CollectingSink(), secret="canary0123")
+    answer.take(b'data: {"error":{"message":"no such key: canary0123"}}\n\n')
+    with pytest.raises(ProviderError, match=r"no such key: \[redacted\]"):
+        await answer.settle()
