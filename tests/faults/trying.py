@@ -34,7 +34,7 @@ AT_ONCE: Final = 24
 """Bots that are tried at a time."""
 PAUSE: Final = 0.02
 """Seconds before a retry, in place of half a second: the pauses have tests of their own."""
-SILENCE: Final = 0.3
+SILENCE: Final = 0.5
 """Seconds without content that are waited for, where the outcome is about that."""
 SHORT_TURN: Final = 0.5
 """Seconds for the turn, where the outcome is that they were over."""
@@ -43,8 +43,11 @@ LONG: Final = 6.0
 HUNG: Final = 9.0
 """Seconds after which a turn that has no end is given up."""
 
-ENVIRONMENT: Final = ("OPENAI_", "AZURE_", "CHATBOTS_", "LOG_", "ASSISTANT_", "NO_COLOR")
-PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+SETTINGS: Final = (
+    "OPENAI_", "AZURE_", "CHATBOTS_", "LOG_", "ASSISTANT_",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
+)  # fmt: skip
+"""What variables begin with that say whom to ask, and how."""
 
 
 class Trial(NamedTuple):
@@ -65,10 +68,15 @@ class Trial(NamedTuple):
         return self.through in STREAMING
 
     @property
+    def waits(self) -> bool:
+        """Whether the outcome is that some time was over."""
+        return self.outcome.code in ("upstream_timeout", "stream_stalled")
+
+    @property
     def limits(self) -> dict[str, float]:
         """The settings' deadlines."""
         silence, turn = LONG, LONG
-        if self.outcome.code in ("upstream_timeout", "stream_stalled"):
+        if self.waits:
             silence = SILENCE
             over = not self.streams or self.outcome.text != ""
             turn = SHORT_TURN if over and self.outcome.code == "upstream_timeout" else LONG
@@ -117,12 +125,15 @@ def trials(rows: Iterator[Row], kinds: Mapping[str, tuple[str, ...]]) -> list[Tr
 
 @contextmanager
 def in_haste() -> Iterator[None]:
-    """Wait less before retries, and read one certificate, not the hundreds of the system."""
+    """Wait less before retries, read one certificate, not all of the system's, and no settings."""
+    kept = {
+        name: text for name, text in os.environ.items() if not name.upper().startswith(SETTINGS)
+    }
     with tempfile.TemporaryDirectory() as folder:
-        one = certificate(Path(folder) / "one.pem")
+        kept["SSL_CERT_FILE"] = str(certificate(Path(folder) / "one.pem"))
         with (
             mock.patch("chatbots.provider.tries._BACKOFF", PAUSE),
-            mock.patch.dict(os.environ, SSL_CERT_FILE=str(one)),
+            mock.patch.dict(os.environ, kept, clear=True),
         ):
             yield
 
@@ -142,9 +153,12 @@ async def try_bots(chosen: list[Trial], server: Upstream) -> list[Seen]:
 
     with left_as_it_was():
         set_up_logging(level="debug", form="json", secrets=(CANARY,), file=logs)
-        async with anyio.create_task_group() as group:
-            for trial in chosen:
-                group.start_soon(one, trial)
+        # Those that are about time come last: then nobody takes it from them.
+        for about_time in (False, True):
+            async with anyio.create_task_group() as group:
+                for trial in chosen:
+                    if trial.waits is about_time:
+                        group.start_soon(one, trial)
     leaking = {line for line in logs.getvalue().splitlines() if CANARY in line}
     for trial in chosen:
         if any(json.loads(line).get("request_id") == trial.prompt for line in leaking):
@@ -219,7 +233,8 @@ def try_program(trial: Trial, server: Upstream) -> Seen:
     began = monotonic()
     main = import_module(f"chatbots.cli.{trial.through}").main
     raw, status = "", None
-    with captured() as (out, err), environment(trial, server), left_as_it_was():
+    given = mock.patch.dict(os.environ, variables(trial, server))
+    with captured() as (out, err), given, left_as_it_was():
         try:
             status = main(["--prompt", trial.prompt])
         except Exception as error:
@@ -263,15 +278,6 @@ def captured() -> Iterator[tuple[Any, Any]]:
         yield reader(out), reader(err)
 
 
-@contextmanager
-def environment(trial: Trial, server: Upstream) -> Iterator[None]:
-    """Set what a program reads, and nothing of the user's."""
-    hidden = (*ENVIRONMENT, *PROXIES)
-    clean = {name: text for name, text in os.environ.items() if not name.upper().startswith(hidden)}
-    with mock.patch.dict(os.environ, clean | variables(trial, server), clear=True):
-        yield
-
-
 def variables(trial: Trial, server: Upstream) -> dict[str, str]:
     """Return the settings of a trial as variables."""
     limits = {name.upper(): str(seconds) for name, seconds in trial.limits.items()}
@@ -307,4 +313,6 @@ def try_all(chosen: list[Trial], server: Upstream) -> Iterator[tuple[Trial, Seen
 
 def with_paths(trial: Trial, seen: Seen, server: Upstream) -> Seen:
     """Add where the requests of a trial went."""
-    return seen._replace(paths=server.paths_asked(trial.prompt, expected=trial.outcome.requests))
+    # Who was answered was heard; who gave up may not have been yet.
+    expected = trial.outcome.requests if trial.waits else 0
+    return seen._replace(paths=server.paths_asked(trial.prompt, expected=expected))
