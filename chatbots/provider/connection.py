@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
+import anyio
 import httpx2
 
 from chatbots.provider.http1 import Incoming, NotHTTP
@@ -53,12 +55,9 @@ class Connection(asyncio.BufferedProtocol):
     @classmethod
     async def to(cls, host: str, port: int, tls: ssl.SSLContext | None) -> Connection:
         """Connect to a server; raises `OSError`, also where TLS fails."""
-        loop = asyncio.get_running_loop()
-        # uvloop tries a host's addresses one after the other.
-        haste: dict[str, Any] = {}
-        if isinstance(loop, asyncio.BaseEventLoop):
-            haste["happy_eyeballs_delay"] = NEXT_ADDRESS
-        _, made = await loop.create_connection(cls, host, port, ssl=tls, **haste)
+        connected = await _connected(host, port)
+        loop, name = asyncio.get_running_loop(), host if tls else None
+        _, made = await loop.create_connection(cls, sock=connected, ssl=tls, server_hostname=name)
         return made
 
     @property
@@ -189,3 +188,52 @@ class Connection(asyncio.BufferedProtocol):
         if not (self._asked and self.answer.ends()):
             self._fail(httpx2.ReadError(str(exc or "The server closed the connection.")))
         self._news.wake()
+
+
+async def _connected(host: str, port: int) -> socket.socket:
+    """Return a socket to the first of a host's addresses that answers; raises `OSError`.
+
+    Not asyncio's own race for it: cancelled, that leaves behind what has just connected.
+    """
+    loop = asyncio.get_running_loop()
+    addresses = await _addresses(host, port)
+    connected: list[socket.socket] = []
+    errors: list[OSError] = []
+
+    async def attempt(family: int, address: Any, failed: anyio.Event) -> None:
+        made = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            made.setblocking(False)
+            await loop.sock_connect(made, address)
+            connected.append(made)
+            group.cancel_scope.cancel()
+        except OSError as error:
+            errors.append(error)
+            failed.set()
+        finally:
+            if made not in connected[:1]:
+                made.close()
+
+    try:
+        async with anyio.create_task_group() as group:
+            for family, *_, address in addresses:
+                failed = anyio.Event()
+                group.start_soon(attempt, family, address, failed)
+                with anyio.move_on_after(NEXT_ADDRESS):
+                    await failed.wait()
+    except BaseException:
+        for made in connected:
+            made.close()
+        raise
+    if not connected:
+        raise errors[0]
+    return connected[0]
+
+
+async def _addresses(host: str, port: int) -> list[Any]:
+    try:
+        # A number needs no lookup, which is a thread's work.
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        loop = asyncio.get_running_loop()
+        return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

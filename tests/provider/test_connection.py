@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio  # noqa: TID251 (what is tested stands on it)
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import httpx2
@@ -12,6 +14,7 @@ import pytest
 from anyio.abc import SocketAttribute, SocketStream
 from anyio.lowlevel import checkpoint
 
+from chatbots.provider import connection as connections
 from chatbots.provider.connection import HIGH_WATER, Connection
 
 REQUEST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
@@ -70,6 +73,83 @@ async def piece(connection: Connection) -> bytes:
 
     await connection.pour(take)
     return b"".join(got)
+
+
+# To connect
+
+
+def unused_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def addresses(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Where a host is said to be; tried one after the other without much ado."""
+    places: list[tuple[str, int]] = []
+
+    async def known(host: str, port: int) -> list[Any]:
+        return [(socket.AF_INET, None, None, "", place) for place in places]
+
+    monkeypatch.setattr(connections, "_addresses", known)
+    monkeypatch.setattr(connections, "NEXT_ADDRESS", 0.01)
+    return places
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_the_next_address_of_a_host_is_tried_where_one_refuses_or_is_silent(
+    addresses: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    loop = asyncio.get_running_loop()
+    connect, left = loop.sock_connect, unused_port()
+
+    async def slow(made: socket.socket, address: Any) -> None:
+        if silent and address[1] == left:
+            await anyio.sleep_forever()
+        await connect(made, address)
+
+    monkeypatch.setattr(loop, "sock_connect", slow)
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
+        port: int = listener.extra(SocketAttribute.local_port)  # noqa: S610 - as above
+        addresses += [("127.0.0.1", left), ("127.0.0.1", port)]
+        connection = await Connection.to("host.invalid", 1, None)
+        assert connection._transport.get_extra_info("peername")[1] == port
+        connection.abort()
+
+
+async def test_a_host_none_of_whose_addresses_answers_is_told(
+    addresses: list[tuple[str, int]],
+) -> None:
+    addresses += [("127.0.0.1", unused_port()), ("127.0.0.1", unused_port())]
+    with pytest.raises(ConnectionRefusedError, match=str(addresses[0][1])):
+        await Connection.to("host.invalid", 1, None)
+
+
+async def test_of_two_that_answer_at_once_one_is_kept(
+    addresses: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "NEXT_ADDRESS", 0)
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
+        port: int = listener.extra(SocketAttribute.local_port)  # noqa: S610 - as above
+        addresses += [("127.0.0.1", port)] * 3
+        connection = await Connection.to("host.invalid", 1, None)
+        assert connection.usable
+        connection.abort()
+
+
+async def test_a_name_is_looked_up_and_a_number_is_not() -> None:
+    assert {place[4][0] for place in await connections._addresses("localhost", 1)} <= {
+        "127.0.0.1",
+        "::1",
+    }
+    assert [place[4] for place in await connections._addresses("127.0.0.1", 1)] == [
+        ("127.0.0.1", 1)
+    ]
+
+
+# To ask and to read
 
 
 async def test_one_network_read_is_one_piece_and_the_answer_ends() -> None:
