@@ -13,6 +13,8 @@ DEV := $(VENV)/.installed-dev
 PYTEST_OPTIONS ?= -n 2 --asyncio-debug
 PYTEST := $(PY) -W error packaging/check_skips.py $(PYTEST_OPTIONS)
 FAST := -m "not weights and not slow"
+# The properties with 5,000 examples in place of 200, and the time for that.
+THOROUGH := --hypothesis-profile=thorough --timeout=240
 
 DEMO_PROMPT ?= Explain in one sentence what a Python generator is.
 
@@ -42,7 +44,7 @@ test: $(DEV) ## Run the fast tests: no weights, nothing slow
 	$(PYTEST) $(FAST)
 
 test-all: $(DEV) weights ## Run every test
-	$(PYTEST)
+	$(PYTEST) $(THOROUGH)
 
 format: $(DEV) ## Format the code and fix what can be fixed
 	$(PY) -m ruff check --fix-only --quiet .
