@@ -17,7 +17,8 @@ from contextlib import chdir, nullcontext
 from tests.faults.breaks import BREAKS
 from tests.faults.expected import Row, more_rows, rows
 from tests.faults.judging import Tally, judge, line
-from tests.faults.trying import BOTS, PROGRAMS, trials, try_all
+from tests.faults.trial import BOTS, PROGRAMS, trials
+from tests.faults.trying import try_all
 from tests.faults.upstream import upstream
 
 

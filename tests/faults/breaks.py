@@ -81,10 +81,13 @@ def content_type_off() -> Iterator[None]:
     """Read any answer as a stream."""
     post = transport.post
 
-    async def untyped(*asked: Any) -> Any:
-        response: Any = await post(*asked)
-        response.headers = {**response.headers, "content-type": "text/event-stream"}
-        return response
+    class Untyped:
+        def __init__(self, response: Any) -> None:
+            self.headers = {**response.headers, "content-type": "text/event-stream"}
+            self.pour, self.aclose = response.pour, response.aclose
+
+    async def untyped(*asked: Any, **more: Any) -> Any:
+        return Untyped(await post(*asked, **more))
 
     with mock.patch.object(transport, "post", untyped):
         yield

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from tests.faults.expected import COMPLETED, EXIT, FAILED, INCOMPLETE, INTERRUPTED
-from tests.faults.trying import Seen, Trial
+from tests.faults.trial import Seen, Trial
 
 MARGIN: Final = 2.0
 """Seconds beyond a deadline that a busy machine may take."""

@@ -18,14 +18,13 @@ from chatbots.testing import Answer, FakeOpenAI
 from chatbots.testing.http1 import EVENT_STREAM, JSON, Exchange
 from chatbots.testing.requests import ChatRequest
 from tests.faults.expected import NO_SERVER, QUOTED, TEXT
+from tests.faults.trial import THROUGH
 from tests.provider.tls import server_with_its_own_certificate
 
 CANARY: Final = "canary0123456789abcdef"
 """The key: it looks like none, so only who knows it can take it out."""
 LATE: Final = 2.0
 """Seconds a server may take to read a request."""
-TO: Final = " through "
-"""What a prompt has between the fault and the program it goes through."""
 
 
 class Upstream:
@@ -97,7 +96,7 @@ class Faults:
 
     def rule(self, request: ChatRequest) -> Answer:
         prompt = request.last_said
-        named = prompt.partition(TO)[0].split(",")
+        named = prompt.partition(THROUGH)[0].split(",")
         fault = named[min(self._asked[prompt], len(named) - 1)]
         self._asked[prompt] += 1
         return Answer(text=TEXT, fault=fault)
@@ -106,7 +105,7 @@ class Faults:
 async def quote_the_key(exchange: Exchange) -> None:
     """Fail as the prompt says, and tell the caller's key in it."""
     request = msgspec.json.decode(exchange.call.body, type=ChatRequest)
-    fault = request.last_said.partition(TO)[0]
+    fault = request.last_said.partition(THROUGH)[0]
     said = f"This is no key: {exchange.call.headers['authorization'].split()[-1]}"
     told = msgspec.json.encode({"error": {"message": said, "type": "server_error"}})
     match fault:
