@@ -143,7 +143,8 @@ async def _through_sdk(client: openai.AsyncOpenAI, path: str, body: Body) -> Res
             path,
             cast_to=httpx2.Response,
             body=msgspec.to_builtins(body),
-            options={"max_retries": 0},
+            # A redirect would take the whole prompt to another origin.
+            options={"max_retries": 0, "follow_redirects": False},
             stream=True,
             stream_cls=openai.AsyncStream[object],
         )
@@ -153,6 +154,10 @@ async def _through_sdk(client: openai.AsyncOpenAI, path: str, body: Body) -> Res
         raise of_status(client, answer.status_code, answer.headers, answer.content) from None
     if not isinstance(response, httpx2.Response):
         raise TypeError(f"The client gave a {type(response).__name__}, not a response.")
+    if {"transfer-encoding", "content-length"} <= response.headers.keys():
+        # Unread, its connection is closed: what follows could be taken for another answer.
+        await response.aclose()
+        raise httpx2.RemoteProtocolError("Transfer-Encoding can't be present with Content-Length.")
     return _Foreign(response)
 
 

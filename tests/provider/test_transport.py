@@ -167,6 +167,26 @@ async def test_a_failure_of_an_applications_own_client_is_not_tried_again_by_it(
         assert len(fake.calls) == 1
 
 
+async def test_an_applications_own_client_does_not_follow_a_redirect() -> None:
+    async with FakeOpenAI() as fake:
+        fake.fault("redirect")
+        async with openai.AsyncOpenAI(api_key=KEY, base_url=fake.base_url) as own:
+            with pytest.raises(ChatError, match="redirects elsewhere"):
+                await post(own, PATH, BODY)
+        assert len(fake.calls) == 1
+
+
+async def test_an_applications_own_client_takes_no_answer_for_two() -> None:
+    async with FakeOpenAI() as fake:
+        fake.fault("smuggle")
+        async with openai.AsyncOpenAI(api_key=KEY, base_url=fake.base_url) as own:
+            with pytest.raises(httpx2.RemoteProtocolError, match="Transfer-Encoding"):
+                await post(own, PATH, BODY)
+            _, answer = await said(own)
+        assert b"smuggled" not in answer
+        assert fake.connections == 2
+
+
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY", "http_proxy"])
 async def test_a_proxy_is_used_as_the_sdk_would(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with FakeOpenAI() as proxy:
