@@ -63,7 +63,8 @@ def foreign_errors(client: openai.AsyncOpenAI, *, in_stream: bool = False) -> Ge
     try:
         yield
     except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL) as error:
-        said = _short(telemetry.redact(str(error), client.api_key))
+        _blot_out(client.api_key, error)
+        said = _short(telemetry.redact(str(error)))
         late = isinstance(error, openai.APITimeoutError | httpx2.TimeoutException)
         if in_stream and late:
             code, message = "stream_stalled", "The answer stopped coming before it was whole."
@@ -81,6 +82,14 @@ def foreign_errors(client: openai.AsyncOpenAI, *, in_stream: bool = False) -> Ge
         else:
             code, message = "upstream_auth", said
         raise ProviderError(code, message) from error
+
+
+def _blot_out(key: str, error: BaseException | None) -> None:
+    """Take the key out of all that led to *error*: h11 quotes what it cannot read."""
+    while error is not None:
+        said = (telemetry.redact(arg, key) if isinstance(arg, str) else arg for arg in error.args)
+        error.args = tuple(said)
+        error = error.__cause__ or error.__context__
 
 
 def of_code(code: object, said: str, *, status: int | None = None) -> ChatError:
@@ -162,7 +171,7 @@ def _of_connection(client: openai.AsyncOpenAI, error: Exception) -> ChatError:
             )
         cause = cause.__cause__ or cause.__context__
     told = error if isinstance(error, httpx2.TransportError) else error.__cause__ or error
-    said = _short(telemetry.redact(str(told), client.api_key)).rstrip(".")
+    said = _short(telemetry.redact(str(told))).rstrip(".")
     if isinstance(told, httpx2.RemoteProtocolError) and not any(w in str(told) for w in _NO_SERVER):
         return ProviderError(
             "upstream_bad_response", f"The answer of {_host(client)} is no proper HTTP: {said}."

@@ -390,6 +390,27 @@ async def test_a_key_the_server_repeats_is_in_no_traceback(own_client: bool) -> 
     assert KEY not in "".join(traceback.format_exception(error))
 
 
+async def test_a_key_in_what_is_no_http_is_in_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatbots.provider.tries._BACKOFF", 0.001)
+    key = "canary0123456789"
+
+    async def player(exchange: Exchange) -> None:
+        await exchange.raw(f"No such key: {key}\r\n\r\n".encode())
+
+    async with FakeOpenAI() as fake, AsyncOpenAI(api_key=key, base_url=fake.base_url) as given:
+        for _ in range(3):
+            fake.play(player)
+
+        async def client() -> AsyncOpenAI:
+            return given
+
+        _, error = await told(OpenAIChat(client, model="m"), asking(stream=True))
+    assert isinstance(error, ProviderError)
+    shown = "".join(traceback.format_exception(error))
+    assert "No such key: [redacted]" in shown
+    assert key not in shown
+
+
 async def test_a_key_that_no_header_can_carry_is_not_shown_in_part() -> None:
     key = "a\nSECRET12345"
     async with FakeOpenAI() as fake, AsyncOpenAI(api_key=key, base_url=fake.base_url) as given:
