@@ -29,13 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--break", dest="guard", choices=BREAKS, help="a guard to switch off")
     asked = parser.parse_args(argv)
     switch = BREAKS.get(asked.guard)
-    kinds = {"bot": BOTS, "program": PROGRAMS}
+    kinds = {"bot": BOTS, "sdk": BOTS, "program": PROGRAMS}
     if switch is not None:
         print(f"Without the guard {asked.guard}: {switch.about}.")
         asked.faults = asked.faults or switch.faults
-        kinds = kinds if switch.programs else {"bot": BOTS}
+        kinds = kinds if switch.programs else {"bot": BOTS, "sdk": BOTS}
     tally = Tally()
-    chosen = trials(iter(named(asked.faults)), kinds)
+    chosen = trials(named(asked.faults), kinds)
     with upstream() as server, switch.off() if switch else nullcontext():
         for trial, seen in try_all(chosen, server):
             verdict = judge(trial, seen)

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any, Final
 
 import anyio
+from openai import AsyncOpenAI
 
 from chatbots import Chatbots, ChatError, Settings
 from chatbots.logs import set_up_logging
@@ -57,7 +58,9 @@ async def try_bot(trial: Trial, server: Upstream) -> Seen:
     )
     began = monotonic()
     seen = Seen("hung", "", "", 0)
-    async with Chatbots(settings) as bots:
+    # An application's own client goes the SDK's way, not over connections of ours.
+    own = AsyncOpenAI(api_key=CANARY, base_url=settings.openai_base_url)
+    async with own, Chatbots(settings, client=own if trial.kind == "sdk" else None) as bots:
         with anyio.move_on_after(trial.hung_after):
             seen = await _end_of(bots, trial)
         turns = await bots.store.load(trial.prompt)

@@ -107,7 +107,7 @@ SAME: Final[Mapping[str, Outcome]] = {
     "503": SERVER_ERROR, "529": SERVER_ERROR,
     "503-noretry": failed("upstream_error"),
     "429": LIMITED, "429-bad": LIMITED, "429-neg": LIMITED,
-    "429-s:0.05": LIMITED, "429-ms:20": LIMITED, "429-date:1": LIMITED,
+    "429-s:0.1": LIMITED, "429-ms:100": LIMITED, "429-date:1": LIMITED,
     "429-huge": failed("rate_limited"),
     "429-quota": failed("quota_exhausted"),
     "empty-body": SENSELESS, "html-200": SENSELESS,

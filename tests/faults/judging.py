@@ -58,6 +58,8 @@ def _differences(trial: Trial, seen: Seen) -> Iterator[str]:
         yield f"keeps {shortened(seen.text)}, not {shortened(expected.text)}"
     if len(seen.paths) != expected.requests:
         yield f"asks {len(seen.paths)} times, not {expected.requests}"
+    if seen.seconds < trial.at_least:
+        yield f"comes back after {seen.seconds:.2f} s, not {trial.at_least:g} s"
     if set(seen.paths) - {PATH}:
         yield "follows a redirect"
     if (

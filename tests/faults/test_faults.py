@@ -12,7 +12,18 @@ import pytest
 
 from tests.faults.__main__ import main, named
 from tests.faults.breaks import BREAKS
-from tests.faults.expected import COMPLETED, EXIT, HALF, TEXT, Outcome, Row, good, more_rows, rows
+from tests.faults.expected import (
+    COMPLETED,
+    EXIT,
+    HALF,
+    QUOTED,
+    TEXT,
+    Outcome,
+    Row,
+    good,
+    more_rows,
+    rows,
+)
 from tests.faults.judging import COLUMNS, Tally, judge, line
 from tests.faults.programs import variables
 from tests.faults.trial import BOTS, PROGRAMS, Seen, Trial, trials
@@ -42,8 +53,18 @@ def wrong_lines(chosen: list[Trial]) -> list[str]:
 
 
 def test_every_fault_ends_as_the_table_says_through_every_bot() -> None:
-    every = iter([*rows(), *more_rows()])
-    assert wrong_lines(trials(every, {"bot": BOTS})) == []
+    assert wrong_lines(trials([*rows(), *more_rows()], {"bot": BOTS})) == []
+
+
+def test_an_applications_own_client_changes_nothing_of_it() -> None:
+    ways = ("redirect", "redirect-loop", "smuggle", "bad-status-line", "gzip-bomb", "short-body")
+    chosen = [row for row in (*rows(), *more_rows()) if row.name in (*ways, *QUOTED)]
+    assert wrong_lines(trials(chosen, {"sdk": BOTS})) == []
+
+
+@pytest.mark.slow
+def test_every_fault_ends_as_the_table_says_with_an_applications_own_client() -> None:
+    assert wrong_lines(trials([*rows(), *more_rows()], {"sdk": BOTS})) == []
 
 
 # To the command line `memory` is what `nomem` is: it asks for whole answers.
@@ -85,9 +106,9 @@ def test_the_table_shows_that_a_guard_is_off(
 def test_the_table_is_printed_with_its_summary(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ok", "401"]) == 0
     *lines, summary = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 * (len(BOTS) + len(PROGRAMS))
+    assert len(lines) == 2 * (2 * len(BOTS) + len(PROGRAMS))
     assert summary == (
-        "faults tried 2 in 12 turns, typed outcomes 12, false completes 0, leaks 0, "
+        "faults tried 2 in 18 turns, typed outcomes 18, false completes 0, leaks 0, "
         "raw exceptions 0, past the deadline 0, other ends 0"
     )
 
@@ -118,6 +139,13 @@ def test_what_is_wrong_is_told_and_counted(seen: Seen, complaint: str) -> None:
     assert before.good
     assert not after.good
     assert complaint in line(OK, seen, judge(OK, seen))
+
+
+def test_a_pause_that_is_not_kept_is_told() -> None:
+    trial = Trial("429-s:0.2,ok", "program", "stream", good()._replace(requests=2))
+    seen = FINE._replace(paths=FINE.paths * 2)
+    assert judge(trial, seen).other == ("comes back after 0.10 s, not 0.2 s",)
+    assert judge(trial, seen._replace(seconds=0.2)).good
 
 
 def test_what_a_session_keeps_is_looked_at() -> None:

@@ -24,7 +24,10 @@ HUNG: Final = 9.0
 
 
 class Trial(NamedTuple):
-    """A fault, what it goes through, and what must come of it."""
+    """A fault, what it goes through, and what must come of it.
+
+    `kind` is `program`, `bot`, or `sdk`: a bot with an application's own client.
+    """
 
     fault: str
     kind: str
@@ -58,6 +61,13 @@ class Trial(NamedTuple):
             "chatbots_gap_timeout": silence,
             "chatbots_timeout": turn,
         }
+
+    @property
+    def at_least(self) -> float:
+        """The seconds that the server asks to wait, over all tries."""
+        name, _, number = self.fault.partition(",")[0].partition(":")
+        unit = {"429-s": 1.0, "429-ms": 0.001}.get(name)
+        return unit * float(number) * (self.outcome.requests - 1) if unit else 0.0
 
     @property
     def hung_after(self) -> float:

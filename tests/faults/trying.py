@@ -15,13 +15,13 @@ from tests.faults.upstream import Upstream
 
 def try_all(chosen: list[Trial], server: Upstream) -> Iterator[tuple[Trial, Seen]]:
     """Try bots all together, then programs one by one."""
-    bots = [trial for trial in chosen if trial.kind == "bot"]
+    bots = [trial for trial in chosen if trial.kind != "program"]
     with in_haste():
         tried = anyio.run(try_bots, bots, server) if bots else ()
         for trial, seen in zip(bots, tried, strict=True):
             yield trial, with_paths(trial, seen, server)
         for trial in chosen:
-            if trial.kind != "bot":
+            if trial.kind == "program":
                 yield trial, with_paths(trial, try_program(trial, server), server)
 
 
