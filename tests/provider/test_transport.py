@@ -182,6 +182,8 @@ async def test_an_applications_own_client_takes_no_answer_for_two() -> None:
         async with openai.AsyncOpenAI(api_key=KEY, base_url=fake.base_url) as own:
             with pytest.raises(httpx2.RemoteProtocolError, match="Transfer-Encoding"):
                 await post(own, PATH, BODY)
+            with anyio.fail_after(5):
+                await fake.until(lambda: fake.open_connections == 0)
             _, answer = await said(own)
         assert b"smuggled" not in answer
         assert fake.connections == 2
