@@ -69,7 +69,12 @@ def test_every_fault_ends_as_the_table_says_with_an_applications_own_client() ->
 
 # To the command line `memory` is what `nomem` is: it asks for whole answers.
 @pytest.mark.parametrize(
-    "program", ["nomem", "stream", pytest.param("memory", marks=pytest.mark.slow)]
+    "program",
+    [
+        pytest.param("nomem", marks=pytest.mark.slow),
+        "stream",
+        pytest.param("memory", marks=pytest.mark.slow),
+    ],
 )
 def test_every_fault_ends_as_the_table_says_through_a_program(program: str) -> None:
     assert wrong_lines(trials(rows(), {"program": (program,)})) == []
