@@ -19,6 +19,9 @@ if TYPE_CHECKING:
         Notice as Notice,
         ReasoningDelta as ReasoningDelta,
         TextDelta as TextDelta,
+        ToolFinished as ToolFinished,
+        ToolProgress as ToolProgress,
+        ToolStarted as ToolStarted,
     )
     from chatbots.embedded import Embeddings as Embeddings
     from chatbots.errors import (
@@ -52,7 +55,6 @@ if TYPE_CHECKING:
         Reply as Reply,
         SessionId as SessionId,
         TokenLogprob as TokenLogprob,
-        ToolCall as ToolCall,
         Turn as Turn,
         Usage as Usage,
     )
@@ -66,6 +68,14 @@ if TYPE_CHECKING:
     from chatbots.services.take_turn import Manner as Manner
     from chatbots.sessions.in_memory import InMemorySessions as InMemorySessions
     from chatbots.settings import Settings as Settings
+    from chatbots.tool_calls import (
+        Confirm as Confirm,
+        ToolCall as ToolCall,
+        ToolContext as ToolContext,
+        ToolResult as ToolResult,
+        ToolRunner as ToolRunner,
+        ToolSpec as ToolSpec,
+    )
     from chatbots.version import VERSION as VERSION
 
 _HOMES: dict[str, str] = {
@@ -75,6 +85,7 @@ _HOMES: dict[str, str] = {
     "ChatService": "chatbots.interfaces",
     "Chatbots": "chatbots.app",
     "ConfigurationError": "chatbots.errors",
+    "Confirm": "chatbots.tool_calls",
     "Consumer": "chatbots.interfaces",
     "Delta": "chatbots.deltas",
     "Done": "chatbots.deltas",
@@ -112,7 +123,14 @@ _HOMES: dict[str, str] = {
     "StreamingChat": "chatbots.services.streaming",
     "TextDelta": "chatbots.deltas",
     "TokenLogprob": "chatbots.messages",
-    "ToolCall": "chatbots.messages",
+    "ToolCall": "chatbots.tool_calls",
+    "ToolContext": "chatbots.tool_calls",
+    "ToolFinished": "chatbots.deltas",
+    "ToolProgress": "chatbots.deltas",
+    "ToolResult": "chatbots.tool_calls",
+    "ToolRunner": "chatbots.tool_calls",
+    "ToolSpec": "chatbots.tool_calls",
+    "ToolStarted": "chatbots.deltas",
     "Turn": "chatbots.messages",
     "TurnCancelled": "chatbots.errors",
     "Usage": "chatbots.messages",

@@ -1,7 +1,7 @@
 """What flows from a bot to whoever reads it.
 
-Every reply is `body* (Done | Failed)`: any number of text and reasoning deltas and notices,
-then exactly one terminal delta, last.
+Every reply is `body* (Done | Failed)`: any number of text and reasoning deltas, notices
+and news of tools, then exactly one terminal delta, last.
 """
 
 from __future__ import annotations
@@ -33,6 +33,32 @@ class Notice(Struct, frozen=True, gc=False, tag_field="type", tag="notice"):
     message: str
 
 
+class ToolStarted(Struct, frozen=True, tag_field="type", tag="tool_started"):
+    """The model has called a tool, with `arguments` as it wrote them: JSON, or meant to be."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+class ToolProgress(Struct, frozen=True, tag_field="type", tag="tool_progress"):
+    """How far a tool is, by its own account; `fraction` is 0 to 1."""
+
+    call_id: str
+    message: str
+    fraction: float | None = None
+
+
+class ToolFinished(Struct, frozen=True, tag_field="type", tag="tool_finished"):
+    """A tool's result, as the model is told it, and how many seconds it took."""
+
+    call_id: str
+    name: str
+    content: str
+    is_error: bool
+    seconds: float
+
+
 class Done(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="done"):
     """The answer is whole, or was cut by a limit or a filter (`incomplete`, see `reason`)."""
 
@@ -59,5 +85,6 @@ class Failed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="t
     usage: Usage | None = None
 
 
-Delta: TypeAlias = TextDelta | ReasoningDelta | Notice | Done | Failed
 Terminal: TypeAlias = Done | Failed
+ToolDelta: TypeAlias = ToolStarted | ToolProgress | ToolFinished
+Delta: TypeAlias = TextDelta | ReasoningDelta | Notice | ToolDelta | Terminal

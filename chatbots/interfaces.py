@@ -1,4 +1,7 @@
-"""The seams: what each part needs of its neighbours. Read this page first."""
+"""The seams: what each part needs of its neighbours. Read this page first.
+
+Two are values' companions and live with them: `ToolRunner` and `Confirm` in `tool_calls.py`.
+"""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from chatbots.errors import InvalidRequest
 from chatbots.images import Image
 from chatbots.output import OutputFormat, OutputT_co
 from chatbots.sampling import Sampling
+from chatbots.tool_calls import Confirm, ToolCall, ToolChoice, ToolRunner, ToolSpec
 
 SessionId: TypeAlias = str
 """Names a conversation: data, never a path."""
@@ -31,14 +32,6 @@ REFUSAL: Final = "refusal"
 """The reason of an answer in which the model refuses. It is an answer, and completed."""
 MAX_NAME: Final = 256
 """Characters the name of a session, a request or a model may have."""
-
-
-class ToolCall(Struct, frozen=True):
-    """A call of a tool, as the model asked for it; `arguments` is JSON text, whole."""
-
-    id: str
-    name: str
-    arguments: str
 
 
 class Message(Struct, frozen=True, omit_defaults=True):
@@ -150,6 +143,8 @@ class Prompt(Struct, frozen=True, kw_only=True):
     `model`, `instructions` and `sampling` override what the bot was made with.
     `timeout` is the deadline of the whole turn in seconds, retries included.
     `output` is the shape that the answer must have.
+    `tools` are what the model may call, for `user` where the application says who that is;
+    `confirm` asks a person about those that want it.
     """
 
     messages: tuple[Message, ...]
@@ -160,6 +155,10 @@ class Prompt(Struct, frozen=True, kw_only=True):
     sampling: Sampling = Sampling()
     timeout: float = DEFAULT_TIMEOUT
     output: OutputFormat | None = None
+    tools: ToolRunner | None = None
+    tool_choice: ToolChoice | None = None
+    confirm: Confirm | None = None
+    user: str | None = None
 
     def check(self, max_chars: int) -> None:
         """Raise `InvalidRequest` where the prompt is empty, too long, or cannot be sent."""
@@ -193,6 +192,7 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
     """What a `ChatModel` is asked: a whole conversation to continue by one message.
 
     `stream` asks for the answer as it forms. `model` None means the model's own default.
+    `tools` are those it may call; `tool_choice` None leaves it to the server whether it does.
     """
 
     messages: tuple[Message, ...]
@@ -201,6 +201,8 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
     model: str | None = None
     sampling: Sampling = Sampling()
     output: OutputFormat | None = None
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: ToolChoice | None = None
 
 
 class ModelAnswer(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,19 @@ from typing import get_args
 import msgspec
 import pytest
 
-from chatbots.deltas import Delta, Done, Failed, Notice, ReasoningDelta, Terminal, TextDelta
+from chatbots.deltas import (
+    Delta,
+    Done,
+    Failed,
+    Notice,
+    ReasoningDelta,
+    Terminal,
+    TextDelta,
+    ToolDelta,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+)
 from chatbots.errors import ProviderError
 from chatbots.messages import Usage
 
@@ -18,8 +30,10 @@ FAILED = Failed(
 )
 
 
-def test_a_delta_is_text_reasoning_a_notice_or_the_end() -> None:
-    assert set(get_args(Delta)) == {TextDelta, ReasoningDelta, Notice, Done, Failed}
+def test_a_delta_is_text_reasoning_a_notice_news_of_a_tool_or_the_end() -> None:
+    told = {ToolStarted, ToolProgress, ToolFinished}
+    assert set(get_args(Delta)) == {TextDelta, ReasoningDelta, Notice, *told, Done, Failed}
+    assert set(get_args(ToolDelta)) == told
     assert set(get_args(Terminal)) == {Done, Failed}
 
 
@@ -29,6 +43,25 @@ def test_a_delta_is_text_reasoning_a_notice_or_the_end() -> None:
         (TextDelta("Hi 👍"), {"type": "text", "text": "Hi 👍"}),
         (ReasoningDelta("Hm"), {"type": "reasoning", "text": "Hm"}),
         (Notice("n", "By the way."), {"type": "notice", "code": "n", "message": "By the way."}),
+        (
+            ToolStarted("c", "f", "{}"),
+            {"type": "tool_started", "call_id": "c", "name": "f", "arguments": "{}"},
+        ),
+        (
+            ToolProgress("c", "Half.", 0.5),
+            {"type": "tool_progress", "call_id": "c", "message": "Half.", "fraction": 0.5},
+        ),
+        (
+            ToolFinished("c", "f", "42", is_error=False, seconds=0.25),
+            {
+                "type": "tool_finished",
+                "call_id": "c",
+                "name": "f",
+                "content": "42",
+                "is_error": False,
+                "seconds": 0.25,
+            },
+        ),
         (
             DONE,
             {
@@ -50,7 +83,7 @@ def test_a_delta_is_text_reasoning_a_notice_or_the_end() -> None:
     ],
 )
 def test_a_delta_names_its_kind_when_it_is_written(
-    delta: TextDelta | ReasoningDelta | Notice | Done, written: object
+    delta: TextDelta | ReasoningDelta | Notice | ToolDelta | Done, written: object
 ) -> None:
     encoded = msgspec.json.encode(delta)
     assert msgspec.json.decode(encoded) == written

@@ -20,13 +20,13 @@ from chatbots.messages import (
     Reply,
     Role,
     TokenLogprob,
-    ToolCall,
     Turn,
     TurnState,
     Usage,
     check_text,
 )
 from chatbots.sampling import Sampling
+from chatbots.tool_calls import ToolCall
 
 PLENTY = 1000
 CAT = Image("https://example.com/cat.png")

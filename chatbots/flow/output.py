@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from chatbots.errors import InvalidRequest
-from chatbots.flow.schema import strict, wrapped
+from chatbots.json_schema import strict, wrapped
 from chatbots.output import OutputFormat, Schema
 
 MAX_MISTAKES: Final = 10

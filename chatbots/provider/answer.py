@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from chatbots.joined import Joined
-from chatbots.messages import REFUSAL, ModelAnswer, TokenLogprob, ToolCall, Usage
+from chatbots.messages import REFUSAL, ModelAnswer, TokenLogprob, Usage
+from chatbots.tool_calls import ToolCall
 
 INCOMPLETE: Final = frozenset({"length", "content_filter"})
 """Finish reasons that mean the answer was cut; any other means the model had finished."""

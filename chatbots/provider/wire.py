@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from chatbots.messages import Message, ModelRequest
 from chatbots.sampling import UNSAID, Sampling
+from chatbots.tool_calls import CHOICES
 
 Body: TypeAlias = dict[str, Any]
 
@@ -42,6 +43,12 @@ def encode_request(
             "type": "json_schema",
             "json_schema": {"name": shape.name, "schema": shape.schema, "strict": shape.strict},
         }
+    if request.tools:
+        body["tools"] = [{"type": "function", "function": tool} for tool in request.tools]
+        if (choice := request.tool_choice) is not None:
+            body["tool_choice"] = (
+                choice if choice in CHOICES else {"type": "function", "function": {"name": choice}}
+            )
     if request.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}

@@ -9,11 +9,22 @@ from typing import Final, Protocol, TextIO
 import anyio
 import msgspec
 
-from chatbots.deltas import Delta, Done, Failed, Notice, ReasoningDelta, TextDelta
+from chatbots.deltas import (
+    Delta,
+    Done,
+    Failed,
+    Notice,
+    ReasoningDelta,
+    TextDelta,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+)
 from chatbots.errors import ChatError
 from chatbots.interfaces import Source
 from chatbots.terminal.spinner import Spinner
 from chatbots.terminal.streams import write
+from chatbots.terminal.tool_lines import line_of
 
 WINDOW: Final = 0.03
 """Seconds between two writes of text: about what a screen can show."""
@@ -57,6 +68,7 @@ class Console:
         self._on_end = on_end
         self._reasoning = reasoning
         self._thinking = False
+        self._answering = False
         self._spinner = Spinner(remarks, on=remarks.isatty() and answers.isatty())
 
     async def consume(self, source: Source) -> None:
@@ -75,10 +87,14 @@ class Console:
                     if self._reasoning:
                         await self._think(text)
                 case TextDelta(text):
+                    self._answering = not text.endswith("\n")
                     await write(self._paper.text(text), self._answers)
                 case Notice(message=message):
                     self.remark(message)
+                case ToolStarted() | ToolProgress() | ToolFinished():
+                    await self._tell(line_of(delta))
                 case Done() | Failed():
+                    self._answering = False
                     await write(self._paper.end(delta), self._answers)
                     self._on_end(delta)
 
@@ -97,6 +113,12 @@ class Console:
                             return delta
                 self._spinner.turn()
         return await source.receive()
+
+    async def _tell(self, line: str) -> None:
+        # Not glued to a piece of the answer that stands on the same screen.
+        gap = "\n" if self._answering and self._answers.isatty() else ""
+        self._answering = False
+        await write(f"{gap}{_clean(line)}\n", self._remarks)
 
     async def _think(self, text: str) -> None:
         self._thinking = not text.endswith("\n")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from chatbots.messages import ModelAnswer, TokenLogprob, ToolCall, Usage
+from chatbots.messages import ModelAnswer, TokenLogprob, Usage
 from chatbots.provider.answer import MAX_ARGUMENTS, Answer, ArgumentsTooLong, decode
+from chatbots.tool_calls import ToolCall
 
 STOP = b'{"choices":[{"delta":{},"finish_reason":"stop"}]}'
 CALLS = b'{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}'

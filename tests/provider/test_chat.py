@@ -19,13 +19,14 @@ from chatbots.deltas import Delta, ReasoningDelta, TextDelta
 from chatbots.errors import ChatError, InvalidRequest, ProviderError
 from chatbots.flow.channel import open_channel
 from chatbots.images import Image
-from chatbots.messages import Message, ModelAnswer, ModelRequest, TokenLogprob, ToolCall, Usage
+from chatbots.messages import Message, ModelAnswer, ModelRequest, TokenLogprob, Usage
 from chatbots.provider.chat import OpenAIChat
 from chatbots.provider.client import Access, SharedClient
 from chatbots.provider.patience import Patience
 from chatbots.sampling import Sampling
 from chatbots.testing import CollectingSink, FakeOpenAI
 from chatbots.testing.http1 import Exchange
+from chatbots.tool_calls import ToolCall
 
 KEY = "sk-canary-0123456789"
 

@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from chatbots.images import Image
-from chatbots.messages import Message, ModelRequest, ToolCall
+from chatbots.messages import Message, ModelRequest
 from chatbots.output import OutputFormat
 from chatbots.provider.wire import Body, Dialect, encode_request
 from chatbots.sampling import Sampling
+from chatbots.tool_calls import ToolCall, ToolSpec
 
 
 def body_of(
@@ -192,3 +193,48 @@ def test_the_result_of_a_tool_names_its_call() -> None:
         "content": "",
         "tool_call_id": "c1",
     }
+
+
+# Tools
+
+TOOL = ToolSpec(name="now", description="Tell the time.", parameters={"type": "object"})
+
+
+def test_tools_are_offered_nested() -> None:
+    request = ModelRequest(messages=(), stream=False, request_id="r", tools=(TOOL,))
+    body = encode_request(request, model="m", default=Sampling(), dialect="openai")
+    assert msgspec.json.decode(msgspec.json.encode(body["tools"])) == [
+        {
+            "type": "function",
+            "function": {
+                "name": "now",
+                "description": "Tell the time.",
+                "parameters": {"type": "object"},
+            },
+        }
+    ]
+    assert "tool_choice" not in body
+    assert "parallel_tool_calls" not in body
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        ("auto", "auto"),
+        ("none", "none"),
+        ("required", "required"),
+        ("now", {"type": "function", "function": {"name": "now"}}),
+    ],
+)
+def test_the_choice_of_a_tool_is_sent_nested(choice: str, sent: object) -> None:
+    request = ModelRequest(
+        messages=(), stream=False, request_id="r", tools=(TOOL,), tool_choice=choice
+    )
+    body = encode_request(request, model="m", default=Sampling(), dialect="openai")
+    assert body["tool_choice"] == sent
+
+
+def test_no_choice_is_sent_where_there_is_none() -> None:
+    request = ModelRequest(messages=(), stream=False, request_id="r", tool_choice="none")
+    body = encode_request(request, model="m", default=Sampling(), dialect="openai")
+    assert not {"tools", "tool_choice"} & set(body)

@@ -16,7 +16,6 @@ from chatbots.messages import (
     ModelAnswer,
     ModelRequest,
     Prompt,
-    ToolCall,
     Turn,
     Usage,
 )
@@ -25,6 +24,7 @@ from chatbots.services.remember import Remembered
 from chatbots.services.take_turn import Manner
 from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.testing import CollectingSink, Gate, ScriptedModel
+from chatbots.tool_calls import ToolCall
 
 USAGE = Usage(1, 2, 3)
 

@@ -20,11 +20,11 @@ from chatbots.messages import (
     Message,
     ModelAnswer,
     ModelRequest,
-    ToolCall,
     Usage,
 )
 from chatbots.services.structured import Structured
 from chatbots.testing import CollectingSink, FakeOpenAI, Gate, ScriptedModel
+from chatbots.tool_calls import ToolCall
 
 
 class Pet(BaseModel):

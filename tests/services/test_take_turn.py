@@ -16,7 +16,6 @@ from chatbots.messages import (
     ModelRequest,
     Prompt,
     TokenLogprob,
-    ToolCall,
     Usage,
 )
 from chatbots.sampling import Sampling
@@ -31,6 +30,7 @@ from chatbots.services.take_turn import (
     take_turn,
 )
 from chatbots.testing import CollectingSink, ScriptedModel
+from chatbots.tool_calls import ToolCall
 
 DONE = Done(state="completed", reason="stop", usage=None, request_id="r", session="s")
 

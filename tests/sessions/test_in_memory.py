@@ -11,8 +11,9 @@ from hypothesis import given, strategies as st
 
 from chatbots.errors import InvalidRequest, StorageError
 from chatbots.images import Image
-from chatbots.messages import FinalState, Message, ToolCall, Turn
+from chatbots.messages import FinalState, Message, Turn
 from chatbots.sessions.in_memory import TURN_BYTES, InMemorySessions
+from chatbots.tool_calls import ToolCall
 
 
 def said(text: str) -> list[Message]:

@@ -9,7 +9,17 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
-from chatbots.deltas import Delta, Done, Failed, Notice, ReasoningDelta, TextDelta
+from chatbots.deltas import (
+    Delta,
+    Done,
+    Failed,
+    Notice,
+    ReasoningDelta,
+    TextDelta,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+)
 from chatbots.errors import InvalidRequest, ProviderError
 from chatbots.flow.channel import open_channel
 from chatbots.messages import Usage
@@ -86,6 +96,32 @@ async def test_the_answer_goes_one_way_and_remarks_the_other() -> None:
         DONE,
     ]
     assert await shown(deltas) == ("Hello\n", "chatbots: Said before.\n")
+
+
+TOOL_NEWS: list[Delta] = [
+    ToolStarted("c", "multiply", '{"a":6,"b":7}'),
+    ToolProgress("c", "Half\x1b."),
+    ToolFinished("c", "multiply", "42", is_error=False, seconds=0.1),
+]
+TOOL_LINES = "> multiply(a=6, b=7)\n~ Half\ufffd.\n< 42\n"
+
+
+async def test_a_tool_is_told_of_in_one_line_each() -> None:
+    deltas: list[Delta] = [TextDelta("Let me see."), *TOOL_NEWS, TextDelta("42."), DONE]
+    assert await shown(deltas) == ("Let me see.42.\n", TOOL_LINES)
+
+
+@pytest.mark.parametrize(("said", "gap"), [("Let me see.", "\n"), ("Let me see:\n", ""), ("", "")])
+async def test_a_tools_line_is_not_glued_to_the_answer_on_a_screen(said: str, gap: str) -> None:
+    screen = Screen()
+    out, source = open_channel(capacity=100_000)
+    console = Console(PlainPaper(clean=True), answers=screen, remarks=screen)
+    async with out:
+        for delta in ([TextDelta(said)] if said else []) + TOOL_NEWS:
+            await out.send(delta)
+    with anyio.fail_after(5):
+        await console.consume(source)
+    assert f"{said.rstrip()}{gap}{TOOL_LINES}" in screen.getvalue().replace(CLEAR, "")
 
 
 async def test_one_answer_after_the_other() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from chatbots.flow.schema import strict, wrapped
+from chatbots.json_schema import strict, wrapped
 
 OPEN = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string"}}}
 CLOSED = OPEN | {"required": ["a", "b"], "additionalProperties": False}
