@@ -1,13 +1,21 @@
-"""JSON schemas as the API takes them: an object at the root, and strict where that can be said."""
+"""JSON schemas as the API takes them, strict where that can be said, and what does not fit them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
 from chatbots.output import WRAPPER, Schema
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+MAX_MISTAKES: Final = 10
+MAX_MISTAKE: Final = 300
+"""How many mistakes are told of one value, and how much of each, in characters."""
 
 # What strict mode takes, by the guide to structured outputs in OpenAI's API documentation.
 _SHAPES: Final = frozenset({"type", "enum", "const", "$ref", "anyOf", "oneOf"})
@@ -22,6 +30,10 @@ _FORMATS: Final = frozenset(
 _TOLD: Final = frozenset({"minLength", "maxLength", "uniqueItems", "format", "default"})
 """What strict mode does not take is said in the description instead."""
 _DROPPED: Final = frozenset({"required", "examples", "discriminator", "deprecated", "$schema"})
+
+
+class BadSchema(ValueError):
+    """It is no JSON schema, or refers to what it does not hold."""
 
 
 class _Loose(Exception):
@@ -81,3 +93,43 @@ def _inside(key: str, value: object) -> object:
     if key in ("anyOf", "oneOf"):
         return [_strict(one) for one in cast("list[object]", value)]
     return {name: _strict(one) for name, one in cast("Schema", value).items()}
+
+
+def mistakes_in(schema: Schema) -> Callable[[Any], Iterator[str]]:
+    """Return what tells the mistakes of a value by *schema*: draft 2020-12 if it names no other.
+
+    Raises `BadSchema`, at once or when a value is looked at.
+    """
+    import jsonschema
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    kind = validator_for(schema, default=jsonschema.Draft202012Validator)
+    try:
+        kind.check_schema(dict(schema))
+    except jsonschema.SchemaError as error:
+        raise BadSchema(f"{error.json_path}: {error.message}") from error
+    # With a registry of its own it fetches nothing from elsewhere.
+    validator = kind(dict(schema), registry=Registry())
+
+    def mistakes(value: Any) -> Iterator[str]:
+        try:
+            # Not jsonschema's own words: they quote the value, and errors are logged.
+            for one in validator.iter_errors(value):
+                yield f"{one.json_path}: {one.validator} must be {one.validator_value!r}"
+        except Unresolvable as error:
+            raise BadSchema(str(error)) from error
+
+    return mistakes
+
+
+def told(error: ValidationError) -> str:
+    """Return the mistakes pydantic has found, without what was in their place."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return joined(f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in found)
+
+
+def joined(mistakes: Iterable[str]) -> str:
+    """Return the first of the *mistakes* as one text."""
+    return "; ".join(mistake[:MAX_MISTAKE] for mistake in islice(mistakes, MAX_MISTAKES))

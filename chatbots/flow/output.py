@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
-from typing import Any, Final, cast
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import msgspec
 
 from chatbots.errors import InvalidRequest
-from chatbots.json_schema import strict, wrapped
+from chatbots.json_schema import BadSchema, joined, mistakes_in, strict, told, wrapped
 from chatbots.output import OutputFormat, Schema
-
-MAX_MISTAKES: Final = 10
-MAX_MISTAKE: Final = 300
-"""How many mistakes are told of one answer, and how much of each, in characters."""
 
 
 def output_format(output_type: object) -> OutputFormat:
@@ -47,36 +42,22 @@ def _of_type(output_type: Any) -> OutputFormat:
         try:
             return adapter.validate_json(text)
         except ValidationError as error:
-            found = error.errors(include_url=False, include_context=False, include_input=False)
-            told = (f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in found)
-            raise ValueError(_joined(told)) from error
+            raise ValueError(told(error)) from error
 
     return _made(schema, parse, closing=True)
 
 
 def _of_schema(schema: dict[str, object]) -> OutputFormat:
-    import jsonschema
-    from jsonschema.validators import validator_for
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-
-    kind = validator_for(schema, default=jsonschema.Draft202012Validator)
     try:
-        kind.check_schema(schema)
-    except jsonschema.SchemaError as error:
-        raise _unusable("The JSON schema is none", f"{error.json_path}: {error.message}") from error
-    # With a registry of its own it fetches nothing from elsewhere.
-    validator = kind(schema, registry=Registry())
+        mistakes = mistakes_in(schema)
+    except BadSchema as error:
+        raise _unusable("The JSON schema is none", str(error)) from error
 
     def parse(text: str) -> object:
         value = msgspec.json.decode(text)
         try:
-            # Not jsonschema's own words: they quote the answer, and errors are logged.
-            wrong = _joined(
-                f"{one.json_path}: {one.validator} must be {one.validator_value!r}"
-                for one in validator.iter_errors(value)
-            )
-        except Unresolvable as error:
+            wrong = joined(mistakes(value))
+        except BadSchema as error:
             raise _unusable(
                 "The JSON schema refers to what it does not hold", str(error)
             ) from error
@@ -103,10 +84,6 @@ def _made(
         strict=is_strict,
         wrapped=bare,
     )
-
-
-def _joined(mistakes: Iterable[str]) -> str:
-    return "; ".join(mistake[:MAX_MISTAKE] for mistake in islice(mistakes, MAX_MISTAKES))
 
 
 def _unusable(what: str, why: str) -> InvalidRequest:

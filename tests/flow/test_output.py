@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from typing_extensions import TypedDict
 
 from chatbots.errors import ChatError, InvalidRequest, ProviderError
-from chatbots.flow.output import MAX_MISTAKES, output_format
+from chatbots.flow.output import output_format
+from chatbots.json_schema import MAX_MISTAKES
 from chatbots.output import OutputFormat
 from chatbots.testing.threaded import FakeOpenAIThread
 
