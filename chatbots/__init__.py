@@ -76,6 +76,8 @@ if TYPE_CHECKING:
         ToolRunner as ToolRunner,
         ToolSpec as ToolSpec,
     )
+    from chatbots.tools.registry import ToolRegistry as ToolRegistry
+    from chatbots.tools.tool import Tool as Tool, tool as tool
     from chatbots.version import VERSION as VERSION
 
 _HOMES: dict[str, str] = {
@@ -123,10 +125,12 @@ _HOMES: dict[str, str] = {
     "StreamingChat": "chatbots.services.streaming",
     "TextDelta": "chatbots.deltas",
     "TokenLogprob": "chatbots.messages",
+    "Tool": "chatbots.tools.tool",
     "ToolCall": "chatbots.tool_calls",
     "ToolContext": "chatbots.tool_calls",
     "ToolFinished": "chatbots.deltas",
     "ToolProgress": "chatbots.deltas",
+    "ToolRegistry": "chatbots.tools.registry",
     "ToolResult": "chatbots.tool_calls",
     "ToolRunner": "chatbots.tool_calls",
     "ToolSpec": "chatbots.tool_calls",
@@ -139,6 +143,7 @@ _HOMES: dict[str, str] = {
     "ask_sync": "chatbots.app",
     "set_up_logging": "chatbots.logs",
     "stream": "chatbots.flow.calling",
+    "tool": "chatbots.tools.tool",
 }
 
 

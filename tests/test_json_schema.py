@@ -4,8 +4,18 @@ from typing import Any
 
 import jsonschema
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from chatbots.json_schema import strict, wrapped
+from chatbots.json_schema import (
+    MAX_MISTAKE,
+    MAX_MISTAKES,
+    BadSchema,
+    joined,
+    mistakes_in,
+    strict,
+    told,
+    wrapped,
+)
 
 OPEN = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string"}}}
 CLOSED = OPEN | {"required": ["a", "b"], "additionalProperties": False}
@@ -116,3 +126,50 @@ def test_a_wrapped_schema_still_finds_what_it_refers_to() -> None:
     for wrong in ({"value": [1]}, {}, {"value": [], "more": 1}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, whole)
+
+
+# Mistakes
+
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+@pytest.mark.parametrize(
+    ("value", "wrong"),
+    [
+        ({"city": "Z"}, []),
+        ({}, ["$: required must be ['city']"]),
+        ({"city": 1}, ["$.city: type must be 'string'"]),
+        ([], ["$: type must be 'object'"]),
+    ],
+)
+def test_the_mistakes_of_a_value_are_told(value: object, wrong: list[str]) -> None:
+    assert list(mistakes_in(CITY)(value)) == wrong
+
+
+def test_a_schema_may_name_its_draft() -> None:
+    old = {"$schema": "http://json-schema.org/draft-04/schema#", "maximum": 1}
+    assert list(mistakes_in({**old, "exclusiveMaximum": True})(1))
+    with pytest.raises(BadSchema, match="exclusiveMaximum"):
+        mistakes_in({"exclusiveMaximum": True})
+
+
+def test_a_schema_that_refers_to_what_it_does_not_hold_is_found_out_by_a_value() -> None:
+    mistakes = mistakes_in({"$ref": "http://127.0.0.1:9/other.json"})
+    with pytest.raises(BadSchema, match=r"other\.json"):
+        list(mistakes(1))
+
+
+def test_what_pydantic_found_is_told_without_what_was_there() -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(dict[str, int]).validate_python({"a": "hunter2"})
+    assert told(caught.value).startswith("a: Input should be a valid integer")
+    assert "hunter2" not in told(caught.value)
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(int).validate_python("x")
+    assert told(caught.value).startswith("it: Input")
+
+
+def test_only_so_many_mistakes_are_told() -> None:
+    assert joined(["a", "b"]) == "a; b"
+    assert joined(["x" * 1000] * 100).count("x") == MAX_MISTAKES * MAX_MISTAKE

@@ -32,6 +32,7 @@ from chatbots.terminal.streams import read_lines, read_whole
 CUT: Final = {
     "length": "The answer was cut at the length limit.",
     "content_filter": "The answer was stopped by the provider's filter.",
+    "tool_limit": "The model called tools on and on, and was stopped.",
 }
 
 

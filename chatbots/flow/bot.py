@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
-from chatbots.flow.calling import Asking, JsonShape, Said, Stream, answer, make_prompt
+from chatbots.flow.calling import Asking, JsonShape, Said, Stream, answer, make_prompt, tools_of
 from chatbots.interfaces import ChatService
 from chatbots.messages import Prompt, Reply, SessionId
 from chatbots.output import T
@@ -23,6 +23,8 @@ class Bot:
     def __init__(self, service: ChatService, **defaults: Unpack[Asking]) -> None:
         self.service = service
         self._defaults = defaults
+        # Once for all turns: a tool's schema is made on its first use.
+        self._defaults["tools"] = tools_of(defaults.get("tools"))
 
     @property
     def session(self) -> SessionId | None:

@@ -6,7 +6,7 @@ the usual loop cannot end normally on a broken answer.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias, TypedDict, Unpack, overload
 
@@ -23,6 +23,7 @@ from chatbots.messages import DEFAULT_TIMEOUT, Message, Prompt, Reply, SessionId
 from chatbots.output import OutputFormat, OutputT_co, Schema, T
 from chatbots.sampling import UNSAID, Effort, Sampling
 from chatbots.telemetry import new_request_id
+from chatbots.tool_calls import Confirm, ToolRunner, tool_choice_of
 
 if TYPE_CHECKING:
     from typing_extensions import TypeForm
@@ -59,19 +60,27 @@ class Asking(TypedDict, total=False):
     seed: int | None
     logprobs: int | None
     reasoning_effort: Effort | None
+    tools: ToolRunner | Iterable[object] | None
+    """What the model may call: functions, `Tool`s, objects that describe themselves, a registry."""
+    tool_choice: str | Mapping[str, object] | None
+    """`auto`, `none`, `required`, or a tool by its name; see `tool_choice_of`."""
+    on_confirm: Confirm | None
+    """Asks a person about a call of a tool that wants it; else such a call is refused."""
+    user: str | None
+    """Who asks, for the tools to know."""
 
 
 def make_prompt(said: Said, *, output_type: object = None, **asking: Unpack[Asking]) -> Prompt:
     """Return the `Prompt` for what is *said*.
 
-    Raises `InvalidRequest` for an impossible number or output type.
+    Raises `InvalidRequest` for an impossible number, output type or tool.
     """
     unknown = asking.keys() - Asking.__annotations__
     if unknown:
         raise TypeError(f"There is no keyword {min(unknown)!r} for asking a bot.")
     if isinstance(said, str):
         said = Message("user", said)
-    timeout = asking.get("timeout")
+    timeout, choice = asking.get("timeout"), asking.get("tool_choice")
     return Prompt(
         messages=(said,) if isinstance(said, Message) else tuple(said),
         request_id=asking.get("request_id") or new_request_id(),
@@ -81,6 +90,10 @@ def make_prompt(said: Said, *, output_type: object = None, **asking: Unpack[Aski
         sampling=_sampling(asking),
         timeout=DEFAULT_TIMEOUT if timeout is None else timeout,
         output=_format_of(output_type),
+        tools=tools_of(asking.get("tools")),
+        tool_choice=None if choice is None else tool_choice_of(choice),
+        confirm=asking.get("on_confirm"),
+        user=asking.get("user"),
     )
 
 
@@ -107,6 +120,15 @@ def _format_of(output_type: object) -> OutputFormat | None:
     from chatbots.flow.output import output_format
 
     return output_format(output_type)
+
+
+def tools_of(tools: ToolRunner | Iterable[object] | None) -> ToolRunner | None:
+    """Return what runs *tools*; see `Asking`."""
+    if tools is None:
+        return None
+    from chatbots.tools.registry import runner_of
+
+    return runner_of(tools)
 
 
 async def answer(service: ChatService, prompt: Prompt) -> Reply[Any]:

@@ -21,7 +21,10 @@ INCOMPLETE: Final = frozenset({"length", "content_filter"})
 """Finish reasons that mean the answer was cut; any other means the model had finished."""
 
 MAX_ARGUMENTS: Final = 1024 * 1024
-"""Characters the arguments of all tool calls of an answer may have."""
+"""Characters the arguments of all tool calls of an answer may have; the rest is left out,
+which makes them no JSON any more."""
+MAX_HEARD: Final = 8 * MAX_ARGUMENTS
+"""Characters of arguments after which an answer is none."""
 
 
 class _Function(Struct, gc=False):
@@ -246,11 +249,11 @@ class _Calls:
             call.name = call.name or function.name or ""
             said = function.arguments
             text = msgspec.json.encode(said).decode() if isinstance(said, dict) else said or ""
-            call.arguments.add(text)
+            call.arguments.add(text[: max(0, MAX_ARGUMENTS - self._size)])
             self._size += 1 + len(text)
-            if self._size > MAX_ARGUMENTS:
+            if self._size > MAX_HEARD:
                 raise ArgumentsTooLong(
-                    f"the arguments of its tool calls have more than {MAX_ARGUMENTS:,} characters"
+                    f"the arguments of its tool calls have more than {MAX_HEARD:,} characters"
                 )
 
     def whole(self) -> tuple[ToolCall, ...]:

@@ -13,7 +13,7 @@ from chatbots import telemetry
 from chatbots.deltas import Delta, TextDelta
 from chatbots.interfaces import Sink
 from chatbots.joined import Joined
-from chatbots.messages import Metrics, ModelAnswer, ModelRequest, Usage
+from chatbots.messages import Message, Metrics, ModelAnswer, ModelRequest, Usage
 
 KEEP_INTERVAL: Final = 1.0
 """Seconds of output a crash may cost at most (promise P3), and between two `token.flush` lines."""
@@ -37,6 +37,8 @@ class Narration(ObjectSendStream[Delta]):
         self._send_nowait: Callable[[Delta], None] | None = getattr(out, "send_nowait", None)
         self._text = Joined()
         self._add = self._text.add
+        self._settled: list[Message] = []
+        self._settled_chars = 0
         self._started = self._kept_at = monotonic()
         self._unlogged = 0
         self.deadline = anyio.CancelScope()
@@ -54,6 +56,17 @@ class Narration(ObjectSendStream[Delta]):
     def text(self) -> str:
         """What was shown so far."""
         return self._text.text
+
+    @property
+    def messages(self) -> list[Message]:
+        """What was said so far, as it is kept: what is settled, and the text since."""
+        text = self.text[self._settled_chars :]
+        return [*self._settled, Message("assistant", text)] if text else self._settled[:]
+
+    def settle(self, *messages: Message) -> None:
+        """Keep the text so far as these *messages*."""
+        self._settled += messages
+        self._settled_chars = len(self.text)
 
     async def send(self, item: Delta) -> None:
         """Pass *item* on."""

@@ -13,17 +13,17 @@ from msgspec.structs import replace
 from chatbots.deltas import Done, Notice, TextDelta
 from chatbots.errors import ChatError, ProviderError, StorageError, error_of
 from chatbots.interfaces import ChatModel, SessionStore, Sink
-from chatbots.messages import FinalState, Message, ModelAnswer, Prompt, Turn
+from chatbots.messages import FinalState, ModelAnswer, Prompt, Turn
 from chatbots.services.narration import Narration
 from chatbots.services.structured import Structured
 from chatbots.services.take_turn import (
     Manner,
-    ask_model,
     broken_state,
     done_for,
     request_for,
     take_turn,
 )
+from chatbots.services.tool_loop import ask_model
 from chatbots.sessions.turn import FINAL
 from chatbots.sessions.window import newest, share_that_fits, visible
 from chatbots.telemetry import new_session_id
@@ -64,7 +64,7 @@ class Remembered:
 
     async def _ask(self, prompt: Prompt, turn: Turn, narration: Narration) -> Done:
         async def keep() -> None:
-            await self._store.checkpoint(turn, _said(narration.text))
+            await self._store.checkpoint(turn, narration.messages)
 
         narration.keep = keep
         try:
@@ -82,7 +82,7 @@ class Remembered:
         with anyio.move_on_after(FINISH_TIMEOUT, shield=True):
             await self._store.finish(
                 turn,
-                _said(narration.text),
+                narration.messages,
                 state=answer.state,
                 reason=answer.reason,
                 usage=answer.usage,
@@ -100,9 +100,9 @@ class Remembered:
         past = visible(turns)
         request = request_for(prompt, self._manner, past, stream=self._stream)
         try:
-            return await ask_model(self._model, request, narration)
+            return await ask_model(self._model, request, narration, prompt)
         except ProviderError as error:
-            if error.code != "context_too_long" or narration.text or not past:
+            if error.code != "context_too_long" or narration.messages or not past:
                 raise
             fitting = newest(turns, share_that_fits(error.message))
         await narration.send(
@@ -113,7 +113,7 @@ class Remembered:
             )
         )
         request = request_for(prompt, self._manner, visible(fitting), stream=self._stream)
-        return await ask_model(self._model, request, narration)
+        return await ask_model(self._model, request, narration, prompt)
 
     async def _give_up(self, turn: Turn, narration: Narration, reason: str) -> None:
         """Store what was shown; the error that is under way matters more than a store's."""
@@ -122,12 +122,8 @@ class Remembered:
         if cancelled and not narration.timed_out:
             state, reason = "cancelled", "cancelled"
         with anyio.move_on_after(FINISH_TIMEOUT, shield=True), suppress(StorageError):
-            answer, usage = _said(narration.text), narration.estimate()
+            answer, usage = narration.messages, narration.estimate()
             await self._store.finish(turn, answer, state=state, reason=reason, usage=usage)
-
-
-def _said(text: str) -> list[Message]:
-    return [Message("assistant", text)] if text else []
 
 
 async def _replay(turn: Turn, narration: Narration) -> Done:

@@ -7,11 +7,13 @@ from chatbots.interfaces import ChatModel, Sink
 from chatbots.messages import Prompt
 from chatbots.services.narration import Narration
 from chatbots.services.structured import Structured
-from chatbots.services.take_turn import Manner, ask_model, done_for, request_for, take_turn
+from chatbots.services.take_turn import Manner, done_for, request_for, take_turn
+from chatbots.services.tool_loop import ask_model
 
 
 class StatelessChat:
-    """A `ChatService` that answers each prompt on its own, with one upstream request."""
+    """A `ChatService` that answers each prompt on its own, with one upstream request, or as many as
+    the tools it calls take."""
 
     def __init__(self, model: ChatModel, manner: Manner | None = None) -> None:
         self._model = Structured(model)
@@ -22,6 +24,7 @@ class StatelessChat:
 
         async def answer(narration: Narration) -> Done:
             request = request_for(prompt, self._manner, stream=False)
-            return done_for(prompt, await ask_model(self._model, request, narration), narration)
+            answer = await ask_model(self._model, request, narration, prompt)
+            return done_for(prompt, answer, narration)
 
         await take_turn(prompt, out, answer, manner=self._manner, bot="stateless")

@@ -39,12 +39,14 @@ class Structured:
         except ProviderError as error:
             telemetry.emit("warning", "output.repair", schema=wish.name)
             answer = await self._held(_repair(request, wish, answer.text, error), out)
-            answer = replace(answer, usage=_sum(first.usage, answer.usage))
+            answer = replace(answer, usage=total(first.usage, answer.usage))
             try:
                 text = _fitting(wish, answer)
             except ProviderError:
                 await _show(answer.text, out)
                 raise
+        if answer.tool_calls:  # Beside the value, its reply has no text.
+            text = ""
         await _show(text, out)
         return replace(answer, text=text)
 
@@ -101,7 +103,8 @@ def _repair(
     return replace(request, messages=(*request.messages, *said, Message("user", complaint)))
 
 
-def _sum(one: Usage | None, other: Usage | None) -> Usage | None:
+def total(one: Usage | None, other: Usage | None) -> Usage | None:
+    """Return the usage of two answers."""
     if one is None or other is None:
         return one or other
     both = Usage(*map(add, astuple(one), astuple(other)))

@@ -1,4 +1,4 @@
-"""One turn, whichever bot takes it: ask once, narrate, end with exactly one terminal delta."""
+"""One turn, whichever bot takes it: check, narrate, end with exactly one terminal delta."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 from chatbots import telemetry
 from chatbots.deltas import Done, Failed
 from chatbots.errors import ChatError, InvalidRequest, ProviderError, TurnCancelled
-from chatbots.interfaces import ChatModel, Sink
+from chatbots.interfaces import Sink
 from chatbots.messages import Message, ModelAnswer, ModelRequest, Prompt, check_text
 from chatbots.services.narration import Narration
 
@@ -91,18 +91,9 @@ def request_for(
         model=prompt.model,
         sampling=prompt.sampling,
         output=prompt.output,
+        tools=() if prompt.tools is None else tuple(prompt.tools.specs()),
+        tool_choice=prompt.tool_choice,
     )
-
-
-async def ask_model(model: ChatModel, request: ModelRequest, narration: Narration) -> ModelAnswer:
-    """Ask *model* and narrate its answer; raises `ProviderError` for one that only calls a tool."""
-    narration.request = request
-    answer = await model.complete(request, narration)
-    if answer.tool_calls and not answer.text:
-        name = answer.tool_calls[0].name
-        message = f"The model called the tool {name!r}, and none was offered."
-        raise ProviderError("upstream_bad_response", message)
-    return answer
 
 
 def done_for(prompt: Prompt, answer: ModelAnswer, narration: Narration) -> Done:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -14,7 +14,7 @@ import msgspec
 
 from chatbots.testing import bodies
 from chatbots.testing.bodies import ChatBodies, Json
-from chatbots.testing.faults import names
+from chatbots.testing.faults import names, tools
 from chatbots.testing.faults.steps import Script, play
 from chatbots.testing.http1 import EVENT_STREAM, JSON, Exchange
 from chatbots.testing.requests import ChatRequest
@@ -46,6 +46,8 @@ class Answer:
     a message, or the fields of OpenAI's error object.
     `usage`: fields of the usage object that replace the counted ones.
     `refusal`: the text is said in the field `refusal`.
+    `tool_calls`: after the text, tools are called, each by name and arguments: JSON text as it is,
+    or what becomes it; the finish reason `stop` is then `tool_calls`.
     `drop_after`: the connection is reset after so many pieces,
     in the middle of the body where the answer is whole.
     `fault`: what goes wrong, such as `midstream-reset:20`; docs/fake-server.md lists the names.
@@ -61,6 +63,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     usage: Mapping[str, object] = field(default_factory=dict[str, object])
     refusal: bool = False
+    tool_calls: Sequence[tuple[str, object]] = ()
     drop_after: int | None = None
     fault: str | None = None
 
@@ -107,6 +110,8 @@ async def give(
         await spoil(answer, request, exchange, sheet, headers, seed)
     elif answer.status != 200:
         await fail(answer, exchange, headers)
+    elif answer.tool_calls:
+        await call_tools(answer, request, exchange, sheet, headers, seed)
     elif request.stream:
         await stream(answer, request, exchange, sheet, headers)
     else:
@@ -122,8 +127,43 @@ async def spoil(
     seed: int,
 ) -> None:
     """Send the answer with its fault."""
+    script = await scripted(answer, request, exchange, sheet, headers, seed)
+    fault = answer.fault or names.OK
+    exchange.call.fault = "" if fault == names.OK else fault
+    await play(names.find(fault).steps(script), exchange, answer.delay)
+
+
+async def call_tools(
+    answer: Answer,
+    request: ChatRequest,
+    exchange: Exchange,
+    sheet: ChatBodies,
+    headers: Mapping[str, str],
+    seed: int,
+) -> None:
+    """Send the text, then the calls of tools."""
+    script = await scripted(answer, request, exchange, sheet, headers, seed)
+    calls: list[tools.Called] = []
+    for number, (name, said) in enumerate(answer.tool_calls):
+        call_id = bodies.token_like("call_", 100 * exchange.call.number + number, 29)
+        arguments = said if isinstance(said, str) else msgspec.json.encode(said).decode()
+        calls.append(tools.Called(call_id, name, arguments))
+    reason = "tool_calls" if answer.finish_reason in ("stop", None) else answer.finish_reason
+    steps = tools.told(script, calls, reason=reason, first="".join(script.pieces))
+    await play(steps, exchange, answer.delay)
+
+
+async def scripted(
+    answer: Answer,
+    request: ChatRequest,
+    exchange: Exchange,
+    sheet: ChatBodies,
+    headers: Mapping[str, str],
+    seed: int,
+) -> Script:
+    """Return what the steps of an answer are made of."""
     pieces = [piece async for piece in handed_out(answer.text)]
-    script = Script(
+    return Script(
         request=request,
         sheet=sheet,
         pieces=pieces,
@@ -134,9 +174,6 @@ async def spoil(
         target=exchange.call.target,
         chance=Random(f"{seed}/{exchange.call.number}"),  # noqa: S311 (no secret)
     )
-    fault = answer.fault or names.OK
-    exchange.call.fault = "" if fault == names.OK else fault
-    await play(names.find(fault).steps(script), exchange, answer.delay)
 
 
 async def fail(answer: Answer, exchange: Exchange, headers: Mapping[str, str]) -> None:

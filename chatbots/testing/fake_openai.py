@@ -110,6 +110,7 @@ class FakeOpenAI:
         headers: Mapping[str, str] | None = None,
         usage: Mapping[str, object] | None = None,
         refusal: bool = False,
+        tool_calls: Sequence[tuple[str, object]] = (),
         drop_after: int | None = None,
         fault: str | None = None,
         after: float | None = None,
@@ -129,6 +130,7 @@ class FakeOpenAI:
                 headers=headers or {},
                 usage=usage or {},
                 refusal=refusal,
+                tool_calls=tool_calls,
                 drop_after=drop_after,
                 fault=placed(fault, after),
             )

@@ -17,6 +17,7 @@ import anyio
 from chatbots.deltas import Delta, TextDelta
 from chatbots.interfaces import Sink
 from chatbots.messages import ModelAnswer, ModelRequest, Usage
+from chatbots.tool_calls import ToolCall
 
 CUT: frozenset[str] = frozenset({"length", "content_filter"})
 """The reasons that make an answer incomplete."""
@@ -46,6 +47,8 @@ class Gate:
 Step: TypeAlias = str | Gate | Exception
 """Say a piece of the text, wait, or fail."""
 
+Calls: TypeAlias = tuple[ToolCall, ...]
+
 
 class ScriptedModel:
     """A `ChatModel` that answers the next request with the next of its *answers*.
@@ -60,20 +63,25 @@ class ScriptedModel:
         """What was asked, in order."""
         self.cancelled = 0
         """How many requests were cancelled before their end."""
-        self._script: deque[tuple[Sequence[Step], str, Usage | None]] = deque()
+        self._script: deque[tuple[Sequence[Step], str, Usage | None, Calls]] = deque()
         for answer in answers:
             self.answer(*([answer] if isinstance(answer, str) else answer))
 
-    def answer(self, *steps: Step, reason: str = "stop", usage: Usage | None = None) -> None:
+    def answer(
+        self,
+        *steps: Step,
+        reason: str = "stop",
+        usage: Usage | None = None,
+        tool_calls: Sequence[ToolCall] = (),
+    ) -> None:
         """Queue an answer; the *reason* `length` or `content_filter` makes it incomplete."""
-        self._script.append((steps, reason, usage))
+        self._script.append((steps, reason, usage, tuple(tool_calls)))
 
     async def complete(self, request: ModelRequest, out: Sink) -> ModelAnswer:
         """Answer *request* by the script."""
         self.requests.append(request)
-        steps, reason, usage = (
-            self._script.popleft() if self._script else ([last_said(request)], "stop", None)
-        )
+        unscripted = ([last_said(request)], "stop", None, ())
+        steps, reason, usage, calls = self._script.popleft() if self._script else unscripted
         try:
             text = await self._play(steps, request, out)
         except anyio.get_cancelled_exc_class():
@@ -84,6 +92,7 @@ class ScriptedModel:
             state="incomplete" if reason in CUT else "completed",
             reason=reason,
             usage=usage,
+            tool_calls=calls,
         )
 
     async def _play(self, steps: Sequence[Step], request: ModelRequest, out: Sink) -> str:

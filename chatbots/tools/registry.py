@@ -64,10 +64,8 @@ class ToolRegistry:
         return await run_tool(called, call, context)
 
 
-def runner_of(tools: ToolRunner | Iterable[object] | None) -> ToolRunner | None:
+def runner_of(tools: ToolRunner | Iterable[object]) -> ToolRunner | None:
     """Return what runs *tools*: a runner of its own, or a registry of them; None for none."""
-    if tools is None:
-        return None
     if hasattr(tools, "specs") and hasattr(tools, "run"):
         return cast("ToolRunner", tools)
     if isinstance(tools, str) or not isinstance(tools, Iterable):

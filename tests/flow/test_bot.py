@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from chatbots.deltas import Done, TextDelta
+from chatbots.errors import InvalidRequest
 from chatbots.flow.bot import Bot
 from chatbots.interfaces import Sink
 from chatbots.messages import Message, Prompt
@@ -87,3 +90,23 @@ async def test_it_shows_what_it_would_send() -> None:
         timeout=3,
     )
     assert parrot.asked == []
+
+
+def now() -> str:
+    return "noon"
+
+
+async def test_its_tools_are_made_ready_once() -> None:
+    parrot = Parrot()
+    bot = Bot(parrot, tools=[now])
+    await bot.ask("Hi")
+    await bot.ask("Hi")
+    assert parrot.asked[0].tools is not None
+    assert parrot.asked[0].tools is parrot.asked[1].tools
+    await bot.ask("Hi", tools=None)
+    assert parrot.asked[2].tools is None
+
+
+def test_tools_that_are_none_are_refused_at_once() -> None:
+    with pytest.raises(InvalidRequest, match="two tools with the name 'now'"):
+        Bot(Parrot(), tools=[now, now])

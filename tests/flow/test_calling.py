@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 import anyio.lowlevel
@@ -19,6 +19,8 @@ from chatbots.services.stateless import StatelessChat
 from chatbots.services.streaming import StreamingChat
 from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.testing import FakeOpenAI, Gate, ScriptedModel
+from chatbots.tool_calls import ToolCall
+from chatbots.tools.registry import ToolRegistry
 
 NOTICE = Notice("n", "By the way.")
 DONE = Done(state="completed", reason="stop", usage=Usage(1, 2, 3), request_id="r", session="s")
@@ -462,3 +464,36 @@ def test_a_reader_whose_turn_was_cancelled_with_it_is_cancelled_not_surprised(
         assert scope.cancelled_caught
 
     anyio.run(main, backend_options={"use_uvloop": uvloop})
+
+
+# Tools
+
+
+def now() -> str:
+    return "noon"
+
+
+def test_a_prompt_carries_what_a_turn_with_tools_needs() -> None:
+    def confirm(call: ToolCall, arguments: Mapping[str, object], digest: str) -> bool:
+        return True
+
+    asked = make_prompt(
+        "Hi", tools=[now], tool_choice={"name": "now"}, on_confirm=confirm, user="ada"
+    )
+    assert asked.tools is not None
+    assert [spec.name for spec in asked.tools.specs()] == ["now"]
+    assert (asked.tool_choice, asked.confirm, asked.user) == ("now", confirm, "ada")
+
+
+def test_a_prompt_needs_no_tools() -> None:
+    for asked in (make_prompt("Hi"), make_prompt("Hi", tools=None), make_prompt("Hi", tools=[])):
+        assert (asked.tools, asked.tool_choice, asked.confirm, asked.user) == (None,) * 4
+    registry = ToolRegistry([now])
+    assert make_prompt("Hi", tools=registry).tools is registry
+
+
+def test_impossible_tools_are_refused_before_anybody_is_asked() -> None:
+    with pytest.raises(InvalidRequest, match="That is no tool"):
+        make_prompt("Hi", tools=[3])
+    with pytest.raises(InvalidRequest):
+        make_prompt("Hi", tool_choice={"type": "allowed_tools"})

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from chatbots.messages import ModelAnswer, TokenLogprob, Usage
-from chatbots.provider.answer import MAX_ARGUMENTS, Answer, ArgumentsTooLong, decode
+from chatbots.provider.answer import MAX_ARGUMENTS, MAX_HEARD, Answer, ArgumentsTooLong, decode
 from chatbots.tool_calls import ToolCall
 
 STOP = b'{"choices":[{"delta":{},"finish_reason":"stop"}]}'
@@ -342,19 +342,30 @@ def test_no_call_is_given_out_before_the_end() -> None:
 
 
 @pytest.mark.parametrize("calls", [1, 4])
-def test_calls_may_be_as_long_as_allowed_and_no_longer(calls: int) -> None:
+def test_calls_may_be_as_long_as_allowed_and_the_rest_is_left_out(calls: int) -> None:
     answer = Answer()
     size = MAX_ARGUMENTS // 64 - 1
     for n in range(64):
         answer.add(decode(calling(piece(n % calls, "x" * size, "a"))))
-    with pytest.raises(ArgumentsTooLong, match="more than 1,048,576 characters"):
-        answer.add(decode(calling(piece(0, "x"))))
+    answer.add(decode(calling(piece(0, "y"))))
+    answer.add(decode(LENGTH.replace(b"length", b"tool_calls")))
+    whole = "".join(call.arguments for call in answer.result().tool_calls)
+    assert whole == "x" * size * 64
+
+
+def test_an_answer_that_goes_on_calling_is_none() -> None:
+    answer = Answer()
+    part = decode(calling(piece(0, "x" * MAX_ARGUMENTS, "a")))
+    for _ in range(7):
+        answer.add(part)
+    with pytest.raises(ArgumentsTooLong, match="more than 8,388,608 characters"):
+        answer.add(part)
 
 
 def test_any_number_of_empty_calls_is_too_many() -> None:
     answer = Answer()
     pieces = decode(calling(*(piece(n) for n in range(20_000))))
-    for _ in range(MAX_ARGUMENTS // 20_000):
+    for _ in range(MAX_HEARD // 20_000):
         answer.add(pieces)
     with pytest.raises(ArgumentsTooLong):
         answer.add(pieces)

@@ -610,11 +610,11 @@ async def test_a_call_with_more_arguments_than_any_is_no_answer(
     monkeypatch.setattr("chatbots.provider.tries._BACKOFF", 0.001)
     async with FakeOpenAI() as fake:
         for _ in range(3):
-            fake.answer(fault="tool-huge-args:1.5")
+            fake.answer(fault="tool-huge-args:9")
         with pytest.raises(ProviderError) as caught:
             await narrated(fake, stream=stream)
     assert caught.value.code == "upstream_bad_response"
-    assert "more than 1,048,576" in str(caught.value)
+    assert f"more than {1_048_576 if stream else 8_388_608:,}" in str(caught.value)
 
 
 @pytest.mark.parametrize("stream", [False, True])

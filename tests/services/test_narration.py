@@ -11,6 +11,7 @@ from chatbots.messages import Message, ModelAnswer, ModelRequest, Usage
 from chatbots.services import narration as module
 from chatbots.services.narration import Narration, tokens
 from chatbots.testing import CollectingSink
+from chatbots.tool_calls import ToolCall
 
 DONE = Done(state="completed", reason="stop", usage=None, request_id="r", session="s")
 ANSWER = ModelAnswer(text="Hello", state="completed", reason="stop", usage=Usage(5, 11, 16))
@@ -39,6 +40,22 @@ async def test_it_passes_on_what_it_remembers_and_leaves_the_way_open() -> None:
     assert narration.text == "Hel"
     assert not sink.closed
     assert not narration.timed_out
+
+
+async def test_what_is_settled_stays_as_it_is_and_text_goes_on_after_it() -> None:
+    narration = Narration(CollectingSink())
+    assert narration.messages == []
+    await narration.send(TextDelta("Let me see."))
+    assert narration.messages == [Message("assistant", "Let me see.")]
+    called = Message("assistant", "Let me see.", tool_calls=(ToolCall("c", "f", "{}"),))
+    result = Message("tool", "42", tool_call_id="c")
+    narration.settle(called)
+    narration.settle(result)
+    assert narration.messages == [called, result]
+    await narration.send(TextDelta("It is "))
+    await narration.send(TextDelta("42."))
+    assert narration.messages == [called, result, Message("assistant", "It is 42.")]
+    assert narration.text == "Let me see.It is 42."
 
 
 async def test_what_is_remembered_is_never_behind_what_is_shown() -> None:

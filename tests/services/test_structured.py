@@ -161,12 +161,11 @@ async def test_an_answer_that_was_cut_or_refuses_is_shown_and_not_repaired(reaso
 async def test_a_call_of_a_tool_is_no_answer_yet() -> None:
     call = ToolCall("c1", "weather", "{}")
 
-    class Caller:
-        async def complete(self, request: ModelRequest, out: Sink) -> ModelAnswer:
-            return ModelAnswer(text="", state="completed", reason="tool_calls", tool_calls=(call,))
-
-    shown, answer = await texts_of(Structured(Caller()), request_for())
-    assert (shown, answer.tool_calls) == ([], (call,))
+    model = ScriptedModel()
+    model.answer("Let me see.", tool_calls=[call])
+    shown, answer = await texts_of(Structured(model), request_for())
+    assert (shown, answer.text, answer.tool_calls) == ([], "", (call,))
+    assert len(model.requests) == 1
 
 
 async def test_what_had_arrived_of_an_answer_that_breaks_off_is_shown() -> None:

@@ -9,11 +9,9 @@ from structlog.testing import CapturingLogger
 
 from chatbots.deltas import Done, Failed, Notice, TextDelta
 from chatbots.errors import InvalidRequest, ProviderError, TurnCancelled
-from chatbots.interfaces import Sink
 from chatbots.messages import (
     Message,
     ModelAnswer,
-    ModelRequest,
     Prompt,
     TokenLogprob,
     Usage,
@@ -23,14 +21,12 @@ from chatbots.services import narration as narration_module
 from chatbots.services.narration import Narration
 from chatbots.services.take_turn import (
     Manner,
-    ask_model,
     broken_state,
     done_for,
     request_for,
     take_turn,
 )
 from chatbots.testing import CollectingSink, ScriptedModel
-from chatbots.tool_calls import ToolCall
 
 DONE = Done(state="completed", reason="stop", usage=None, request_id="r", session="s")
 
@@ -297,45 +293,13 @@ async def test_done_carries_the_probabilities() -> None:
     assert done_for(prompt(), answer, asked_before()).logprobs == logprobs
 
 
-CALL = ToolCall("c1", "get_weather", "{}")
-
-
-class Answers(ScriptedModel):
-    """A model that gives *answer* whatever it is asked."""
-
-    def __init__(self, answer: ModelAnswer) -> None:
-        super().__init__()
-        self._answer = answer
-
-    async def complete(self, request: ModelRequest, out: Sink) -> ModelAnswer:
-        return self._answer
-
-
-@pytest.mark.parametrize(("text", "calls"), [("Hi", ()), ("", ()), ("Hi", (CALL,))])
-async def test_an_answer_may_be_any_text(text: str, calls: tuple[ToolCall, ...]) -> None:
-    answer = ModelAnswer(text=text, state="completed", reason="stop", tool_calls=calls)
-    request = request_for(prompt(), Manner(), stream=True)
-    narration = asked_before()
-    assert await ask_model(Answers(answer), request, narration) is answer
-    assert narration.request is request
-
-
-async def test_an_answer_that_only_calls_a_tool_is_none_for_there_are_no_tools() -> None:
-    answer = ModelAnswer(text="", state="completed", reason="tool_calls", tool_calls=(CALL,))
-    with pytest.raises(ProviderError) as caught:
-        await ask_model(
-            Answers(answer), request_for(prompt(), Manner(), stream=True), asked_before()
-        )
-    assert caught.value.code == "upstream_bad_response"
-    assert str(caught.value) == "The model called the tool 'get_weather', and none was offered."
-
-
 async def test_a_turn_that_broke_off_says_about_what_it_cost() -> None:
     model = ScriptedModel(["Hello there.", ProviderError("stream_interrupted", "Gone.")])
 
     async def answer(narration: Narration) -> Done:
         request = request_for(prompt("Say hello"), Manner(), stream=True)
-        return done_for(prompt(), await ask_model(model, request, narration), narration)
+        narration.request = request
+        return done_for(prompt(), await model.complete(request, narration), narration)
 
     failed = end(await taken(answer))
     assert failed.state == "interrupted"

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, strategies as st
 
 from chatbots.messages import Message, Turn, TurnState
 from chatbots.sessions.turn import FINAL
-from chatbots.sessions.window import newest, share_that_fits, visible
+from chatbots.sessions.window import CANCELLED, newest, share_that_fits, visible
+from chatbots.tool_calls import ToolCall
 
 
 def turn(number: int, state: TurnState, answer: str = "") -> Turn:
@@ -75,6 +77,90 @@ def test_a_turn_whose_answer_is_not_the_assistants_is_not_carried() -> None:
         answer=(Message("tool", "{}"),),
     )
     assert visible([past]) == []
+
+
+# Calls of tools: a server refuses a call without its result, and a result without its call
+
+
+def called(*ids: str, text: str = "") -> Message:
+    return Message("assistant", text, tool_calls=tuple(ToolCall(one, "f", "{}") for one in ids))
+
+
+def result(call_id: str | None, content: str = "42") -> Message:
+    return Message("tool", content, tool_call_id=call_id)
+
+
+def carried(*answer: Message, state: TurnState = "cancelled") -> list[Message]:
+    past = Turn(
+        session="s",
+        request_id="r",
+        seq=1,
+        state=state,
+        said=(Message("user", "Hi"),),
+        answer=answer,
+    )
+    return visible([past])[1:]
+
+
+def test_a_turn_with_tools_is_carried_as_it_was() -> None:
+    answer = (called("a", "b"), result("a"), result("b"), called("a"), result("a", "43"))
+    said = Message("assistant", "Done.")
+    assert carried(*answer, said, state="completed") == [*answer, said]
+
+
+def test_a_call_without_its_result_gets_one_that_says_so() -> None:
+    unknown = CANCELLED
+    assert carried(called("a", "b"), result("b")) == [
+        called("a", "b"),
+        result("a", unknown),
+        result("b"),
+    ]
+    assert carried(called("a"), called("b")) == [
+        called("a"),
+        result("a", unknown),
+        called("b"),
+        result("b", unknown),
+    ]
+
+
+def test_a_result_without_its_call_is_left_out() -> None:
+    said = Message("assistant", "Done.")
+    assert carried(result("a"), called("b"), result("c"), result("b"), said, result("b")) == [
+        called("b"),
+        result("b"),
+        said,
+    ]
+
+
+def test_results_are_put_in_the_order_of_their_calls() -> None:
+    assert carried(called("a", "b"), result("b", "2"), result("a", "1")) == [
+        called("a", "b"),
+        result("a", "1"),
+        result("b", "2"),
+    ]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(called, st.sampled_from("abc")),
+            st.builds(called, st.sampled_from("abc"), st.sampled_from("def"), text=st.just("x")),
+            st.builds(result, st.sampled_from([*"abcdef", None])),
+            st.just(Message("assistant", "Done.")),
+        )
+    )
+)
+def test_whatever_is_stored_every_call_has_its_result_and_every_result_its_call(
+    answer: list[Message],
+) -> None:
+    owed: list[str] = []
+    for message in carried(*answer):
+        if message.role == "tool":
+            assert message.tool_call_id == owed.pop(0)
+        else:
+            assert not owed
+            owed = [call.id for call in message.tool_calls]
+    assert not owed
 
 
 THREE = [turn(number, "completed", "x" * 90) for number in (1, 2, 3)]

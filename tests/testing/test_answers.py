@@ -232,6 +232,33 @@ async def test_a_delay_is_waited_for(stream: bool) -> None:
         assert time.monotonic() - started >= (0.06 if stream else 0.02)
 
 
+CALLS = [("multiply", {"a": 6, "b": 7}), ("odd", "{not json")]
+ARGUMENTS = ['{"a":6,"b":7}', "{not json"]
+
+
+async def test_tools_are_called_after_the_text() -> None:
+    async with FakeOpenAI() as fake, sdk(fake) as client:
+        fake.answer("Let me see. ", tool_calls=CALLS)
+        choice = (await whole(client)).choices[0]
+        assert (choice.message.content, choice.finish_reason) == ("Let me see. ", "tool_calls")
+        called = choice.message.tool_calls or []
+        functions = [call.function for call in called if call.type == "function"]
+        assert [function.arguments for function in functions] == ARGUMENTS
+        assert len({call.id for call in called}) == 2
+
+
+async def test_tools_are_called_in_a_stream() -> None:
+    async with FakeOpenAI() as fake, sdk(fake) as client:
+        fake.answer("Let me see.", tool_calls=CALLS, finish_reason="length")
+        choices = [chunk.choices[0] async for chunk in await streamed(client)]
+        assert "".join(choice.delta.content or "" for choice in choices) == "Let me see."
+        said = {0: "", 1: ""}
+        for call in (call for choice in choices for call in choice.delta.tool_calls or []):
+            said[call.index] += (call.function and call.function.arguments) or ""
+        assert list(said.values()) == ARGUMENTS
+        assert choices[-1].finish_reason == "length"
+
+
 @pytest.mark.parametrize("pieces", [0, 2, 9])
 async def test_a_dropped_stream_breaks_after_so_many_pieces(pieces: int) -> None:
     async with FakeOpenAI() as fake, sdk(fake) as client:

@@ -8,6 +8,7 @@ from chatbots.errors import ProviderError
 from chatbots.interfaces import ChatModel
 from chatbots.messages import Message, ModelAnswer, ModelRequest, Usage
 from chatbots.testing.scripted import CollectingSink, Gate, ScriptedModel
+from chatbots.tool_calls import ToolCall
 
 
 def request(*, stream: bool = True) -> ModelRequest:
@@ -54,6 +55,14 @@ async def test_the_reason_says_whether_the_answer_is_whole(reason: str, state: s
     model.answer("Hi", reason=reason, usage=Usage(output_tokens=1))
     answer = await model.complete(request(), CollectingSink())
     assert (answer.state, answer.reason, answer.usage) == (state, reason, Usage(output_tokens=1))
+
+
+async def test_it_calls_tools() -> None:
+    model, call = ScriptedModel(), ToolCall("c", "f", "{}")
+    model.answer("Hm.", tool_calls=[call], reason="tool_calls")
+    answer = await model.complete(request(), CollectingSink())
+    assert (answer.text, answer.tool_calls, answer.reason) == ("Hm.", (call,), "tool_calls")
+    assert (await model.complete(request(), CollectingSink())).tool_calls == ()
 
 
 async def test_an_exception_ends_the_answer_where_it_stands() -> None:

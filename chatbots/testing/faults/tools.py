@@ -72,19 +72,24 @@ def told(
     parts: int = 3,
     woven: bool = False,
     reason: str = "tool_calls",
+    first: str = "",
     then: str = "",
 ) -> Iterator[Step]:
-    """Answer with tool *calls*; *woven*, their fragments take turns; *then* is said after them."""
+    """Answer with tool *calls*; *woven*, their fragments take turns.
+
+    *first* is said before them, *then* after.
+    """
     sheet = script.sheet
     if not script.stream:
-        body = sheet.whole(then, reason, script.usage, [call.told() for call in calls])
+        body = sheet.whole(first + then, reason, script.usage, [call.told() for call in calls])
         return answer(script, [body])
     each = [call.fragments(index, parts) for index, call in enumerate(calls)]
     flat = [fragment for fragments in each for fragment in fragments]
     if woven:
         longest = max(map(len, each))
         flat = [fragments[n] for n in range(longest) for fragments in each if n < len(fragments)]
-    said = [sheet.opening(), *(sheet.chunk({"tool_calls": [fragment]}) for fragment in flat)]
+    said = [sheet.opening(), *[sheet.piece(first)] * bool(first)]
+    said += (sheet.chunk({"tool_calls": [fragment]}) for fragment in flat)
     said += [sheet.piece(then)] * bool(then) + [sheet.closing(reason)]
     said += [sheet.accounting(script.usage)] * sheet.include_usage
     return answer(script._replace(pieces=[]), said)
