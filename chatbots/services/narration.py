@@ -25,6 +25,32 @@ CHARS_PER_TOKEN: Final = 4
 """Of English text, about (OpenAI's help pages)."""
 
 
+class Spoken:
+    """What the assistant has said in a turn: the text, and the messages it is kept as."""
+
+    def __init__(self) -> None:
+        self._text = Joined()
+        self._settled: list[Message] = []
+        self._settled_chars = 0
+        self.add: Callable[[str], int] = self._text.add
+
+    @property
+    def text(self) -> str:
+        """All of the text."""
+        return self._text.text
+
+    @property
+    def messages(self) -> list[Message]:
+        """What is settled, and the text since."""
+        text = self.text[self._settled_chars :]
+        return [*self._settled, Message("assistant", text)] if text else self._settled[:]
+
+    def settle(self, *messages: Message) -> None:
+        """Keep the text so far as these *messages*: calls of tools, and their results."""
+        self._settled += messages
+        self._settled_chars = len(self.text)
+
+
 class Narration(ObjectSendStream[Delta]):
     """The way out of a turn: passes deltas on and remembers the text that was shown.
 
@@ -35,10 +61,8 @@ class Narration(ObjectSendStream[Delta]):
     def __init__(self, out: Sink) -> None:
         self._out = out
         self._send_nowait: Callable[[Delta], None] | None = getattr(out, "send_nowait", None)
-        self._text = Joined()
-        self._add = self._text.add
-        self._settled: list[Message] = []
-        self._settled_chars = 0
+        self.spoken = Spoken()
+        self._add = self.spoken.add
         self._started = self._kept_at = monotonic()
         self._unlogged = 0
         self.deadline = anyio.CancelScope()
@@ -55,18 +79,7 @@ class Narration(ObjectSendStream[Delta]):
     @property
     def text(self) -> str:
         """What was shown so far."""
-        return self._text.text
-
-    @property
-    def messages(self) -> list[Message]:
-        """What was said so far, as it is kept: what is settled, and the text since."""
-        text = self.text[self._settled_chars :]
-        return [*self._settled, Message("assistant", text)] if text else self._settled[:]
-
-    def settle(self, *messages: Message) -> None:
-        """Keep the text so far as these *messages*."""
-        self._settled += messages
-        self._settled_chars = len(self.text)
+        return self.spoken.text
 
     async def send(self, item: Delta) -> None:
         """Pass *item* on."""

@@ -64,7 +64,7 @@ class Remembered:
 
     async def _ask(self, prompt: Prompt, turn: Turn, narration: Narration) -> Done:
         async def keep() -> None:
-            await self._store.checkpoint(turn, narration.messages)
+            await self._store.checkpoint(turn, narration.spoken.messages)
 
         narration.keep = keep
         try:
@@ -82,7 +82,7 @@ class Remembered:
         with anyio.move_on_after(FINISH_TIMEOUT, shield=True):
             await self._store.finish(
                 turn,
-                narration.messages,
+                narration.spoken.messages,
                 state=answer.state,
                 reason=answer.reason,
                 usage=answer.usage,
@@ -102,7 +102,7 @@ class Remembered:
         try:
             return await ask_model(self._model, request, narration, prompt)
         except ProviderError as error:
-            if error.code != "context_too_long" or narration.messages or not past:
+            if error.code != "context_too_long" or narration.spoken.messages or not past:
                 raise
             fitting = newest(turns, share_that_fits(error.message))
         await narration.send(
@@ -122,7 +122,7 @@ class Remembered:
         if cancelled and not narration.timed_out:
             state, reason = "cancelled", "cancelled"
         with anyio.move_on_after(FINISH_TIMEOUT, shield=True), suppress(StorageError):
-            answer, usage = narration.messages, narration.estimate()
+            answer, usage = narration.spoken.messages, narration.estimate()
             await self._store.finish(turn, answer, state=state, reason=reason, usage=usage)
 
 

@@ -78,7 +78,7 @@ class _Round:
         taken = {message.tool_call_id for message in request.messages}
         calls = list(_sound(answer.tool_calls, taken))
         said = Message("assistant", answer.text, tool_calls=tuple(calls))
-        self._narration.settle(said)
+        self._narration.spoken.settle(said)
         for call, raw in zip(calls, answer.tool_calls, strict=True):
             await self._tell(ToolStarted(call.id, raw.name, raw.arguments))
         try:
@@ -92,7 +92,7 @@ class _Round:
                 Message("tool", result.content, tool_call_id=calls[number].id)
                 for number, result in sorted(self._results.items())
             ]
-            self._narration.settle(*results)
+            self._narration.spoken.settle(*results)
         # What had to be called has been: another time would be without end.
         choice = "none" if request.tool_choice == "none" else None
         return replace(request, messages=(*request.messages, said, *results), tool_choice=choice)

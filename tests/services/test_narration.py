@@ -44,17 +44,17 @@ async def test_it_passes_on_what_it_remembers_and_leaves_the_way_open() -> None:
 
 async def test_what_is_settled_stays_as_it_is_and_text_goes_on_after_it() -> None:
     narration = Narration(CollectingSink())
-    assert narration.messages == []
+    assert narration.spoken.messages == []
     await narration.send(TextDelta("Let me see."))
-    assert narration.messages == [Message("assistant", "Let me see.")]
+    assert narration.spoken.messages == [Message("assistant", "Let me see.")]
     called = Message("assistant", "Let me see.", tool_calls=(ToolCall("c", "f", "{}"),))
     result = Message("tool", "42", tool_call_id="c")
-    narration.settle(called)
-    narration.settle(result)
-    assert narration.messages == [called, result]
+    narration.spoken.settle(called)
+    narration.spoken.settle(result)
+    assert narration.spoken.messages == [called, result]
     await narration.send(TextDelta("It is "))
     await narration.send(TextDelta("42."))
-    assert narration.messages == [called, result, Message("assistant", "It is 42.")]
+    assert narration.spoken.messages == [called, result, Message("assistant", "It is 42.")]
     assert narration.text == "Let me see.It is 42."
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import enum
 import functools
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, Optional, cast
+from typing import Annotated, Any, Literal, NotRequired, Optional, cast
 
 import pytest
 from pydantic import BaseModel, Field
