@@ -1,0 +1,21 @@
+"""The tools that come with the package, each imported when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Final
+
+BUILTIN: Final = {
+    "calculator": "chatbots.tools.calculator",
+    "get_current_time": "chatbots.tools.current_time",
+    "get_weather": "chatbots.tools.weather",
+    "multiply": "chatbots.tools.multiply",
+}
+"""The module of each, by its name."""
+
+
+def builtin(name: str) -> Callable[..., str]:
+    """Return the built-in tool *name*; raises `KeyError` for none."""
+    tool: Callable[..., str] = getattr(import_module(BUILTIN[name]), name)
+    return tool
