@@ -6,7 +6,10 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import NoReturn, cast
+from typing import Final, NoReturn, cast
+
+WHITE: Final = " \t\n\r"
+"""The white space of JSON (RFC 8259, section 2)."""
 
 
 def read_arguments(text: str) -> dict[str, object]:
@@ -18,7 +21,7 @@ def read_arguments(text: str) -> dict[str, object]:
     """
     try:
         value = json.loads(
-            text.strip() or "{}",
+            text.strip(WHITE) or "{}",
             object_pairs_hook=_unique,
             parse_constant=_refuse,
             parse_float=_finite,

@@ -13,7 +13,7 @@ from chatbots.errors import InvalidRequest
 from chatbots.json_schema import BadSchema, joined, mistakes_in, strict, told
 from chatbots.output import Schema
 from chatbots.tool_calls import ToolContext
-from chatbots.tools.arguments import read_arguments
+from chatbots.tools.arguments import WHITE, read_arguments
 from chatbots.tools.docstring import read_docstring
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _checked(
     from pydantic.fields import FieldInfo
 
     try:
-        made = model.model_validate_json(text.strip() or "{}", strict=True)
+        made = model.model_validate_json(text.strip(WHITE) or "{}", strict=True)
     except ValidationError as error:
         raise ValueError(told(error)) from None
     return {
