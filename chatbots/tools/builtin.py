@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
 from typing import Final
+
+from chatbots.tools.tool import Tool
 
 BUILTIN: Final = {
     "calculator": "chatbots.tools.calculator",
@@ -12,10 +13,10 @@ BUILTIN: Final = {
     "get_weather": "chatbots.tools.weather",
     "multiply": "chatbots.tools.multiply",
 }
-"""The module of each, by its name."""
+"""The module of each, by its name. All are harmless: they compute, and read the clock."""
 
 
-def builtin(name: str) -> Callable[..., str]:
+def builtin(name: str) -> Tool[..., str]:
     """Return the built-in tool *name*; raises `KeyError` for none."""
-    tool: Callable[..., str] = getattr(import_module(BUILTIN[name]), name)
+    tool: Tool[..., str] = getattr(import_module(BUILTIN[name]), name)
     return tool

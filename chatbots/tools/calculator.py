@@ -23,6 +23,7 @@ from chatbots.tools.arithmetic import (
     shown,
 )
 from chatbots.tools.numerals import CalculationError
+from chatbots.tools.tool import tool
 
 MAX_LENGTH: Final = 1_000
 """Of an expression, in characters."""
@@ -43,6 +44,7 @@ _SAME: Final = {"^": "**", "×": "*", "÷": "/", "−": "-"}  # noqa: RUF001 - a
 _LEVELS: Final = (("+", "-"), ("*", "/", "//", "%"))
 
 
+@tool(idempotent=True, remote=True)
 def calculator(expression: str) -> str:
     """Calculate an arithmetic expression exactly, such as (1 + 2) * 3 / 4.
 

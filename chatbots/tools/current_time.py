@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
+from chatbots.tools.tool import tool
+
 MAX_FORMAT: Final = 100
 """In characters."""
 
@@ -15,6 +17,7 @@ _FORMAT: Final = re.compile(r"(?:[^%]|%-?[aAbBcdDeFGHIjmMpSTuUVwWxXyYzZR]|%[%f])
 """The codes that mean the same on every system; glibc's widths would make a text of any length."""
 
 
+@tool(idempotent=True, remote=True)
 def get_current_time(timezone: str = "UTC", format: str | None = None) -> str:  # noqa: A002 - its name to the model
     """Tell the current date and time in a time zone.
 

@@ -7,6 +7,7 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Inexact, InvalidOperat
 from typing import Annotated, Final, TypeAlias, TypeVar
 
 from chatbots.tools.numerals import CalculationError, written
+from chatbots.tools.tool import tool
 
 S = TypeVar("S")
 
@@ -35,6 +36,7 @@ Number: TypeAlias = Annotated[int | float | Decimal, _Exactly]
 """Any number; a float is taken for the decimal fraction that it is written as."""
 
 
+@tool(idempotent=True, remote=True)
 def multiply(a: Number, b: Number) -> str:
     """Multiply two numbers exactly, whole or not, however large.
 

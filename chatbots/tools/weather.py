@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Final, Literal
 from zlib import crc32
 
+from chatbots.tools.tool import tool
+
 MAX_LOCATION: Final = 200
 """In characters."""
 
 _SKIES: Final = ("sunny", "partly cloudy", "cloudy", "foggy", "rainy", "stormy", "snowy")
 
 
+@tool(idempotent=True, remote=True)
 def get_weather(location: str, unit: Literal["celsius", "fahrenheit"] = "celsius") -> str:
-    """Make up the weather at a place. This is a demonstration: it is no real weather.
+    """Get the weather at a place: a demonstration, made up and labelled so.
 
     Args:
         location: The place, such as Paris or Nairobi, Kenya.
