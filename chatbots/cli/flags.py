@@ -20,6 +20,11 @@ docs/settings.md lists them. With no key and no base URL the model on this machi
 Exit status: 0 answered, 1 failed or cut off, 2 wrong usage, 130 Ctrl-C."""
 
 
+TOOLS_HELP: Final = (
+    "builtin, none, NAME,NAME of built-ins, or FILE.py or PACKAGE.MODULE, which are run; "
+    "may be repeated"
+)
+
 EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 

@@ -14,6 +14,7 @@ PROGRAMS: Final = {
     "memory": "ask with memory",
     "stream": "ask with memory and read the answer as it forms",
     "models": "fetch and look after the model on this machine",
+    "tools": "list, show and run what a model may call",
 }
 
 USAGE: Final = "usage: chatbots [-h] [--version] PROGRAM [flags]"
