@@ -52,13 +52,15 @@ def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # no such file, a path, a folder
-        raise ValueError(f"There is no time zone {name[:80]!r}.{_nearest(name)}") from None
+        raise ValueError(f"There is no time zone {name[:80]!r}. {_nearest(name)}") from None
 
 
 def _nearest(name: str) -> str:
-    """Name the zones that may be meant: of this city, or with almost this name."""
-    zones = sorted(available_timezones())
-    wanted = name[:80].casefold().replace(" ", "_")
-    same = [zone for zone in zones if wanted in (zone.casefold(), zone.casefold().split("/")[-1])]
-    close = same or get_close_matches(name[:80], zones, n=3)
-    return f" Did you mean {' or '.join(close)}?" if close else " Use a name such as Europe/Paris."
+    """Name the zone that may be meant, by its name or its city's."""
+    zones = {
+        known: zone
+        for zone in sorted(available_timezones())
+        for known in (zone.casefold(), zone.casefold().rpartition("/")[2])
+    }
+    close = get_close_matches(name[:80].casefold().replace(" ", "_"), zones, n=1, cutoff=0.7)
+    return f"Did you mean {zones[close[0]]}?" if close else "Use a name such as Europe/Paris."

@@ -66,7 +66,10 @@ def test_a_format_that_means_nothing_or_too_much_is_refused(layout: str) -> None
     [
         ("Paris", "Did you mean Europe/Paris?"),
         ("new york", "Did you mean America/New_York?"),
-        ("europe/pariss", "Did you mean Europe/Paris"),
+        ("europe/pariss", "Did you mean Europe/Paris?"),
+        ("Pariss", "Did you mean Europe/Paris?"),
+        ("utc", "Did you mean UTC?"),
+        ("IST", "Use a name such as Europe/Paris."),
         ("Nowhere", "Use a name such as Europe/Paris."),
         ("", "Use a name such as Europe/Paris."),
     ],
