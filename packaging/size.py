@@ -43,7 +43,8 @@ def budgets() -> list[Budget]:
     kit = [path for path in everything if path.relative_to(PACKAGE).parts[0] == "testing"]
     whole, fake = sum(map(lines_of, everything)), sum(map(lines_of, kit))
     return [
-        Budget("chatbots/ without testing/", whole - fake, 12_000),
+        # 12,000, and 2,000 for tools: what a model may call, checked and bounded.
+        Budget("chatbots/ without testing/", whole - fake, 14_000),
         # A product of its own, read by who tests a bot: the fake server and its 106 faults.
         Budget("chatbots/testing/", fake, 4_500),
         # 2,500 for a turn of text; 500 for an HTTP connection of our own, which makes a token
