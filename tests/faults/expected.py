@@ -127,7 +127,7 @@ SAME: Final[Mapping[str, Outcome]] = {
     "refusal": good(reason="refusal"), "n2": good(),
     "unicode": good(TEXT + HARD_TEXT), "lone-surrogate": good(TEXT + "\ufffd"),
     "tool-split": NOT_OFFERED, "tool-interleaved": NOT_OFFERED, "tool-no-id": NOT_OFFERED,
-    "tool-invalid-json": NOT_OFFERED, "tool-unknown": NOT_OFFERED, "tool-huge-args": SENSELESS,
+    "tool-invalid-json": NOT_OFFERED, "tool-unknown": NOT_OFFERED, "tool-huge-args": NOT_OFFERED,
     "tool-loop": NOT_OFFERED, "tool-bomb": NOT_OFFERED,
     "tool-then-text": good(reason="tool_calls"),
     "tool-truncated": cut("length", ""),
