@@ -67,7 +67,8 @@ async def test_a_replay_is_what_was_recorded_byte_for_byte(fault: str, tmp_path:
 @pytest.mark.parametrize(
     ("fault", "end"),
     [("midstream-disconnect:2", "closed"), ("midstream-reset:2", "reset"), ("hang", "closed"),
-     ("bad-status-line", "closed"), ("huge-header:100", "closed")],
+     ("bad-status-line", "closed"),
+     pytest.param("huge-header:100", "closed", marks=pytest.mark.slow)],
 )  # fmt: skip
 async def test_how_an_answer_broke_off_is_kept(fault: str, end: str, tmp_path: Path) -> None:
     path = tmp_path / "talk.jsonl"
