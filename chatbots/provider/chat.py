@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
@@ -15,7 +16,7 @@ from chatbots.messages import ModelAnswer, ModelRequest
 from chatbots.provider.client import speaks_openai
 from chatbots.provider.guard import Guards
 from chatbots.provider.patience import Patience
-from chatbots.provider.streamed import StreamedAnswer, senseless
+from chatbots.provider.streamed import MAX_BODY, StreamedAnswer, senseless
 from chatbots.provider.wire import Body, Dialect, encode_request
 from chatbots.sampling import Sampling
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 ClientSource: TypeAlias = Callable[[], Awaitable["AsyncOpenAI"]]
 
 PATH: Final = "/chat/completions"
-MAX_BODY: Final = 32 * 1024 * 1024
-"""Bytes a whole answer may have."""
+USAGE_TIMEOUT: Final = 1.0
+"""Seconds to read on after a finish reason: what the server counted comes then."""
 DRAIN_TIMEOUT: Final = 0.25
 """Seconds to read on after `[DONE]`, so that the connection can be used again."""
 
@@ -154,19 +155,31 @@ class _Exchange:
 
     async def _streamed(self, response: Response, answer: StreamedAnswer) -> ModelAnswer:
         more = True
-        while more and not answer.ended:
+        while more and not (answer.ended or answer.answer.finished):
             with self._patience.for_content(answer):
                 more = await response.pour(answer.take)
             await answer.settle()
-        if more:
-            await _drain(response)
+        if more and answer.answer.finished:
+            await _read_on(response, answer)
         return answer.result()
 
 
-async def _drain(response: Response) -> None:
-    with anyio.move_on_after(DRAIN_TIMEOUT):
-        while await response.pour(lambda _: False):
-            pass
+async def _read_on(response: Response, answer: StreamedAnswer) -> None:
+    """Read what follows a finish reason: the usage, `[DONE]`, and the end of the body.
+
+    Nothing that goes wrong there changes the answer.
+    """
+    from httpx2 import HTTPError, StreamError
+
+    more = True
+    with suppress(HTTPError, StreamError):
+        with anyio.move_on_after(USAGE_TIMEOUT):
+            while more and not answer.ended:
+                more = await response.pour(answer.take)
+        if more and answer.ended:
+            with anyio.move_on_after(DRAIN_TIMEOUT):
+                while await response.pour(lambda _: False):
+                    pass
 
 
 def _describe(span: telemetry.Span, answer: ModelAnswer) -> None:

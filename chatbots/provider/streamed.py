@@ -16,6 +16,9 @@ from chatbots.provider.answer import Answer, Completion, Failure, decode, quickl
 from chatbots.provider.sse import EventDecoder, EventTooLarge
 from chatbots.telemetry import redact
 
+MAX_BODY: Final = 32 * 1024 * 1024
+"""Bytes an answer may have, whole or streamed."""
+
 END: Final = b"[DONE]"
 NO_REASON: Final = "the server ended it without a finish_reason"
 
@@ -35,6 +38,7 @@ class StreamedAnswer:
         # Sinks that can take a delta without waiting say so, as anyio's memory streams do.
         self._send_nowait: Callable[[Delta], None] | None = getattr(out, "send_nowait", None)
         self._text = ""
+        self._size = 0
         self._waiting: list[Delta] = []
         self._error: Exception | None = None
 
@@ -46,7 +50,12 @@ class StreamedAnswer:
         try:
             self._read(self._decoder.feed(data))
         except Exception as error:  # `settle` raises it, in the task it belongs to
-            self._error = error
+            # What follows a finish reason changes nothing of the answer.
+            if not self.answer.finished:
+                self._error = error
+        self._size += len(data)
+        if self._size > MAX_BODY:
+            self._error = EventTooLarge(f"it has more than {MAX_BODY:,} bytes")
         text = self._text
         if text:
             self._text = ""
@@ -54,7 +63,7 @@ class StreamedAnswer:
         elif self.answer.called:
             self.answer.called = False
             self.heard_at = monotonic()
-        return self.ended or self._error is not None or bool(self._waiting)
+        return self.answer.finished or self.ended or self._error is not None or bool(self._waiting)
 
     def take_whole(self, data: bytes) -> None:
         """Take in a whole answer, and show nothing of one that is not; `settle` does the rest."""
@@ -90,6 +99,9 @@ class StreamedAnswer:
         if not self.answer.finished:
             raise interrupted(NO_REASON) if self.shown else senseless("it ended without a word")
         answer = self.answer.result()
+        if answer.reason == "error":
+            # So OpenRouter ends what failed on its way.
+            raise interrupted("the server says that it failed")
         if answer.state == "completed" and not (answer.text or answer.tool_calls):
             raise senseless("it is empty")
         return answer
@@ -141,7 +153,9 @@ def refusal(part: Completion, secret: str = "") -> ChatError:
 
 def senseless(why: str) -> ProviderError:
     """Return the error for an answer that is none."""
-    return ProviderError("upstream_bad_response", f"The server's answer makes no sense: {why}.")
+    return ProviderError(
+        "upstream_bad_response", f"The server's answer makes no sense: {why.rstrip('.')}."
+    )
 
 
 def interrupted(why: str = "the connection to the model was lost") -> ProviderError:

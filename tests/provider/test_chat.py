@@ -20,6 +20,7 @@ from chatbots.errors import ChatError, InvalidRequest, ProviderError
 from chatbots.flow.channel import open_channel
 from chatbots.images import Image
 from chatbots.messages import Message, ModelAnswer, ModelRequest, TokenLogprob, Usage
+from chatbots.provider import chat, streamed
 from chatbots.provider.chat import OpenAIChat
 from chatbots.provider.client import Access, SharedClient
 from chatbots.provider.patience import Patience
@@ -691,3 +692,98 @@ async def test_a_whole_answer_may_take_as_long_as_its_turn() -> None:
         with anyio.fail_after(5):
             pieces, _ = await told(model, asking(stream=False))
         assert pieces == ["Hello"]
+
+
+# What follows the end
+
+
+SAID = (
+    b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n'
+    b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+)
+
+
+@pytest.mark.parametrize("own_client", [False, True])
+@pytest.mark.parametrize(
+    "after",
+    [
+        b"",
+        b"data: [DONE]\n\n",
+        b"data: {oops\n\n",
+        b'data: {"error":{"message":"late","code":"server_error"}}\n\n',
+        b'data: {"choices":[{"delta":{"content":"more"}}]}\n\n',
+    ],
+    ids=["nothing", "done", "broken", "error", "text"],
+)
+@pytest.mark.parametrize("end", ["reset", "silence"])
+async def test_what_goes_wrong_after_a_finish_reason_changes_nothing(
+    own_client: bool, after: bytes, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "USAGE_TIMEOUT", 0.2)
+
+    async def player(exchange: Exchange) -> None:
+        await exchange.start(200, {"content-type": "text/event-stream"})
+        await exchange.send(SAID + after)
+        if end == "silence":
+            await anyio.sleep_forever()
+        exchange.reset()
+
+    async with (
+        FakeOpenAI() as fake,
+        AsyncOpenAI(api_key=KEY, base_url=fake.base_url, max_retries=0) as given,
+        model_on(fake) as ours,
+    ):
+
+        async def client() -> AsyncOpenAI:
+            return given
+
+        fake.play(player)
+        model = OpenAIChat(client if own_client else ours._client, model="m")
+        with anyio.fail_after(5):
+            pieces, answer = await told(model, asking(stream=True))
+        assert pieces == ["Hi"]
+        assert isinstance(answer, ModelAnswer)
+        assert (answer.text, answer.reason) == ("Hi", "stop")
+
+
+async def test_the_usage_that_follows_a_finish_reason_is_waited_for() -> None:
+    async def player(exchange: Exchange) -> None:
+        await exchange.start(200, {"content-type": "text/event-stream"})
+        await exchange.send(SAID)
+        await anyio.sleep(0.1)
+        await exchange.finish(
+            b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}\n\n'
+            b"data: [DONE]\n\n"
+        )
+
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.play(player)
+        _, answer = await told(model, asking(stream=True))
+        assert isinstance(answer, ModelAnswer)
+        assert answer.usage == Usage(3, 1, 4)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_whose_server_says_that_it_failed_is_not_whole(stream: bool) -> None:
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.answer("Once", finish_reason="error")
+        _, error = await told(model, asking(stream=stream))
+        assert isinstance(error, ProviderError)
+        assert error.code == "stream_interrupted"
+
+
+async def test_a_stream_beyond_the_cap_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamed, "MAX_BODY", 100_000)
+
+    async def player(exchange: Exchange) -> None:
+        await exchange.start(200, {"content-type": "text/event-stream"})
+        while True:
+            await exchange.send(SAID.split(b"\n\n")[0].replace(b"Hi", b"x" * 10_000) + b"\n\n")
+
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        fake.play(player)
+        out = CollectingSink()
+        with anyio.fail_after(5), pytest.raises(ProviderError) as failed:
+            await model.complete(asking(stream=True), out)
+        assert failed.value.code == "upstream_bad_response"
+        assert 50_000 < len(out.text) < 1_000_000
