@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
 import msgspec
 import pytest
-from anyio.from_thread import start_blocking_portal
 from openai import AsyncOpenAI
 
 from chatbots import clients
@@ -22,21 +19,9 @@ from chatbots.settings import Settings
 from chatbots.testing import FakeOpenAI
 from chatbots.testing.http1 import Exchange
 
-ROOT = Path(__file__).parent.parent
-
 
 def settings_for(fake: FakeOpenAI, **values: object) -> Settings:
     return Settings(openai_base_url=fake.base_url, **values)
-
-
-@contextmanager
-def answering() -> Iterator[FakeOpenAI]:
-    """Run a fake server in another thread, for programs without a loop."""
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(FakeOpenAI()) as fake,
-    ):
-        yield fake
 
 
 # The client

@@ -94,7 +94,7 @@ def test_two_tools_of_one_name_are_refused(tmp_path: Path) -> None:
         ("multipy", "--tools multipy cannot be used: there is no such built-in. Did you mean mult"),
         ("dice", "There are calculator, get_current_time, get_weather, multiply. A file ends in "),
         ("", "there is no such built-in"),
-        ("nowhere.py", "loading it failed: FileNotFoundError: .*'nowhere.py'. --debug shows where"),
+        ("nowhere.py", "loading it failed: FileNotFoundError: .*nowhere.py'. --debug shows where"),
         ("no.such.module", "loading it failed: ModuleNotFoundError: No module named 'no'"),
         ("..", "loading it failed: TypeError"),
         ("os.path", "it has no tools. Mark functions with @tool"),
