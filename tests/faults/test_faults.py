@@ -91,7 +91,14 @@ def test_a_program_keeps_the_key_to_itself() -> None:
     assert wrong_lines(trials(quoting, {"program": ("stream",)})) == []
 
 
-@pytest.mark.parametrize("guard", BREAKS)
+AT_ONCE = {"finish-reason", "redaction", "error-map"}
+"""The guards tried in the fast suite; the others wait for deadlines, or for many faults."""
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [name if name in AT_ONCE else pytest.param(name, marks=pytest.mark.slow) for name in BREAKS],
+)
 def test_the_table_shows_that_a_guard_is_off(
     guard: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
