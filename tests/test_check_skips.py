@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# Each runs pytest on a project of its own.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 
 TESTS = """
