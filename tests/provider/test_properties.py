@@ -86,7 +86,7 @@ async def outcome(response: Response, answer: StreamedAnswer) -> ModelAnswer | C
     """Read *response* as the provider does; return what it makes of it."""
 
     async def none() -> AsyncOpenAI:
-        raise NotImplementedError
+        raise AssertionError("Only what has come is read here: no client is asked for.")
 
     exchange = _Exchange(none, lambda _: {}, Kept(), Patience())
     try:
