@@ -43,14 +43,16 @@ def budgets() -> list[Budget]:
     kit = [path for path in everything if path.relative_to(PACKAGE).parts[0] == "testing"]
     whole, fake = sum(map(lines_of, everything)), sum(map(lines_of, kit))
     return [
-        # 12,000, and 2,000 for tools: what a model may call, checked and bounded.
-        Budget("chatbots/ without testing/", whole - fake, 14_000),
+        # 12,000 for a turn and its programs; 3,000 for tools: what a model may call, checked and
+        # bounded, from other servers too; 4,000 for a memory that loses nothing.
+        Budget("chatbots/ without testing/", whole - fake, 19_000),
         # A product of its own, read by who tests a bot: the fake server and its 106 faults.
-        Budget("chatbots/testing/", fake, 4_500),
+        Budget("chatbots/testing/", fake, 5_000),
         # 2,500 for a turn of text; 500 for an HTTP connection of our own, which makes a token
         # cheap; 1,200 for what a server may do wrong; 1,400 for what is said beside text:
-        # images, tools and their rounds, reasoning, demanded shapes, embeddings.
-        Budget("words + flow + provider + services", sum(map(lines_of, core)), 5_600),
+        # images, tools and their rounds, reasoning, demanded shapes, embeddings; 500 for
+        # sessions: what is said of them, and how much of the past is sent.
+        Budget("words + flow + provider + services", sum(map(lines_of, core)), 6_100),
     ]
 
 
