@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chatbots.app import Chatbots as Chatbots, ask_sync as ask_sync
+    from chatbots.conversations import (
+        Found as Found,
+        SessionInfo as SessionInfo,
+        StoreStats as StoreStats,
+    )
     from chatbots.deltas import (
         Delta as Delta,
         Done as Done,
@@ -41,6 +46,7 @@ if TYPE_CHECKING:
         ChatService as ChatService,
         Consumer as Consumer,
         Embedder as Embedder,
+        SessionShelf as SessionShelf,
         SessionStore as SessionStore,
         Sink as Sink,
         Source as Source,
@@ -94,6 +100,7 @@ _HOMES: dict[str, str] = {
     "Embedder": "chatbots.interfaces",
     "Embeddings": "chatbots.embedded",
     "Failed": "chatbots.deltas",
+    "Found": "chatbots.conversations",
     "Image": "chatbots.images",
     "InMemorySessions": "chatbots.sessions.in_memory",
     "InvalidRequest": "chatbots.errors",
@@ -115,12 +122,15 @@ _HOMES: dict[str, str] = {
     "Said": "chatbots.flow.calling",
     "Sampling": "chatbots.sampling",
     "SessionId": "chatbots.messages",
+    "SessionInfo": "chatbots.conversations",
+    "SessionShelf": "chatbots.interfaces",
     "SessionStore": "chatbots.interfaces",
     "Settings": "chatbots.settings",
     "Sink": "chatbots.interfaces",
     "Source": "chatbots.interfaces",
     "StatelessChat": "chatbots.services.stateless",
     "StorageError": "chatbots.errors",
+    "StoreStats": "chatbots.conversations",
     "Stream": "chatbots.flow.calling",
     "StreamingChat": "chatbots.services.streaming",
     "TextDelta": "chatbots.deltas",

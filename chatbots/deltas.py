@@ -60,7 +60,10 @@ class ToolFinished(Struct, frozen=True, tag_field="type", tag="tool_finished"):
 
 
 class Done(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="done"):
-    """The answer is whole, or was cut by a limit or a filter (`incomplete`, see `reason`)."""
+    """The answer is whole, or was cut by a limit or a filter (`incomplete`, see `reason`).
+
+    `stored` is false where it should be remembered and the store could not keep it.
+    """
 
     state: Literal["completed", "incomplete"]
     reason: str | None
@@ -69,6 +72,7 @@ class Done(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="typ
     session: SessionId | None
     logprobs: tuple[TokenLogprob, ...] = ()
     metrics: Metrics | None = None
+    stored: bool = True
 
 
 class Failed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="failed"):

@@ -97,6 +97,8 @@ class InvalidRequest(ChatError):
         "invalid_request": Code("validation", False, 400, 1008, "a value the API cannot take"),
         "prompt_too_long": Code("too_large", False, 413, 1009, "more text than the setting allows"),
         "session_busy": Code("validation", True, 409, 1013, "the session has a turn running"),
+        "session_not_found": Code("validation", False, 404, 1008, "no such session, or turn of it"),
+        "session_exists": Code("validation", False, 409, 1008, "the name of a session is taken"),
         "request_id_conflict": Code(
             "validation", False, 409, 1008, "the request id was used for another request"
         ),
@@ -139,6 +141,7 @@ class StorageError(ChatError):
 
     CODES: ClassVar = {
         "storage_unavailable": Code("internal", True, 503, 1013, "the store cannot be written"),
+        "storage_unusable": Code("internal", False, 500, 1011, "the store is none, or is damaged"),
     }
 
 

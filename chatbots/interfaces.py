@@ -6,10 +6,11 @@ Two are values' companions and live with them: `ToolRunner` and `Confirm` in `to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from anyio.abc import ObjectReceiveStream, ObjectSendStream
 
+from chatbots.conversations import Found, SessionInfo, StoreStats
 from chatbots.deltas import Delta
 from chatbots.embedded import Embeddings, Inputs
 from chatbots.messages import (
@@ -20,6 +21,7 @@ from chatbots.messages import (
     Prompt,
     SessionId,
     Turn,
+    UnderWay,
     Usage,
 )
 
@@ -72,6 +74,7 @@ class Embedder(Protocol):
 class SessionStore(Protocol):
     """Keeps sessions. The turn is the unit: `begin` and `finish` are one transaction each.
 
+    What a turn goes through is the table of `sessions/turn.py`.
     All methods raise `StorageError` when the store cannot do it; then nothing is stored half.
     """
 
@@ -84,8 +87,13 @@ class SessionStore(Protocol):
         """
         ...
 
-    async def checkpoint(self, turn: Turn, answer: Sequence[Message]) -> None:
-        """Keep the *answer* as it stands, so that a crash loses little of it."""
+    async def checkpoint(
+        self, turn: Turn, answer: Sequence[Message], *, state: UnderWay = "streaming"
+    ) -> None:
+        """Keep the *answer* as it stands, so that a crash loses little of it.
+
+        `waiting_for_tools` is kept before a tool that the answer calls is run.
+        """
         ...
 
     async def finish(
@@ -100,12 +108,76 @@ class SessionStore(Protocol):
         """Keep how the turn ended. Finishing a turn that is final raises `ValueError`."""
         ...
 
-    async def load(self, session: SessionId) -> Sequence[Turn]:
-        """Return the session's turns, oldest first; none if there is no such session."""
+    async def load(self, session: SessionId, *, last: int | None = None) -> Sequence[Turn]:
+        """Return the session's turns, oldest first; none if there is no such session.
+
+        With *last*: the newest so many, those that are pinned, and the newest with a summary.
+        A turn whose process died is `interrupted` with the reason `crashed`.
+        """
+        ...
+
+    async def mark(
+        self,
+        session: SessionId,
+        seq: int,
+        *,
+        pinned: bool | None = None,
+        summary: str | None = None,
+    ) -> None:
+        """Pin a turn, or keep the summary up to it; None leaves as it is.
+
+        Raises `InvalidRequest` (`session_not_found`) where there is no such turn.
+        """
         ...
 
     async def forget(self, session: SessionId) -> None:
         """Delete a session and its text; a running turn of it may still finish, into nothing."""
+        ...
+
+
+@runtime_checkable
+class SessionShelf(Protocol):
+    """What a store can do beside, if people are to browse in it.
+
+    Raises `InvalidRequest` (`session_not_found`, `session_exists`) and `StorageError`.
+    """
+
+    async def sessions(self, *, limit: int | None = None) -> Sequence[SessionInfo]:
+        """Return what there is, the session that changed last first."""
+        ...
+
+    async def search(
+        self, text: str, *, session: SessionId | None = None, limit: int = 50
+    ) -> Sequence[Found]:
+        """Return where every word of *text* was said, or begins a word that was, newest first.
+
+        Only turns that have ended are searched; capitals and small letters are the same.
+        """
+        ...
+
+    async def rename(self, session: SessionId, to: SessionId) -> None:
+        """Give a session another name. Raises `session_busy` while a turn of it is running."""
+        ...
+
+    async def fork(
+        self, session: SessionId, to: SessionId, *, upto: int | None = None
+    ) -> SessionInfo:
+        """Begin a session with a copy of the ended turns of another, up to the seq *upto*.
+
+        Raises `InvalidRequest` (`invalid_request`) where that is none.
+        """
+        ...
+
+    async def restore(self, session: SessionId, turns: Sequence[Turn]) -> None:
+        """Make a session of *turns* kept elsewhere; they are counted from 1 again.
+
+        One that had not ended is `interrupted`.
+        Raises `InvalidRequest` (`invalid_request`) for no turns, or two of one request id.
+        """
+        ...
+
+    async def stats(self) -> StoreStats:
+        """Count what is kept."""
         ...
 
 

@@ -22,7 +22,10 @@ Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 FinalState: TypeAlias = Literal["completed", "incomplete", "failed", "interrupted", "cancelled"]
 """How a turn ended; see the states of `Done` and `Failed` in `deltas.py`."""
 
-TurnState: TypeAlias = Literal["accepted", "streaming"] | FinalState
+UnderWay: TypeAlias = Literal["streaming", "waiting_for_tools"]
+"""What a turn does between its beginning and its end."""
+
+TurnState: TypeAlias = Literal["accepted"] | UnderWay | FinalState
 """Where a turn stands."""
 
 ROLES: Final = frozenset(get_args(Role))
@@ -230,6 +233,9 @@ class Turn(Struct, frozen=True, kw_only=True):
 
     `seq` counts the turns of a session from 1, without gaps.
     `answer` may be partial, unless the state is `completed`.
+    `began_at` is in Unix seconds, by the store's clock.
+    `pinned`: the model sees it, however long the conversation gets.
+    `summary`, made by the model, is of everything up to this turn, and replaces none of it.
     """
 
     session: SessionId
@@ -240,6 +246,9 @@ class Turn(Struct, frozen=True, kw_only=True):
     answer: tuple[Message, ...] = ()
     reason: str | None = None
     usage: Usage | None = None
+    began_at: float | None = None
+    pinned: bool = False
+    summary: str | None = None
 
     @property
     def text(self) -> str:
@@ -254,6 +263,7 @@ class Reply(Struct, Generic[OutputT_co], frozen=True, kw_only=True):
     every other end raises a `ChatError`.
     `output` is the value asked for with `output_type=`; None where there is none because
     the answer is incomplete, or the model refused (`reason` is then `refusal`).
+    `stored` is false where the store that should keep the turn could not; see `Done`.
     """
 
     text: str
@@ -265,3 +275,4 @@ class Reply(Struct, Generic[OutputT_co], frozen=True, kw_only=True):
     logprobs: tuple[TokenLogprob, ...] = ()
     metrics: Metrics | None = None
     output: OutputT_co | None = None
+    stored: bool = True

@@ -205,7 +205,7 @@ def test_a_turn_is_under_way_or_has_ended() -> None:
     states = {state for kind in get_args(TurnState) for state in get_args(kind)}
     ended = {"completed", "incomplete", "failed", "interrupted", "cancelled"}
     assert set(get_args(FinalState)) == ended
-    assert states == {"accepted", "streaming"} | ended
+    assert states == {"accepted", "streaming", "waiting_for_tools"} | ended
 
 
 @pytest.mark.parametrize("name", ["request_id", "session", "model"])

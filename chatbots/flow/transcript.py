@@ -67,6 +67,7 @@ class Transcript(Generic[OutputT_co]):
             session=end.session,
             logprobs=end.logprobs,
             metrics=end.metrics,
+            stored=end.stored,
             output=None if wish is None else wish.value_of(self.text),
         )
 

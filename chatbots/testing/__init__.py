@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ScriptedModel as ScriptedModel,
     )
     from chatbots.testing.service_contract import ChatServiceContract as ChatServiceContract
+    from chatbots.testing.shelf_contract import SessionShelfContract as SessionShelfContract
     from chatbots.testing.store_contract import SessionStoreContract as SessionStoreContract
 
 _HOMES = {
@@ -31,6 +32,7 @@ _HOMES = {
     "Recorder": "recording",
     "Replay": "recording",
     "ScriptedModel": "scripted",
+    "SessionShelfContract": "shelf_contract",
     "SessionStoreContract": "store_contract",
 }
 

@@ -231,9 +231,9 @@ class Slow(InMemorySessions):
         await checkpoint()
         return ended
 
-    async def load(self, session: SessionId) -> Sequence[Turn]:
+    async def load(self, session: SessionId, *, last: int | None = None) -> Sequence[Turn]:
         await checkpoint()
-        return await super().load(session)
+        return await super().load(session, last=last)
 
 
 @every_loop

@@ -17,6 +17,7 @@ from chatbots.messages import (
     ModelRequest,
     Prompt,
     Turn,
+    UnderWay,
     Usage,
 )
 from chatbots.services import narration, remember
@@ -52,14 +53,16 @@ class Broken(InMemorySessions):
         await self._use("begin")
         return await super().begin(session, request_id, said)
 
-    async def checkpoint(self, turn: Turn, answer: Sequence[Message]) -> None:
+    async def checkpoint(
+        self, turn: Turn, answer: Sequence[Message], *, state: UnderWay = "streaming"
+    ) -> None:
         await self._use("checkpoint")
         self.checkpoints.append(answer[0].content)
-        await super().checkpoint(turn, answer)
+        await super().checkpoint(turn, answer, state=state)
 
-    async def load(self, session: str) -> Sequence[Turn]:
+    async def load(self, session: str, *, last: int | None = None) -> Sequence[Turn]:
         await self._use("load")
-        return await super().load(session)
+        return await super().load(session, last=last)
 
     async def finish(
         self,
