@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import msgspec
@@ -14,10 +14,12 @@ import msgspec
 from chatbots.app import Chatbots
 from chatbots.cli.chat import Kind
 from chatbots.cli.flags import Flags, Picking
+from chatbots.cli.offer import offered, runner_for
 from chatbots.cli.outcome import FAILED, INTERRUPTED, OK, complain, tell
 from chatbots.deltas import Done, Failed
 from chatbots.errors import ConfigurationError, InvalidRequest
 from chatbots.flow.bot import Bot
+from chatbots.flow.calling import Said
 from chatbots.flow.output import output_format
 from chatbots.flow.pipeline import Pipeline
 from chatbots.flow.unwrap import unwrapped
@@ -26,8 +28,10 @@ from chatbots.messages import Message, Prompt
 from chatbots.output import OutputFormat
 from chatbots.setting_files import read_text
 from chatbots.settings import Settings
+from chatbots.terminal.consent import Consent
 from chatbots.terminal.console import WINDOW, Console, JsonPaper, PlainPaper
 from chatbots.terminal.streams import read_lines, read_whole
+from chatbots.tool_calls import Confirm
 
 CUT: Final = {
     "length": "The answer was cut at the length limit.",
@@ -40,16 +44,19 @@ async def converse(kind: Kind, flags: Flags, settings: Settings) -> int:
     """Ask what the flags, a pipe or a person say; return the exit status."""
     images = tuple(map(_image, flags.image or ()))
     shape = None if flags.schema is None else read_schema(flags.schema)
-    picking = {name: getattr(flags, name) for name in Picking.__annotations__}
+    tools = offered(flags, settings)
+    asking = {name: getattr(flags, name) for name in (*Picking.__annotations__, "tool_choice")}
+    if flags.verbose:
+        tell(f"tools: {', '.join(tool.name for tool in tools or ()) or '(none)'}")
     async with Chatbots(settings) as bots:
-        bot = _MAKERS[kind](bots, **picking)
+        bot = _MAKERS[kind](bots, tools=runner_for(tools, flags), **asking)
         asker = Asker(bot, kind, flags, shape=shape, secrets=settings.secrets)
         if flags.prompt is not None:
             await asker.ask(_joined(asker, flags.prompt, images))
         elif _a_person_is_there():
             from chatbots.cli.prompt_loop import prompt_loop
 
-            return await prompt_loop(asker, settings)
+            return await prompt_loop(asker, settings, tools)
         else:
             await asker.ask(_each_line(asker))
         return asker.status
@@ -75,9 +82,9 @@ class Asker:
         secrets: Sequence[str] = (),
     ) -> None:
         self.bot = bot
-        self.shape = shape
         self.presses = 0
         """How often Ctrl-C was pressed since `ask` was called."""
+        self._shape = shape
         self._failed = False
         self._flags = flags
         self._secrets = secrets
@@ -93,6 +100,7 @@ class Asker:
             on_end=self._conclude,
             reasoning=flags.show_reasoning,
         )
+        self._confirm = self._who_consents()
 
     @property
     def status(self) -> int:
@@ -100,6 +108,10 @@ class Asker:
         if self.presses:
             return INTERRUPTED
         return FAILED if self._failed else OK
+
+    def prompt(self, said: Said, **asking: Any) -> Prompt:
+        """Return the prompt for what is *said*, with all the flags say."""
+        return self.bot.prompt(said, output_type=self._shape, on_confirm=self._confirm, **asking)
 
     async def ask(self, prompts: AsyncIterator[Prompt] | Iterable[Prompt]) -> None:
         """Answer *prompts*; Ctrl-C stops the answer, a second one everything at once."""
@@ -118,6 +130,14 @@ class Asker:
                 if self.presses > 1:
                     everything.cancel()
                 pipeline.stop()
+
+    def _who_consents(self) -> Confirm | None:
+        if self._flags.yes:
+            return lambda *_: True
+        if self._flags.json or not _a_person_is_there():
+            return None
+        screen = sys.stderr if sys.stderr.isatty() else sys.stdout
+        return Consent(self._console, keyboard=sys.stdin, screen=screen)
 
     def _conclude(self, end: Done | Failed) -> None:
         if isinstance(end, Failed):
@@ -179,7 +199,7 @@ async def _joined(
         _text(await read_whole(sys.stdin)).rstrip("\r\n") if part == "-" else part for part in parts
     ]
     message = Message("user", "\n\n".join(texts), images=images)
-    yield asker.bot.prompt(message, output_type=asker.shape)
+    yield asker.prompt(message)
 
 
 async def _each_line(asker: Asker) -> AsyncIterator[Prompt]:
@@ -187,7 +207,7 @@ async def _each_line(asker: Asker) -> AsyncIterator[Prompt]:
     async for line in read_lines(sys.stdin):
         text = _text(line).rstrip("\r")
         if text.strip():
-            yield asker.bot.prompt(text, output_type=asker.shape)
+            yield asker.prompt(text)
 
 
 def _text(data: bytes) -> str:

@@ -39,7 +39,15 @@ class Picking(argparse.Namespace):
     reasoning_effort: Effort | None
 
 
-class Flags(Picking):
+class Calling(Picking):
+    """The flags that say what the model may call."""
+
+    tools: list[str] | None
+    tool_choice: str | None
+    yes: bool
+
+
+class Flags(Calling):
     """What a chat program was told on its command line."""
 
     prompt: list[str] | None
@@ -66,6 +74,7 @@ def parse_flags(program: str, purpose: str, argv: Sequence[str] | None) -> Flags
         allow_abbrev=False,
     )
     _add_asking(parser)
+    _add_tools(parser)
     _add_picking(parser)
     _add_showing(parser)
     flags = parser.parse_args(argv, namespace=Flags())
@@ -105,6 +114,16 @@ def _add_asking(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--schema", type=Path, metavar="FILE", help="answer in JSON that fits this JSON schema"
     )
+
+
+def _add_tools(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "what the model may call; if not said, a server's may calculate and read the clock"
+    )
+    add = group.add_argument
+    add("--tools", action="append", metavar="WHICH", help=TOOLS_HELP)
+    add("--tool-choice", metavar="HOW", help="auto, none, required, or the NAME of one to call")
+    add("--yes", action="store_true", help="allow every call, also of tools that want to be asked")
 
 
 def _add_picking(parser: argparse.ArgumentParser) -> None:

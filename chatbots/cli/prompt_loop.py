@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chatbots.cli.asking import Asker
 from chatbots.cli.outcome import INTERRUPTED, OK, show, tell
@@ -11,19 +11,23 @@ from chatbots.settings import Settings
 from chatbots.telemetry import new_session_id
 from chatbots.terminal.line_editor import LineEditor, open_line_editor
 
+if TYPE_CHECKING:
+    from chatbots.tools.registry import ToolRegistry
+
 HELP: Final = """\
 /help            these lines
 /reset           begin a new conversation
 /system TEXT     set the system message; without TEXT, show it
 /model NAME      ask another model of the same server; without NAME, show it
+/tools           what the model may call
 /quit            leave; Ctrl-D does too
 Ctrl-C stops an answer and keeps what was shown; pressed again, it leaves."""
 
 
-async def prompt_loop(asker: Asker, settings: Settings) -> int:
+async def prompt_loop(asker: Asker, settings: Settings, tools: ToolRegistry | None = None) -> int:
     """Ask what a person types until they leave; return the exit status."""
     editor = open_line_editor(state_folder() / "history")
-    conversation = _Conversation(asker, settings)
+    conversation = _Conversation(asker, settings, tools)
     who = "The model on this machine" if settings.wants_local else conversation.model
     tell(f"{who} answers. /help shows the commands, Ctrl-D leaves.")
     pressed = False
@@ -60,23 +64,24 @@ async def _read(editor: LineEditor) -> str | None:
         return _CTRL_C
 
 
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
+
+
 class _Conversation:
     """What the commands change: the bot's session, its system message, its model."""
 
-    def __init__(self, asker: Asker, settings: Settings) -> None:
+    def __init__(self, asker: Asker, settings: Settings, tools: ToolRegistry | None) -> None:
         self._asker = asker
+        self._tools = tools
         self.model = settings.openai_model
         self._session = asker.bot.session
         self._system = settings.assistant_instructions
 
     async def say(self, line: str) -> int:
         """Ask; return how often Ctrl-C was pressed."""
-        prompt = self._asker.bot.prompt(
-            line,
-            output_type=self._asker.shape,
-            session=self._session,
-            model=self.model,
-            instructions=self._system,
+        prompt = self._asker.prompt(
+            line, session=self._session, model=self.model, instructions=self._system
         )
         await self._asker.ask([prompt])
         return self._asker.presses
@@ -99,6 +104,11 @@ class _Conversation:
             case "/model":
                 self.model = rest or self.model
                 tell(f"model: {self.model}")
+            case "/tools":
+                if not self._tools:
+                    tell("The model may call nothing.")
+                for tool in self._tools or ():
+                    tell(f"{tool.name}: {_first_line(tool.spec.description)}")
             case _:
                 tell(f"There is no command {command}; /help shows those there are.")
         return True

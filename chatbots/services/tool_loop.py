@@ -14,14 +14,15 @@ import msgspec
 from msgspec.structs import replace
 
 from chatbots import telemetry
-from chatbots.deltas import ToolDelta, ToolFinished, ToolProgress, ToolStarted
-from chatbots.errors import ProviderError
+from chatbots.deltas import Notice, ToolDelta, ToolFinished, ToolProgress, ToolStarted
+from chatbots.errors import ChatError, ProviderError
 from chatbots.flow.unwrap import unwrapped
 from chatbots.interfaces import ChatModel
 from chatbots.messages import Message, ModelAnswer, ModelRequest, Prompt
 from chatbots.services.narration import Narration
 from chatbots.services.structured import total
 from chatbots.tool_calls import ToolCall, ToolContext, ToolResult, ToolRunner
+from chatbots.tools.optional import NOTICE, OptionalTools
 
 MAX_ROUNDS: Final = 8
 """How often in a turn the model may call tools."""
@@ -39,14 +40,20 @@ async def ask_model(
     """Ask *model* until it calls no tool any more, and narrate; return its last answer.
 
     The usage and the retries are those of all answers. Past a limit the answer is incomplete,
-    and its reason `tool_limit`.
+    and its reason `tool_limit`. Where `OptionalTools` are refused it goes without, and says so.
     Raises `ProviderError` for an answer that only calls a tool where none was offered.
     """
     tools, usage, retries = prompt.tools, None, 0
     rounds = 0
     while True:
-        narration.request = request
-        answer = await model.complete(request, narration)
+        narration.request = request = _offering(request, tools)
+        try:
+            answer = await model.complete(request, narration)
+        except ChatError as error:
+            if rounds or narration.text or not _refused(request, tools, error):
+                raise
+            await narration.send(Notice("tools_refused", NOTICE))
+            continue
         usage, retries = total(usage, answer.usage), retries + answer.retries
         answer = replace(answer, usage=usage, retries=retries)
         calls = answer.tool_calls
@@ -59,6 +66,19 @@ async def ask_model(
             return replace(answer, state="incomplete", reason=TOOL_LIMIT, tool_calls=())
         request = await _Round(tools, prompt, narration).run(request, answer)
         rounds += 1
+
+
+def _offering(request: ModelRequest, tools: ToolRunner | None) -> ModelRequest:
+    """Return the *request* without tools that its model is known to refuse."""
+    if not isinstance(tools, OptionalTools) or tools.suit(request.model):
+        return request
+    return replace(request, tools=(), tool_choice=None)
+
+
+def _refused(request: ModelRequest, tools: ToolRunner | None, error: ChatError) -> bool:
+    if not isinstance(tools, OptionalTools) or not request.tools:
+        return False
+    return tools.refused(request.model, error)
 
 
 class _Round:

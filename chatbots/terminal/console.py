@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from typing import Final, Protocol, TextIO
 
 import anyio
@@ -16,6 +17,7 @@ from chatbots.deltas import (
     Notice,
     ReasoningDelta,
     TextDelta,
+    ToolDelta,
     ToolFinished,
     ToolProgress,
     ToolStarted,
@@ -38,6 +40,10 @@ class Paper(Protocol):
 
     def text(self, text: str) -> str:
         """Return what to write for a piece of the answer."""
+        ...
+
+    def tool(self, news: ToolDelta, /) -> str:
+        """Return what to write among the answers for the *news*; nothing, if beside them."""
         ...
 
     def end(self, end: Done | Failed) -> str:
@@ -70,6 +76,8 @@ class Console:
         self._thinking = False
         self._answering = False
         self._spinner = Spinner(remarks, on=remarks.isatty() and answers.isatty())
+        self._turn = anyio.Condition()
+        self._begun: set[str] = set()
 
     async def consume(self, source: Source) -> None:
         """Write every reply of *source*."""
@@ -79,24 +87,37 @@ class Console:
                 delta = await self._next(source)
             except anyio.EndOfStream:
                 return
-            if self._thinking and not isinstance(delta, ReasoningDelta):
-                self._thinking = False
-                await write("\n", self._remarks)
-            match delta:
-                case ReasoningDelta(text):
-                    if self._reasoning:
-                        await self._think(text)
-                case TextDelta(text):
-                    self._answering = not text.endswith("\n")
-                    await write(self._paper.text(text), self._answers)
-                case Notice(message=message):
-                    self.remark(message)
-                case ToolStarted() | ToolProgress() | ToolFinished():
-                    await self._tell(line_of(delta))
-                case Done() | Failed():
-                    self._answering = False
-                    await write(self._paper.end(delta), self._answers)
-                    self._on_end(delta)
+            async with self._turn:
+                await self._show(delta)
+
+    @asynccontextmanager
+    async def held(self, call_id: str) -> AsyncGenerator[None]:
+        """Show nothing within, after all up to the beginning of the call of a tool."""
+        async with self._turn:
+            while call_id not in self._begun:
+                await self._turn.wait()
+            yield
+
+    async def _show(self, delta: Delta) -> None:
+        if self._thinking and not isinstance(delta, ReasoningDelta):
+            self._thinking = False
+            await write("\n", self._remarks)
+        match delta:
+            case ReasoningDelta(text):
+                if self._reasoning:
+                    await self._think(text)
+            case TextDelta(text):
+                self._answering = not text.endswith("\n")
+                await write(self._paper.text(text), self._answers)
+            case Notice(message=message):
+                self.remark(message)
+            case ToolStarted() | ToolProgress() | ToolFinished():
+                await self._tell(delta)
+            case Done() | Failed():
+                self._begun.clear()
+                self._answering = False
+                await write(self._paper.end(delta), self._answers)
+                self._on_end(delta)
 
     def remark(self, text: str) -> None:
         """Write a line about the answer beside it."""
@@ -114,11 +135,17 @@ class Console:
                 self._spinner.turn()
         return await source.receive()
 
-    async def _tell(self, line: str) -> None:
+    async def _tell(self, news: ToolDelta) -> None:
+        if line := self._paper.tool(news):
+            await write(line, self._answers)
+            return
         # Not glued to a piece of the answer that stands on the same screen.
         gap = "\n" if self._answering and self._answers.isatty() else ""
         self._answering = False
-        await write(f"{gap}{_clean(line)}\n", self._remarks)
+        await write(f"{gap}{_clean(line_of(news))}\n", self._remarks)
+        if isinstance(news, ToolStarted):
+            self._begun.add(news.call_id)
+            self._turn.notify_all()
 
     async def _think(self, text: str) -> None:
         self._thinking = not text.endswith("\n")
@@ -151,6 +178,10 @@ class PlainPaper:
         self._newlines = len(text) - len(body)
         return shown
 
+    def tool(self, _: ToolDelta, /) -> str:
+        """Return nothing: it is no part of the answer."""
+        return ""
+
     def end(self, end: Done | Failed) -> str:
         """Return the newline after the answer; none where nothing was shown of it."""
         owed = self._begun or isinstance(end, Done)
@@ -160,9 +191,10 @@ class PlainPaper:
 
 
 class JsonPaper:
-    """One JSON object a line: `text` for each piece, then `done` or `failed`.
+    """One JSON object a line: `text` for each piece, news of tools, then `done` or `failed`.
 
-    *whole*: one `reply` object with all of the text in place of the pieces and of `done`.
+    *whole*: one `reply` object with all of the text in place of the pieces and of `done`;
+    news of tools go beside it.
     """
 
     def __init__(self, *, whole: bool) -> None:
@@ -175,6 +207,10 @@ class JsonPaper:
             self._pieces.append(text)
             return ""
         return _line({"type": "text", "text": text})
+
+    def tool(self, news: ToolDelta, /) -> str:
+        """Return the line for the *news* of a tool."""
+        return "" if self._whole else _line(msgspec.to_builtins(news))
 
     def end(self, end: Done | Failed) -> str:
         """Return the line for the end of a reply."""

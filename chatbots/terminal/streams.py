@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import termios
 from collections.abc import AsyncIterator, Callable
 from typing import Final, TextIO
 
@@ -46,6 +47,19 @@ async def read_whole(file: TextIO) -> bytes:
     while chunk := await _read(file.fileno()):
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def forget_typed(terminal: TextIO) -> None:
+    """Throw away what was typed before anything was asked."""
+    termios.tcflush(terminal.fileno(), termios.TCIFLUSH)
+
+
+async def read_line(terminal: TextIO) -> str:
+    """Return the line a person types, empty where they leave."""
+    try:
+        return (await _read(terminal.fileno())).decode("utf-8", "replace")
+    except OSError:  # it was closed
+        return ""
 
 
 async def write(text: str, file: TextIO) -> None:

@@ -41,6 +41,9 @@ def test_nothing_is_said_by_default() -> None:
         "stop": None,
         "seed": None,
         "reasoning_effort": None,
+        "tools": None,
+        "tool_choice": None,
+        "yes": False,
         "show_reasoning": False,
         "json": False,
         "verbose": False,
@@ -67,6 +70,11 @@ def test_every_way_to_pick_words_has_a_flag() -> None:
     assert isinstance(flags.max_tokens, int)
     assert (flags.stop, flags.reasoning_effort) == (["END", "\n"], "low")
     assert flags.show_reasoning
+
+
+def test_every_way_to_say_what_may_be_called_has_a_flag() -> None:
+    flags = parsed("--tools", "builtin", "--tools", "a.py", "--tool-choice", "required", "--yes")
+    assert (flags.tools, flags.tool_choice, flags.yes) == (["builtin", "a.py"], "required", True)
 
 
 def test_the_efforts_are_those_there_are() -> None:
@@ -115,9 +123,9 @@ def test_help_names_every_flag_and_status(flag: str, capsys: pytest.CaptureFixtu
         assert word in said
     for word in ("--image", "--temperature", "--top-p", "--max-tokens", "--stop", "--seed"):
         assert word in said
-    for word in ("--reasoning-effort", "xhigh", "--show-reasoning"):
+    for word in ("--reasoning-effort", "xhigh", "--show-reasoning", "--tools", "--tool-choice"):
         assert word in said
-    for word in ("--json", "--verbose", "--debug", "--version", "130 Ctrl-C", "pipe"):
+    for word in ("--yes", "--json", "--verbose", "--debug", "--version", "130 Ctrl-C", "pipe"):
         assert word in said
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import pytest
@@ -13,8 +14,8 @@ from pydantic import BaseModel
 from structlog.testing import CapturingLogger
 
 from chatbots import Chatbots, Settings
-from chatbots.deltas import Delta, TextDelta, ToolFinished, ToolProgress, ToolStarted
-from chatbots.errors import ProviderError
+from chatbots.deltas import Delta, Notice, TextDelta, ToolFinished, ToolProgress, ToolStarted
+from chatbots.errors import ChatError, InvalidRequest, ProviderError
 from chatbots.flow.bot import Bot
 from chatbots.flow.calling import make_prompt
 from chatbots.messages import Message, ModelAnswer, Reply, Turn, Usage
@@ -26,6 +27,8 @@ from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.testing import CollectingSink, FakeOpenAI, ScriptedModel
 from chatbots.testing.calls import Call
 from chatbots.tool_calls import ToolCall, ToolContext, ToolResult, ToolSpec
+from chatbots.tools.optional import NOTICE, OptionalTools
+from chatbots.tools.registry import ToolRegistry
 from chatbots.tools.tool import tool
 
 SIX = '{"a":6,"b":7}'
@@ -565,6 +568,69 @@ async def test_a_turn_ends_incomplete_where_calls_have_no_end(
         reply = await asked.ask("How is it?")
         assert (reply.state, reply.reason) == ("incomplete", reason)
         assert len(fake.calls) == requests
+
+
+# Tools that can be done without
+
+NO_TOOLS = "This model does not support tools."
+
+
+@each_bot
+async def test_a_server_that_takes_no_tools_is_asked_without_those_it_need_not_take(
+    kind: str,
+) -> None:
+    async with served(kind) as (fake, asked):
+        fake.answer(status=400, error=NO_TOOLS)
+        fake.answer("Hello.")
+        optional = OptionalTools(ToolRegistry([multiply]))
+        reply = await asked.ask("Hi", tools=optional, tool_choice="auto")
+        assert (reply.text, reply.state) == ("Hello.", "completed")
+        await asked.ask("Hi again", tools=optional)
+        await asked.ask("Hi another", tools=optional, model="another")
+        with_tools = ["tools" in call.json for call in fake.calls]
+        assert with_tools == [True, False, False, True]
+        assert "tool_choice" not in fake.calls[1].json
+        fake.answer(status=400, error=NO_TOOLS)
+        with pytest.raises(InvalidRequest):
+            await asked.ask("Hi", tools=[multiply])
+
+
+async def test_that_it_goes_without_tools_is_told_once() -> None:
+    model = ScriptedModel([InvalidRequest("invalid_request", NO_TOOLS)], "Hello.")
+    optional = OptionalTools(ToolRegistry([multiply]))
+    sink = CollectingSink()
+    asked = Bot(StatelessChat(model), tools=optional)
+    for _ in range(2):
+        await asked.service.respond(asked.prompt("Hi"), sink)
+    assert [delta for delta in sink.deltas if isinstance(delta, Notice)] == [
+        Notice("tools_refused", NOTICE)
+    ]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [["Hel", ProviderError("upstream_error", NO_TOOLS)]],
+        [[InvalidRequest("invalid_request", "The prompt is too hot.")]],
+        [[InvalidRequest("invalid_request", NO_TOOLS)]] * 2,
+    ],
+    ids=["something was shown", "it is about something else", "it is refused without them too"],
+)
+async def test_what_tools_are_not_to_blame_for_ends_the_turn(answers: Any) -> None:
+    model = ScriptedModel(*answers)
+    asked = Bot(StreamingChat(model, InMemorySessions()))
+    with pytest.raises(ChatError):
+        await asked.ask("Hi", tools=OptionalTools(ToolRegistry([multiply])))
+    assert len(model.requests) == len(answers)
+
+
+async def test_tools_that_were_taken_are_not_taken_away() -> None:
+    model = ScriptedModel()
+    model.answer(tool_calls=[call()], reason="tool_calls")
+    model.answer(InvalidRequest("invalid_request", NO_TOOLS))
+    with pytest.raises(InvalidRequest):
+        await Bot(StatelessChat(model), tools=OptionalTools(ToolRegistry([multiply]))).ask("Hi")
+    assert len(model.requests) == 2
 
 
 def test_a_prompt_has_no_tools_if_there_are_none() -> None:

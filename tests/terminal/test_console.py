@@ -124,6 +124,28 @@ async def test_a_tools_line_is_not_glued_to_the_answer_on_a_screen(said: str, ga
     assert f"{said.rstrip()}{gap}{TOOL_LINES}" in screen.getvalue().replace(CLEAR, "")
 
 
+async def test_nothing_is_shown_while_it_is_held() -> None:
+    screen = Screen()
+    out, source = open_channel()
+    console = Console(PlainPaper(clean=True), answers=screen, remarks=screen)
+    async with anyio.create_task_group() as group:
+        group.start_soon(console.consume, source)
+        async with out:
+            await out.send(TOOL_NEWS[0])
+            with anyio.fail_after(5):
+                async with console.held("c"):
+                    await out.send(TextDelta("42."))
+                    await anyio.wait_all_tasks_blocked()
+                    assert screen.getvalue().replace(CLEAR, "").endswith("> multiply(a=6, b=7)\n")
+                await shows(screen, "42.")
+                await out.send(DONE)
+                await shows(screen, "42.\n")
+            with anyio.move_on_after(0.05) as waiting:
+                async with console.held("c"):
+                    raise AssertionError("the call is of a reply that has ended")
+            assert waiting.cancelled_caught
+
+
 async def test_one_answer_after_the_other() -> None:
     deltas: list[Delta] = [TextDelta("One."), DONE, TextDelta("Two."), DONE]
     assert await shown(deltas) == ("One.\nTwo.\n", "")
@@ -297,6 +319,36 @@ def test_a_streamed_reply_is_its_pieces_and_done() -> None:
             "session": "s1",
         },
     ]
+
+
+async def test_news_of_tools_are_lines_of_a_streamed_reply() -> None:
+    deltas: list[Delta] = [TextDelta("So:"), *TOOL_NEWS, DONE]
+    answer, beside = await shown(deltas, paper=JsonPaper(whole=False))
+    assert beside == ""
+    assert rows(answer)[:-1] == [
+        {"type": "text", "text": "So:"},
+        {
+            "type": "tool_started",
+            "call_id": "c",
+            "name": "multiply",
+            "arguments": '{"a":6,"b":7}',
+        },
+        {"type": "tool_progress", "call_id": "c", "message": "Half\x1b.", "fraction": None},
+        {
+            "type": "tool_finished",
+            "call_id": "c",
+            "name": "multiply",
+            "content": "42",
+            "is_error": False,
+            "seconds": 0.1,
+        },
+    ]
+
+
+async def test_news_of_tools_stand_beside_a_whole_reply() -> None:
+    answer, beside = await shown([*TOOL_NEWS, DONE], paper=JsonPaper(whole=True))
+    assert beside == TOOL_LINES
+    assert len(rows(answer)) == 1
 
 
 def test_a_whole_reply_is_one_object() -> None:

@@ -16,7 +16,13 @@ import pytest
 
 from chatbots.errors import ConfigurationError
 from chatbots.terminal import streams
-from chatbots.terminal.streams import read_lines, read_whole, write
+from chatbots.terminal.streams import (
+    forget_typed,
+    read_line,
+    read_lines,
+    read_whole,
+    write,
+)
 
 
 @contextmanager
@@ -117,6 +123,20 @@ async def test_another_reader_may_be_quicker(monkeypatch: pytest.MonkeyPatch) ->
         with anyio.fail_after(5):
             assert await anext(read_lines(reader)) == b"late"
         timer.join()
+
+
+async def test_a_line_is_read_from_a_terminal_and_what_came_before_is_forgotten() -> None:
+    fingers, ours = pty.openpty()
+    with os.fdopen(ours, encoding="utf-8") as keyboard, anyio.fail_after(5):
+        os.write(fingers, b"too early\n")
+        forget_typed(keyboard)
+        os.write(fingers, b"caf\xe9\nmore\n")
+        assert await read_line(keyboard) == "caf\ufffd\n"
+        assert await read_line(keyboard) == "more\n"
+        os.write(fingers, b"\x04")
+        assert await read_line(keyboard) == ""
+        os.close(fingers)
+        assert await read_line(keyboard) == "", "the terminal was closed"
 
 
 # Writing
