@@ -133,7 +133,7 @@ class Asker:
 
     def _who_consents(self) -> Confirm | None:
         if self._flags.yes:
-            return lambda *_: True
+            return _yes
         if self._flags.json or not _a_person_is_there():
             return None
         screen = sys.stderr if sys.stderr.isatty() else sys.stdout
@@ -155,6 +155,10 @@ class Asker:
         self._failed = True
         if not self._flags.json:
             complain(end.error, debug=self._flags.debug, secrets=self._secrets)
+
+
+def _yes(*_: object) -> bool:
+    return True
 
 
 def read_schema(path: Path) -> OutputFormat:

@@ -256,8 +256,15 @@ def at_a_terminal(*argv: str, **more: Any) -> Any:
     return terminal("-m", "chatbots", *argv, "--tools", "mine.py", folder=Path.cwd(), **more)
 
 
-@every_program
-@pytest.mark.parametrize(("typed", "there"), [("y\r", False), ("n\r", True)])
+@pytest.mark.parametrize(
+    ("program", "typed", "there"),
+    [
+        ("stream", "y\r", False),
+        ("stream", "n\r", True),
+        pytest.param("nomem", "y\r", False, marks=pytest.mark.slow),
+        pytest.param("memory", "y\r", False, marks=pytest.mark.slow),
+    ],
+)
 def test_a_person_is_asked_about_the_very_call(
     program: str, typed: str, there: bool, mine: Path, upstream: Upstream
 ) -> None:

@@ -35,9 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         asked.faults = asked.faults or switch.faults
         kinds = kinds if switch.programs else {"bot": BOTS, "sdk": BOTS}
     tally = Tally()
-    chosen = trials(named(asked.faults), kinds)
+    chosen = named(asked.faults)
+    offered = (row for row in chosen if row.offered is not None)
+    tried = [*trials(chosen, kinds), *trials(offered, {"tools": BOTS})]
     with upstream() as server, switch.off() if switch else nullcontext():
-        for trial, seen in try_all(chosen, server):
+        for trial, seen in try_all(tried, server):
             verdict = judge(trial, seen)
             tally.add(trial, verdict)
             print(line(trial, seen, verdict), flush=True)

@@ -13,6 +13,7 @@ from openai import AsyncOpenAI
 
 from chatbots import Chatbots, ChatError, Settings
 from chatbots.logs import set_up_logging
+from chatbots.tools.multiply import multiply
 from tests.faults.expected import FAILED, INTERRUPTED
 from tests.faults.surroundings import left_as_it_was
 from tests.faults.trial import Seen, Trial
@@ -76,6 +77,8 @@ async def try_bot(trial: Trial, server: Upstream) -> Seen:
 async def _end_of(bots: Chatbots, trial: Trial) -> Seen:
     pieces: list[str] = []
     asking: Any = {"request_id": trial.prompt}
+    if trial.kind == "tools":
+        asking["tools"] = [multiply]
     bot = bots.stateless() if trial.through == "stateless" else None
     if bot is None:
         make = bots.streaming if trial.streams else bots.memory

@@ -111,6 +111,11 @@ def shown_once_off() -> Iterator[None]:
         yield
 
 
+def tool_limit_off() -> AbstractContextManager[object]:
+    """Run as many calls as an answer has."""
+    return mock.patch("chatbots.services.tool_loop.MAX_CALLS", 2**40)
+
+
 def event_cap_off() -> AbstractContextManager[object]:
     """Take an event of any size."""
     return mock.patch.object(EventDecoder.__init__, "__defaults__", (2**40,))
@@ -135,5 +140,7 @@ BREAKS: Final[Mapping[str, Break]] = {
         ("reset", "refused", "midstream-reset")),
     "retry-shown": Break("asked again after text was shown", shown_once_off, "other ends",
         ("midstream-reset", "midstream-disconnect")),
+    "tool-limit": Break("any number of calls is run", tool_limit_off, "false completes",
+        ("tool-bomb",)),
 }  # fmt: skip
 """By the name that `--break` takes."""

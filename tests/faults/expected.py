@@ -1,7 +1,8 @@
 """What must come of every fault of the fake server: for whole answers, and for streams.
 
 The stateless and the memory bot ask for whole answers, the streaming bot for streams.
-No tool is offered, so a model that calls one asks for what nobody can do.
+The bots offer no tool, so a model that calls one asks for what nobody can do, unless they are
+tried with one; the programs offer some by themselves.
 
 Where two readings are possible, the more telling one holds:
 
@@ -55,6 +56,8 @@ class Row(NamedTuple):
     fault: str
     whole: Outcome
     stream: Outcome
+    offered: Outcome | None = None
+    """Where tools were offered, and that makes a difference."""
 
     @property
     def name(self) -> str:
@@ -167,6 +170,20 @@ EITHER: Final[Mapping[str, tuple[Outcome, Outcome]]] = {
 }
 """What comes of a fault, where a whole answer, and where a stream was asked for."""
 
+CALLED: Final = good()._replace(requests=2)
+"""The call was run, or the model was told what is wrong with it; then it answers."""
+NO_END: Final = cut("tool_limit", "")
+
+OFFERED: Final[Mapping[str, Outcome]] = {
+    "tool-split": CALLED, "tool-interleaved": CALLED, "tool-no-id": CALLED,
+    "tool-invalid-json": CALLED, "tool-unknown": CALLED, "tool-huge-args": CALLED,
+    "tool-then-text": CALLED._replace(text=TEXT * 2),
+    "tool-truncated": cut("length", ""),
+    # Eight rounds, and the call that would begin another.
+    "tool-loop": NO_END._replace(requests=9),
+    "tool-bomb": NO_END, "tool-bomb:16": CALLED,
+}  # fmt: skip
+"""What comes of a call of a tool where tools are offered, whichever way the answer is asked for."""
 
 QUOTED: Final[Mapping[str, tuple[Outcome, Outcome]]] = {
     "quoted-401": (failed("upstream_auth"), failed("upstream_auth")),
@@ -190,13 +207,14 @@ NO_SERVER: Final[Mapping[str, Outcome]] = {
 def rows() -> Iterator[Row]:
     """Yield the table: a row for each fault of the fake server."""
     for fault, outcome in SAME.items():
-        yield Row(fault, outcome, outcome)
+        yield Row(fault, outcome, outcome, OFFERED.get(fault))
     for fault, (whole, stream) in EITHER.items():
         yield Row(fault, whole, stream)
 
 
 def more_rows() -> Iterator[Row]:
-    """Yield what the fake server has no name for."""
+    """Yield what the fake server has no name for, and as many calls as an answer may have."""
+    yield Row("tool-bomb:16", NOT_OFFERED, NOT_OFFERED, OFFERED["tool-bomb:16"])
     for fault, (whole, stream) in QUOTED.items():
         yield Row(fault, whole, stream)
     for fault, outcome in NO_SERVER.items():

@@ -63,7 +63,7 @@ def _differences(trial: Trial, seen: Seen) -> Iterator[str]:
     if set(seen.paths) - {PATH}:
         yield "follows a redirect"
     if (
-        trial.kind == "bot"
+        trial.kind in ("bot", "tools")
         and trial.through != "stateless"
         and seen.stored
         != (

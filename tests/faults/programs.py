@@ -6,11 +6,15 @@ import json
 import os
 from importlib import import_module
 from time import monotonic
+from typing import Final
 from unittest import mock
 
 from tests.faults.surroundings import captured, left_as_it_was
 from tests.faults.trial import Seen, Trial
 from tests.faults.upstream import CANARY, Upstream
+
+WRONG: Final = ("error: ", "The answer was", "was stopped")
+"""What a line says if something is wrong; how a tool failed is told to the model, in its own."""
 
 
 def try_program(trial: Trial, server: Upstream) -> Seen:
@@ -42,7 +46,7 @@ def read_off(status: int | None, out: str, err: str, seconds: float) -> Seen:
         text=out.removesuffix("\n"),
         seconds=seconds,
         status=status,
-        told=sum("error: " in line or "The answer was" in line for line in told),
+        told=sum(any(word in line for word in WRONG) for line in told),
         leaks=tuple(place for place, text in streams.items() if CANARY in text),
         raw="traceback" if bug else "",
     )

@@ -56,6 +56,11 @@ def test_every_fault_ends_as_the_table_says_through_every_bot() -> None:
     assert wrong_lines(trials([*rows(), *more_rows()], {"bot": BOTS})) == []
 
 
+def test_every_fault_of_a_call_ends_as_the_table_says_where_tools_are_offered() -> None:
+    calls = [row for row in (*rows(), *more_rows()) if row.offered is not None]
+    assert wrong_lines(trials(calls, {"tools": BOTS})) == []
+
+
 def test_an_applications_own_client_changes_nothing_of_it() -> None:
     ways = ("redirect", "redirect-loop", "smuggle", "bad-status-line", "gzip-bomb", "short-body")
     chosen = [row for row in (*rows(), *more_rows()) if row.name in (*ways, *QUOTED)]

@@ -12,6 +12,8 @@ THROUGH: Final = " through "
 BOTS: Final = ("stateless", "memory", "streaming")
 PROGRAMS: Final = ("nomem", "memory", "stream")
 STREAMING: Final = ("streaming", "stream")
+OFFERING: Final = ("tools", "program")
+"""The kinds that offer tools: bots that were given some, and programs by themselves."""
 
 SILENCE: Final = 0.5
 """Seconds without content that are waited for, where the outcome is about that."""
@@ -26,7 +28,8 @@ HUNG: Final = 9.0
 class Trial(NamedTuple):
     """A fault, what it goes through, and what must come of it.
 
-    `kind` is `program`, `bot`, or `sdk`: a bot with an application's own client.
+    `kind` is `program`, `bot`, `tools`: a bot that offers some, or `sdk`: a bot with an
+    application's own client.
     """
 
     fault: str
@@ -104,8 +107,14 @@ class Seen(NamedTuple):
 def trials(rows: Iterable[Row], kinds: Mapping[str, tuple[str, ...]]) -> list[Trial]:
     """Return every row through each of *kinds*."""
     return [
-        Trial(row.fault, kind, one, row.stream if one in STREAMING else row.whole)
+        Trial(row.fault, kind, one, _outcome(row, kind, one))
         for row in rows
         for kind, through in kinds.items()
         for one in through
     ]
+
+
+def _outcome(row: Row, kind: str, through: str) -> Outcome:
+    if kind in OFFERING and row.offered is not None:
+        return row.offered
+    return row.stream if through in STREAMING else row.whole
