@@ -13,6 +13,7 @@ import os
 import select
 import termios
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Final, TextIO
 
 from anyio import from_thread, to_thread
@@ -51,7 +52,8 @@ async def read_whole(file: TextIO) -> bytes:
 
 def forget_typed(terminal: TextIO) -> None:
     """Throw away what was typed before anything was asked."""
-    termios.tcflush(terminal.fileno(), termios.TCIFLUSH)
+    with suppress(termios.error):  # it was closed, as reading will tell
+        termios.tcflush(terminal.fileno(), termios.TCIFLUSH)
 
 
 async def read_line(terminal: TextIO) -> str:

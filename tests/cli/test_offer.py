@@ -124,6 +124,7 @@ def parsed(*argv: str, **settings: Any) -> tuple[Any, Settings]:
         (("--schema", "pet.json"), False, []),
         (("--tool-choice", "none"), False, []),
         (("--tools", "none"), False, []),
+        (("--tools", "none", "--tools", "none"), False, []),
         (("--tools", "multiply"), True, ["multiply"]),
         (("--tools", "multiply", "--schema", "pet.json"), False, ["multiply"]),
         (("--tools", "multiply", "--tool-choice", "none"), False, ["multiply"]),
@@ -218,10 +219,17 @@ def test_tools_that_were_asked_for_are_not_left_out(
 
 
 @every_program
-@pytest.mark.parametrize("argv", [(), ("--json",)])
+@pytest.mark.parametrize(("argv", "somebody"), [((), False), (("--json",), True)])
 def test_nobody_to_ask_means_no(
-    program: str, argv: Sequence[str], mine: Path, upstream: Upstream, run: Runner
+    program: str,
+    argv: Sequence[str],
+    somebody: bool,
+    mine: Path,
+    upstream: Upstream,
+    run: Runner,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("chatbots.cli.asking._a_person_is_there", lambda: somebody)
     calling(upstream, ERASE)
     ran = run(program, *argv, "--tools", "mine.py", "--prompt", "Tidy up!")
     assert ran.status == 0
@@ -290,6 +298,18 @@ def test_always_is_asked_once(mine: Path, upstream: Upstream) -> None:
         ran = screen.end()
     assert (ran.status, ran.out.count("May it")) == (0, 0)
     assert results_of(upstream.calls[1]) == ["notes.txt is gone."] * 2
+
+
+def test_the_question_is_where_a_person_sees_it(mine: Path, upstream: Upstream) -> None:
+    calling(upstream, ERASE)
+    argv = ["stream", "--tools", "mine.py", "--prompt", "Tidy up!"]
+    told = "os.dup2(os.open('told', os.O_WRONLY | os.O_CREAT), 2)"
+    run = f"from chatbots.cli.main import main; sys.exit(main({argv}))"
+    with terminal("-c", f"import os, sys; {told}; {run}", folder=mine) as screen:
+        screen.wait_for(QUESTION)
+        screen.press("y\r")
+        assert screen.end().out.endswith("Done.\r\n")
+    assert (mine / "told").read_text().startswith("> erase(")
 
 
 def test_ctrl_c_at_the_question_stops_the_turn(mine: Path, upstream: Upstream) -> None:

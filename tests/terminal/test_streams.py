@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import pty
@@ -136,7 +137,21 @@ async def test_a_line_is_read_from_a_terminal_and_what_came_before_is_forgotten(
         os.write(fingers, b"\x04")
         assert await read_line(keyboard) == ""
         os.close(fingers)
+        forget_typed(keyboard)
         assert await read_line(keyboard) == "", "the terminal was closed"
+
+
+async def test_a_terminal_that_was_taken_away_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux has an error for who has lost its terminal, where others just get an end."""
+
+    def lost(*_: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(streams.os, "read", lost)
+    with pipe() as (reader, writer):
+        os.write(writer.fileno(), b"y\n")
+        forget_typed(reader)
+        assert await read_line(reader) == ""
 
 
 # Writing
