@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         InvalidRequest as InvalidRequest,
         ProviderError as ProviderError,
         StorageError as StorageError,
+        ToolError as ToolError,
         TurnCancelled as TurnCancelled,
     )
     from chatbots.flow.bot import Bot as Bot
@@ -82,6 +83,8 @@ if TYPE_CHECKING:
         ToolRunner as ToolRunner,
         ToolSpec as ToolSpec,
     )
+    from chatbots.tools.mcp import McpTools as McpTools
+    from chatbots.tools.mcp_servers import McpServer as McpServer
     from chatbots.tools.registry import ToolRegistry as ToolRegistry
     from chatbots.tools.tool import Tool as Tool, tool as tool
     from chatbots.version import VERSION as VERSION
@@ -106,6 +109,8 @@ _HOMES: dict[str, str] = {
     "InvalidRequest": "chatbots.errors",
     "Manner": "chatbots.services.take_turn",
     "MemoryChat": "chatbots.services.memory",
+    "McpServer": "chatbots.tools.mcp_servers",
+    "McpTools": "chatbots.tools.mcp",
     "Message": "chatbots.messages",
     "Metrics": "chatbots.messages",
     "ModelAnswer": "chatbots.messages",
@@ -138,6 +143,7 @@ _HOMES: dict[str, str] = {
     "Tool": "chatbots.tools.tool",
     "ToolCall": "chatbots.tool_calls",
     "ToolContext": "chatbots.tool_calls",
+    "ToolError": "chatbots.errors",
     "ToolFinished": "chatbots.deltas",
     "ToolProgress": "chatbots.deltas",
     "ToolRegistry": "chatbots.tools.registry",

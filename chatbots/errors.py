@@ -5,7 +5,8 @@ ChatError                    what every public call raises
 ├── InvalidRequest           the caller must act: the request as it is cannot succeed
 ├── TurnCancelled            the caller acted: the turn was stopped on purpose
 ├── ProviderError            the model's server, or the way to it
-└── StorageError             the session store
+├── StorageError             the session store
+└── ToolError                what a tool stands on, such as a server of tools
 
 The classes say who must act, the codes say what happened.
 `docs/errors.md` is generated from this module.
@@ -142,6 +143,14 @@ class StorageError(ChatError):
     CODES: ClassVar = {
         "storage_unavailable": Code("internal", True, 503, 1013, "the store cannot be written"),
         "storage_unusable": Code("internal", False, 500, 1011, "the store is none, or is damaged"),
+    }
+
+
+class ToolError(ChatError):
+    """What a tool stands on failed; in a turn the model is told, and may go on without it."""
+
+    CODES: ClassVar = {
+        "tool_server_failed": Code("tool", True, 502, 1011, "an MCP server failed or went away"),
     }
 
 

@@ -37,7 +37,8 @@ Every error is a `ChatError` with a `.code`, a `.message`, `.retryable`, `.retry
 a `.hint` that says what to do, and the `.partial` text of the answer that had arrived.
 Its class says who must act:
 the operator (`ConfigurationError`), the caller (`InvalidRequest`), the model's server
-(`ProviderError`), the session store (`StorageError`), or nobody (`TurnCancelled`).
+(`ProviderError`), the session store (`StorageError`), what a tool stands on
+(`ToolError`), or nobody (`TurnCancelled`).
 
 *Retryable* says whether the same request may succeed later; a server can say otherwise for one.
 *Exit* is the exit status of a program, *HTTP* and *close* are the status and the WebSocket close

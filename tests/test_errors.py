@@ -12,6 +12,7 @@ from chatbots.errors import (
     InvalidRequest,
     ProviderError,
     StorageError,
+    ToolError,
     TurnCancelled,
     error_of,
 )
@@ -29,7 +30,8 @@ def test_the_tree_is_the_one_at_the_top_of_the_file() -> None:
     drawn = re.findall(r"[├└]── (\w+)", errors.__doc__ or "")
     assert drawn == [kind.__name__ for kind in KINDS]
     assert set(KINDS) == {
-        ConfigurationError, InvalidRequest, TurnCancelled, ProviderError, StorageError
+        ConfigurationError, InvalidRequest, TurnCancelled, ProviderError, StorageError,
+        ToolError,
     }  # fmt: skip
 
 

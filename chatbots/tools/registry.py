@@ -37,6 +37,11 @@ class ToolRegistry:
         self._specs = None
         return added
 
+    def discard(self, name: str) -> None:
+        """Take the tool *name* out, if there is one."""
+        self._tools.pop(name, None)
+        self._specs = None
+
     def __getitem__(self, name: str) -> Tool[..., Any]:
         return self._tools[name]
 
