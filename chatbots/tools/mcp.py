@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from chatbots.errors import ChatError, ConfigurationError
+from chatbots.tools.mcp_child import GRACE
 from chatbots.tools.mcp_link import Link
 from chatbots.tools.mcp_servers import McpServer
 from chatbots.tools.mcp_tool import McpTool
@@ -64,7 +65,9 @@ class McpTools:
     ) -> None:
         self._open = False
         self._publish([])
-        self._group.cancel_scope.cancel("the tools are left")
+        for link in self._links:
+            link.leave()
+        self._group.cancel_scope.deadline = anyio.current_time() + GRACE
         await self._group.__aexit__(None, None, None)
 
     async def _start(self) -> None:

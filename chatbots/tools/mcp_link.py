@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
@@ -13,7 +13,7 @@ from anyio.abc import TaskStatus
 from chatbots import telemetry
 from chatbots.errors import ChatError, ConfigurationError, ToolError
 from chatbots.tool_calls import ToolContext
-from chatbots.tools.mcp_child import Child
+from chatbots.tools.mcp_child import GRACE, Child
 from chatbots.tools.mcp_content import text_of
 from chatbots.tools.mcp_servers import McpServer
 from chatbots.tools.mcp_tool import McpTool, tools_of
@@ -21,7 +21,7 @@ from chatbots.version import VERSION
 
 if TYPE_CHECKING:
     from mcp import Client
-    from mcp.client import Transport
+    from mcp.client._transport import TransportStreams
     from mcp.client.session import IncomingMessage
 
 MAX_PAUSE: Final = 60.0
@@ -64,6 +64,7 @@ class Link:
         self._deaths = 0
         """Without a call that was answered in between."""
         self._not_before = -math.inf
+        self._left = anyio.Event()
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Start the server, and after its end again when it is wanted; until cancelled.
@@ -83,12 +84,22 @@ class Link:
             if first is not None and not started:
                 raise error
             first = None
+            if self._left.is_set():
+                return
             telemetry.emit("warning", "mcp.end", server=self.server.name, error=str(error))
             self._deaths += 1
             pause = min(MAX_PAUSE, 2.0 ** (self._deaths - 2)) if self._deaths > 1 else 0
             self._not_before = anyio.current_time() + pause
             await self._wanted.wait()
+            if self._left.is_set():
+                return
             self._wanted = anyio.Event()
+
+    def leave(self) -> None:
+        """Have `run` return when the server has ended."""
+        self._left.set()
+        self._wanted.set()
+        self._life.end()
 
     async def call(self, name: str, arguments: dict[str, Any], context: ToolContext) -> str:
         """Have the server call its tool *name*, and return what it answers.
@@ -119,6 +130,8 @@ class Link:
 
     async def _alive(self) -> tuple[_Life, Client]:
         life = self._life
+        if self._left.is_set():
+            raise _failed(f"The MCP server {self.server.name!r} was left.")
         if life.ended.is_set():
             if (pause := self._not_before - anyio.current_time()) > 0:
                 raise _failed(f"{life.error} It may be started again in {math.ceil(pause)} s.")
@@ -134,30 +147,30 @@ class Link:
         from mcp import MCPError
         from mcp_types import CONNECTION_CLOSED
 
-        child, error, late = None, None, False
+        server, child, error, late = self.server, None, None, False
         # The handshake is what nearly every server speaks; some do not survive another question.
         for mode in ("legacy", "auto"):
-            child = Child(self.server, life.end) if self.server.command else None
+            child = Child(server, life.end) if server.command else None
             error = None
-            with anyio.move_on_after(self.server.start_timeout) as patience:
+            with anyio.move_on_after(server.start_timeout) as patience:
                 try:
                     await self._session(life, child, mode, patience, first)
                 except Exception as caught:
                     error = _leaf(caught)
-            late = patience.cancelled_caught
+            late = patience.cancelled_caught and not life.client
             if life.client or not isinstance(error, MCPError) or error.code == CONNECTION_CLOSED:
                 break
         why = "it ended the session" if error is None else str(error) or type(error).__name__
         if late:
-            why = f"it had not told its tools after {self.server.start_timeout:g} s"
+            why = f"it had not told its tools after {server.start_timeout:g} s"
         if child is not None:
             why = f"{child.end or why}{child.heard}"
         did = "is gone" if life.client else "could not be started"
-        said = f"The MCP server {self.server.name!r} {did}: {telemetry.redact(why)}."
-        if isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError):
-            hint = f"Is {self.server.command!r} installed, and its folder on the PATH?"
-            return ConfigurationError("invalid_setting", said, hint=hint, param="mcp")
-        return _failed(said)
+        said = f"The MCP server {server.name!r} {did}: {telemetry.redact(why)}."
+        if not (child and isinstance(error, OSError)):
+            return _failed(said)
+        hint = f"Is {server.command!r} installed, and its folder on the PATH?"
+        return ConfigurationError("invalid_setting", said, hint=hint, param="mcp")
 
     async def _session(
         self,
@@ -167,41 +180,50 @@ class Link:
         patience: anyio.CancelScope,
         first: TaskStatus[None] | None,
     ) -> None:
-        """Open the connection and keep it until it is over; *patience* ends with the start."""
-        import httpx2
+        """Open the connection and keep it until it is over; *patience* is for start and end."""
         from mcp import Client
-        from mcp.client.streamable_http import streamable_http_client
         from mcp_types import Implementation, ToolListChangedNotification
 
         async def hear(message: IncomingMessage) -> None:
             if isinstance(message, ToolListChangedNotification):
                 life.news.set()
 
-        server = self.server
-        async with AsyncExitStack() as stack:
-            transport: Transport
-            if child is not None:
-                transport = child.streams()
-            else:
-                times = httpx2.Timeout(server.start_timeout, read=None)
-                http = httpx2.AsyncClient(headers=dict(server.headers), timeout=times)
-                await stack.enter_async_context(http)
-                transport = streamable_http_client(str(server.url), http_client=http)
-            us = Implementation(name="chatriver", version=VERSION)
-            client = Client(transport, mode=mode, message_handler=hear, client_info=us, cache=None)
-            await stack.enter_async_context(client)
-            self._changed(self, await tools_of(client, server, self.call))
+        us = Implementation(name="chatriver", version=VERSION)
+        transport = _over_http(self.server) if child is None else child.streams()
+        async with Client(
+            transport, mode=mode, message_handler=hear, client_info=us, cache=None
+        ) as client:
+            await self._list(client)
             life.client, patience.deadline = client, math.inf
             life.settled.set()
             if first is not None:
                 first.started()
             while True:
                 await life.news.wait()
-                if life.over:
-                    return
                 life.news = anyio.Event()
-                with anyio.fail_after(server.start_timeout):
-                    self._changed(self, await tools_of(client, server, self.call))
+                if life.over:
+                    break
+                with anyio.fail_after(self.server.start_timeout):
+                    await self._list(client)
+            # Over HTTP the server is told, if it listens.
+            patience.deadline = anyio.current_time() + GRACE
+
+    async def _list(self, client: Client) -> None:
+        self._changed(self, await tools_of(client, self.server, self.call))
+
+
+@asynccontextmanager
+async def _over_http(server: McpServer) -> AsyncGenerator[TransportStreams]:
+    import httpx2
+    from mcp.client.streamable_http import streamable_http_client
+
+    # How long an answer may take is the tool's to say, and events may come at any time.
+    times = httpx2.Timeout(server.start_timeout, read=None)
+    async with (
+        httpx2.AsyncClient(headers=dict(server.headers), timeout=times) as http,
+        streamable_http_client(str(server.url), http_client=http) as streams,
+    ):
+        yield streams
 
 
 class _Progress:
