@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
@@ -115,8 +116,7 @@ class Link:
         try:
             result = await client.call_tool(name, arguments, progress_callback=progress.tell)
         except MCPError as error:
-            # So says a server over HTTP that was started anew, and knows nothing of us.
-            if error.code != CONNECTION_CLOSED and error.message != "Session terminated":
+            if not life.over and error.code != CONNECTION_CLOSED:
                 raise _failed(error.message) from None
             life.end()
             await life.ended.wait()
@@ -160,7 +160,8 @@ class Link:
             late = patience.cancelled_caught and not life.client
             if life.client or not isinstance(error, MCPError) or error.code == CONNECTION_CLOSED:
                 break
-        why = "it ended the session" if error is None else str(error) or type(error).__name__
+        ended = "it ended the session" if life.over else type(error).__name__
+        why = str(error or "") or ended
         if late:
             why = f"it had not told its tools after {server.start_timeout:g} s"
         if child is not None:
@@ -189,7 +190,7 @@ class Link:
                 life.news.set()
 
         us = Implementation(name="chatriver", version=VERSION)
-        transport = _over_http(self.server) if child is None else child.streams()
+        transport = _over_http(self.server, life.end) if child is None else child.streams()
         async with Client(
             transport, mode=mode, message_handler=hear, client_info=us, cache=None
         ) as client:
@@ -213,14 +214,22 @@ class Link:
 
 
 @asynccontextmanager
-async def _over_http(server: McpServer) -> AsyncGenerator[TransportStreams]:
+async def _over_http(
+    server: McpServer, on_end: Callable[[], None]
+) -> AsyncGenerator[TransportStreams]:
     import httpx2
     from mcp.client.streamable_http import streamable_http_client
 
+    async def look(response: httpx2.Response) -> None:
+        # Started anew it knows our session no more (MCP 2025-11-25, transports, sessions).
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            on_end()
+
     # How long an answer may take is the tool's to say, and events may come at any time.
     times = httpx2.Timeout(server.start_timeout, read=None)
+    headers, hooks = dict(server.headers), {"response": [look]}
     async with (
-        httpx2.AsyncClient(headers=dict(server.headers), timeout=times) as http,
+        httpx2.AsyncClient(headers=headers, timeout=times, event_hooks=hooks) as http,
         streamable_http_client(str(server.url), http_client=http) as streams,
     ):
         yield streams
