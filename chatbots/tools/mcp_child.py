@@ -103,7 +103,7 @@ class Child:
     async def _read(self, arriving: Arriving) -> None:
         """Hand on the messages; once nobody wants them, read on so that the server can end."""
         line = bytearray()
-        with suppress(*_GONE):
+        with suppress(*_GONE), arriving:
             while not self._fault and (chunk := await _received(self._process.stdout)):
                 *whole, rest = chunk.split(b"\n")
                 for part in whole:
@@ -112,7 +112,7 @@ class Child:
                 line += rest
                 if len(line) > MAX_LINE:
                     self._fault = f"it wrote a line of more than {MAX_LINE:,} bytes"
-        self._end(arriving)
+            self._end()
         while await _received(self._process.stdout):
             pass
 
@@ -133,14 +133,18 @@ class Child:
             await arriving.send(SessionMessage(message))
 
     async def _write(self, leaving: Leaving, arriving: Arriving) -> None:
-        with suppress(*_GONE):
+        stdin = cast("ByteSendStream", self._process.stdin)
+        with leaving:
             async for item in leaving:
                 text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
-                await cast("ByteSendStream", self._process.stdin).send(f"{text}\n".encode())
-        self._end(arriving)
+                try:
+                    await stdin.send(f"{text}\n".encode())
+                except _GONE:
+                    arriving.close()
+                    self._end()
+                    return
 
-    def _end(self, arriving: Arriving) -> None:
-        arriving.close()
+    def _end(self) -> None:
         self._ended = self._ended or not self._stopping
         self._on_end()
 

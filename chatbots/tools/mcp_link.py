@@ -151,7 +151,7 @@ class Link:
         # The handshake is what nearly every server speaks; some do not survive another question.
         for mode in ("legacy", "auto"):
             child = Child(server, life.end) if server.command else None
-            error = None
+            error, life.over = None, self._left.is_set()
             with anyio.move_on_after(server.start_timeout) as patience:
                 try:
                     await self._session(life, child, mode, patience, first)
@@ -167,7 +167,7 @@ class Link:
         if child is not None:
             why = f"{child.end or why}{child.heard}"
         did = "is gone" if life.client else "could not be started"
-        said = f"The MCP server {server.name!r} {did}: {telemetry.redact(why)}."
+        said = f"The MCP server {server.name!r} {did}: {telemetry.redact(why).rstrip('.')}."
         if not (child and isinstance(error, OSError)):
             return _failed(said)
         hint = f"Is {server.command!r} installed, and its folder on the PATH?"
@@ -199,13 +199,12 @@ class Link:
             life.settled.set()
             if first is not None:
                 first.started()
-            while True:
+            while not life.over:
                 await life.news.wait()
                 life.news = anyio.Event()
-                if life.over:
-                    break
-                with anyio.fail_after(self.server.start_timeout):
-                    await self._list(client)
+                if not life.over:
+                    with anyio.fail_after(self.server.start_timeout):
+                        await self._list(client)
             # Over HTTP the server is told, if it listens.
             patience.deadline = anyio.current_time() + GRACE
 
