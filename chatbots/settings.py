@@ -8,6 +8,7 @@ default here. An empty variable counts as not set.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -250,6 +251,12 @@ class Settings(BaseModel):
         """What must never be shown."""
         held = (self.openai_api_key, self.azure_openai_api_key, self.db_password)
         return tuple(text for s in held if s is not None and (text := s.get_secret_value()))
+
+
+def environment(folder: Path | None = None) -> Mapping[str, str]:
+    """Return all the variables there are, those of `.env` in *folder* (the current one) too."""
+    own = {name: text for name, text in from_env_file(folder or Path.cwd()).items() if text}
+    return own | os.environ
 
 
 def _unusable(error: ValidationError) -> ConfigurationError:

@@ -9,7 +9,7 @@ import pytest
 
 from chatbots.errors import ConfigurationError
 from chatbots.model_names import DEFAULT_MODEL
-from chatbots.settings import Settings
+from chatbots.settings import Settings, environment
 
 ROOT = Path(__file__).parent.parent
 
@@ -260,3 +260,13 @@ def test_the_example_file_names_every_setting_and_changes_nothing(tmp_path: Path
     env_file(tmp_path, example)
     loaded = Settings.load(tmp_path)
     assert loaded.model_dump() == Settings().model_dump()
+
+
+def test_all_variables_are_those_of_the_process_and_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("MY_KEY=file\nPATH=nowhere\nEMPTY\n")
+    monkeypatch.setenv("PATH", "here")
+    found = environment(tmp_path)
+    assert (found["MY_KEY"], found["PATH"]) == ("file", "here")
+    assert "EMPTY" not in found

@@ -14,7 +14,8 @@ import msgspec
 from chatbots.app import Chatbots
 from chatbots.cli.chat import Kind
 from chatbots.cli.flags import Flags, Picking
-from chatbots.cli.offer import offered, runner_for
+from chatbots.cli.mcp import joined
+from chatbots.cli.offer import check_choice, offered, runner_for
 from chatbots.cli.outcome import FAILED, INTERRUPTED, OK, complain, tell
 from chatbots.deltas import Done, Failed
 from chatbots.errors import ConfigurationError, InvalidRequest
@@ -44,11 +45,12 @@ async def converse(kind: Kind, flags: Flags, settings: Settings) -> int:
     """Ask what the flags, a pipe or a person say; return the exit status."""
     images = tuple(map(_image, flags.image or ()))
     shape = None if flags.schema is None else read_schema(flags.schema)
-    tools = offered(flags, settings)
+    offer = offered(flags, settings)
     asking = {name: getattr(flags, name) for name in (*Picking.__annotations__, "tool_choice")}
-    if flags.verbose:
-        tell(f"tools: {', '.join(tool.name for tool in tools or ()) or '(none)'}")
-    async with Chatbots(settings) as bots:
+    async with joined(flags, offer) as tools, Chatbots(settings) as bots:
+        check_choice(flags, tools)
+        if flags.verbose:
+            tell(f"tools: {', '.join(tool.name for tool in tools or ()) or '(none)'}")
         bot = _MAKERS[kind](bots, tools=runner_for(tools, flags), **asking)
         asker = Asker(bot, kind, flags, shape=shape, secrets=settings.secrets)
         if flags.prompt is not None:

@@ -39,7 +39,19 @@ class Picking(argparse.Namespace):
     reasoning_effort: Effort | None
 
 
-class Calling(Picking):
+class Serving(argparse.Namespace):
+    """The flags that name servers of tools."""
+
+    mcp: list[str] | None
+    mcp_config: Path | None
+
+    @property
+    def serves(self) -> bool:
+        """Whether they name any."""
+        return bool(self.mcp or self.mcp_config)
+
+
+class Calling(Picking, Serving):
     """The flags that say what the model may call."""
 
     tools: list[str] | None
@@ -122,8 +134,25 @@ def _add_tools(parser: argparse.ArgumentParser) -> None:
     )
     add = group.add_argument
     add("--tools", action="append", metavar="WHICH", help=TOOLS_HELP)
+    add_servers(add)
     add("--tool-choice", metavar="HOW", help="auto, none, required, or the NAME of one to call")
     add("--yes", action="store_true", help="allow every call, also of tools that want to be asked")
+
+
+def add_servers(add: Callable[..., object]) -> None:
+    """Add the flags of `Serving` to what *add* adds to."""
+    add(
+        "--mcp",
+        action="append",
+        metavar="COMMAND|URL",
+        help="the tools of this MCP server too; may be repeated, NAME=COMMAND names it",
+    )
+    add(
+        "--mcp-config",
+        type=Path,
+        metavar="FILE",
+        help='the tools of the servers in a JSON file: {"mcpServers": ...}',
+    )
 
 
 def _add_picking(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,8 @@ def offered(flags: Flags, settings: Settings) -> ToolRegistry | None:
 
     Where none are named, those that harm nobody; none to the model on this machine, and none
     where an answer in a demanded shape is wanted.
-    Raises `ConfigurationError` where there are no such tools, or not the one to choose.
+    Raises `ConfigurationError` where there are no such tools, or not the one to choose;
+    that may be of an MCP server, and is not looked for where one is named.
     """
     words, choice = flags.tools, flags.tool_choice
     if words is None:
@@ -32,6 +33,14 @@ def offered(flags: Flags, settings: Settings) -> ToolRegistry | None:
         from chatbots.cli.toolset import toolset
 
         found = toolset(words) or None
+    if not flags.serves:
+        check_choice(flags, found)
+    return found
+
+
+def check_choice(flags: Calling, found: ToolRegistry | None) -> None:
+    """Raise `ConfigurationError` where *found* does not have the tool to choose."""
+    choice = flags.tool_choice
     if choice not in (None, "auto", "none") and not (
         found and (choice == "required" or choice in found)
     ):
@@ -42,12 +51,12 @@ def offered(flags: Flags, settings: Settings) -> ToolRegistry | None:
             f"{'there is no such tool' if found else 'no tool is offered'}.",
             hint=f"There are {names}." if found else "Name some with --tools.",
         )
-    return found
 
 
 def runner_for(found: ToolRegistry | None, flags: Calling) -> ToolRunner | None:
     """Return what runs them; nobody's turn fails for tools that nobody asked for."""
-    if found is None or flags.tools is not None or flags.tool_choice not in (None, "auto"):
+    named = flags.tools is not None or flags.serves
+    if found is None or named or flags.tool_choice not in (None, "auto"):
         return found
     from chatbots.tools.optional import OptionalTools
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from chatbots.cli.flags import TOOLS_HELP
+from chatbots.cli.flags import TOOLS_HELP, Serving, add_servers
 from chatbots.cli.outcome import FAILED, OK, guarded, say, tell
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ ACTIONS: Final = {
 }
 
 
-class Flags(argparse.Namespace):
+class Flags(Serving):
     """What the program was told on its command line."""
 
     action: str
@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             metavar="WHICH",
             help=f"these instead of builtin: {TOOLS_HELP}",
         )
+        add_servers(action.add_argument)
         action.add_argument("--json", action="store_true", help="one JSON object a line")
         action.add_argument("--debug", action="store_true", help="show tracebacks")
     flags = parser.parse_args(argv, namespace=Flags())
@@ -63,16 +64,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(flags: Flags) -> int:
-    from chatbots.cli.toolset import toolset
-
-    tools = toolset(flags.tools or ["builtin"])
-    if flags.action == "list":
-        return _list(tools, as_json=flags.json)
-    if flags.action == "show":
-        return _show(_named(tools, flags.name), as_json=flags.json)
     import anyio
 
-    return anyio.run(_call, _named(tools, flags.name), flags)
+    return anyio.run(_act, flags)
+
+
+async def _act(flags: Flags) -> int:
+    from chatbots.cli.mcp import joined
+    from chatbots.cli.toolset import toolset
+
+    named = toolset(flags.tools or ["none" if flags.serves else "builtin"])
+    async with joined(flags, named) as tools:
+        if flags.action == "list":
+            return _list(tools, as_json=flags.json)
+        tool = _named(tools, flags.name)
+        if flags.action == "show":
+            return _show(tool, as_json=flags.json)
+        return await _call(tool, flags)
 
 
 def _named(tools: ToolRegistry, name: str) -> Tool[..., Any]:

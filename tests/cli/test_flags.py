@@ -42,6 +42,8 @@ def test_nothing_is_said_by_default() -> None:
         "seed": None,
         "reasoning_effort": None,
         "tools": None,
+        "mcp": None,
+        "mcp_config": None,
         "tool_choice": None,
         "yes": False,
         "show_reasoning": False,
