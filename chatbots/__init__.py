@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from chatbots.provider.chat import OpenAIChat as OpenAIChat
     from chatbots.provider.embeddings import OpenAIEmbedder as OpenAIEmbedder
     from chatbots.sampling import Sampling as Sampling
+    from chatbots.services.conversation import Conversation as Conversation
     from chatbots.services.memory import MemoryChat as MemoryChat
     from chatbots.services.stateless import StatelessChat as StatelessChat
     from chatbots.services.streaming import StreamingChat as StreamingChat
@@ -98,6 +99,7 @@ _HOMES: dict[str, str] = {
     "ConfigurationError": "chatbots.errors",
     "Confirm": "chatbots.tool_calls",
     "Consumer": "chatbots.interfaces",
+    "Conversation": "chatbots.services.conversation",
     "Delta": "chatbots.deltas",
     "Done": "chatbots.deltas",
     "Embedder": "chatbots.interfaces",

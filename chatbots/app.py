@@ -22,16 +22,23 @@ from chatbots.provider.client import OpenAIClient
 from chatbots.provider.embeddings import OpenAIEmbedder
 from chatbots.provider.patience import Patience
 from chatbots.sampling import Sampling
+from chatbots.services.conversation import Conversation
 from chatbots.services.memory import MemoryChat
 from chatbots.services.stateless import StatelessChat
 from chatbots.services.streaming import StreamingChat
 from chatbots.services.take_turn import Manner
 from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.settings import Settings
-from chatbots.telemetry import new_session_id
 
 if TYPE_CHECKING:
     from typing_extensions import TypeForm
+
+
+def store_of(settings: Settings) -> InMemorySessions:
+    """Return the store that *settings* ask for."""
+    return InMemorySessions(
+        max_sessions=settings.chatbots_max_sessions, max_bytes=settings.chatbots_max_session_bytes
+    )
 
 
 class Chatbots:
@@ -77,31 +84,22 @@ class Chatbots:
             timeout=self.settings.chatbots_timeout,
         )
         # Not `store or ...`: a store that counts its sessions is false while it has none.
-        self.store: SessionStore = (
-            InMemorySessions(
-                max_sessions=self.settings.chatbots_max_sessions,
-                max_bytes=self.settings.chatbots_max_session_bytes,
-            )
-            if store is None
-            else store
-        )
+        self.store: SessionStore = store_of(self.settings) if store is None else store
 
     def stateless(self, **defaults: Unpack[Asking]) -> Bot:
         """Return a bot that answers each prompt on its own.
 
         *defaults* are keywords of `ask` that hold for every turn.
         """
-        return self._bot(StatelessChat(self._model, self._manner), defaults)
+        return Bot(StatelessChat(self._model, self._manner), **self._timed(defaults))
 
-    def memory(self, **defaults: Unpack[Asking]) -> Bot:
+    def memory(self, **defaults: Unpack[Asking]) -> Conversation:
         """Return a bot that remembers; without a `session=`, a conversation of its own."""
-        defaults.setdefault("session", new_session_id())
-        return self._bot(MemoryChat(self._model, self.store, self._manner), defaults)
+        return self._conversation(MemoryChat(self._model, self.store, self._manner), defaults)
 
-    def streaming(self, **defaults: Unpack[Asking]) -> Bot:
+    def streaming(self, **defaults: Unpack[Asking]) -> Conversation:
         """Return a bot that remembers and answers as the answer forms; see `memory`."""
-        defaults.setdefault("session", new_session_id())
-        return self._bot(StreamingChat(self._model, self.store, self._manner), defaults)
+        return self._conversation(StreamingChat(self._model, self.store, self._manner), defaults)
 
     async def embed(
         self, inputs: Inputs, *, model: str | None = None, dimensions: int | None = None
@@ -138,9 +136,12 @@ class Chatbots:
             max_chars=self.settings.chatbots_max_prompt_chars,
         )
 
-    def _bot(self, service: ChatService, defaults: Asking) -> Bot:
+    def _conversation(self, service: ChatService, defaults: Asking) -> Conversation:
+        return Conversation(service, self.store, **self._timed(defaults))
+
+    def _timed(self, defaults: Asking) -> Asking:
         defaults.setdefault("timeout", self.settings.chatbots_timeout)
-        return Bot(service, **defaults)
+        return defaults
 
 
 @overload

@@ -101,6 +101,13 @@ def check_name(text: object, what: str) -> None:
         )
 
 
+def check_session(name: object) -> None:
+    """Raise `InvalidRequest` where *name* cannot be a session's: as `check_name`, or empty."""
+    check_name(name, "session")
+    if not name:
+        raise InvalidRequest("invalid_request", "The session's name is empty.", param="session")
+
+
 class Usage(Struct, frozen=True):
     """Tokens the server counted for one turn; `estimated` where it did not come to it.
 
@@ -181,8 +188,10 @@ class Prompt(Struct, frozen=True, kw_only=True):
         for text in self.sampling.stop or ():
             check_text(text, "stop")
         check_text(self.instructions or "", "system message")
-        for name in ("request_id", "session", "model"):
+        for name in ("request_id", "model"):
             check_name(getattr(self, name) or "", name)
+        if self.session is not None:
+            check_session(self.session)
         if not (math.isfinite(self.timeout) and self.timeout > 0):
             raise InvalidRequest(
                 "invalid_request",

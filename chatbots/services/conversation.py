@@ -1,0 +1,58 @@
+"""A handle on one remembered conversation: to talk, to look back, to try another way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Unpack
+
+from chatbots.errors import InvalidRequest
+from chatbots.flow.bot import Bot
+from chatbots.flow.calling import Asking
+from chatbots.interfaces import ChatService, SessionShelf, SessionStore
+from chatbots.messages import SessionId, Turn, check_session
+from chatbots.telemetry import new_session_id
+
+
+class Conversation(Bot):
+    """A `Bot` that remembers in *store*; without a `session=`, a conversation of its own."""
+
+    def __init__(
+        self, service: ChatService, store: SessionStore, **defaults: Unpack[Asking]
+    ) -> None:
+        session = defaults.get("session")
+        self._session = new_session_id() if session is None else session
+        super().__init__(service, **(defaults | {"session": self._session}))
+        self.store = store
+
+    @property
+    def session(self) -> SessionId:
+        """The conversation the bot's turns belong to."""
+        return self._session
+
+    async def history(self, *, last: int | None = None) -> Sequence[Turn]:
+        """Return the turns so far, oldest first; see `SessionStore.load` for *last*."""
+        return await self.store.load(self.session, last=last)
+
+    async def fork(self, to: SessionId | None = None, *, upto: int | None = None) -> Conversation:
+        """Copy the turns that have ended, as far as number *upto*; return a handle on the copy.
+
+        Its name is *to*, or else a new one.
+        Raises `InvalidRequest`: `session_not_found` where nothing was said yet,
+        `session_exists`, and `invalid_request` for a store that is no `SessionShelf`.
+        """
+        to = new_session_id() if to is None else to
+        check_session(to)
+        await shelf_of(self.store).fork(self.session, to, upto=upto)
+        return Conversation(self.service, self.store, **(self._defaults | {"session": to}))
+
+
+def shelf_of(store: SessionStore) -> SessionShelf:
+    """Return *store* as what can be browsed; raises `InvalidRequest` where it cannot be."""
+    if isinstance(store, SessionShelf):
+        return store
+    raise InvalidRequest(
+        "invalid_request",
+        f"The store, {type(store).__name__}, keeps sessions but cannot list, search or fork them.",
+        hint="Give it the methods of SessionShelf, or use SQLiteSessions.",
+        param="store",
+    )
