@@ -17,6 +17,7 @@ from chatbots.cli.flags import Flags, Picking
 from chatbots.cli.mcp import joined
 from chatbots.cli.offer import check_choice, offered, runner_for
 from chatbots.cli.outcome import FAILED, INTERRUPTED, OK, complain, tell
+from chatbots.cli.resuming import resume
 from chatbots.deltas import Done, Failed
 from chatbots.errors import ConfigurationError, InvalidRequest
 from chatbots.flow.bot import Bot
@@ -51,10 +52,12 @@ async def converse(kind: Kind, flags: Flags, settings: Settings) -> int:
         check_choice(flags, tools)
         if flags.verbose:
             tell(f"tools: {', '.join(tool.name for tool in tools or ()) or '(none)'}")
+        if kind != "nomem":
+            asking["session"] = await resume(bots.store, flags)
         bot = _MAKERS[kind](bots, tools=runner_for(tools, flags), **asking)
         asker = Asker(bot, kind, flags, shape=shape, secrets=settings.secrets)
         if flags.prompt is not None:
-            await asker.ask(_joined(asker, flags.prompt, images))
+            await asker.ask(_joined(asker, flags, images))
         elif _a_person_is_there():
             from chatbots.cli.prompt_loop import prompt_loop
 
@@ -197,15 +200,14 @@ def _image(where: str) -> Image:
         raise InvalidRequest(error.code, why, param=error.param) from None
 
 
-async def _joined(
-    asker: Asker, parts: Sequence[str], images: tuple[Image, ...]
-) -> AsyncIterator[Prompt]:
-    """Yield the one prompt that *parts* add up to; the part `-` is standard input."""
+async def _joined(asker: Asker, flags: Flags, images: tuple[Image, ...]) -> AsyncIterator[Prompt]:
+    """Yield the one prompt that the flags add up to; the part `-` is standard input."""
     texts = [
-        _text(await read_whole(sys.stdin)).rstrip("\r\n") if part == "-" else part for part in parts
+        _text(await read_whole(sys.stdin)).rstrip("\r\n") if part == "-" else part
+        for part in flags.prompt or ()
     ]
     message = Message("user", "\n\n".join(texts), images=images)
-    yield asker.prompt(message)
+    yield asker.prompt(message, request_id=flags.request_id)
 
 
 async def _each_line(asker: Asker) -> AsyncIterator[Prompt]:

@@ -22,7 +22,7 @@ GC_THRESHOLD: Final = 100_000
 
 def chat_program(kind: Kind, purpose: str, argv: Sequence[str] | None) -> int:
     """Run a chat program and return its exit status."""
-    flags = parse_flags(f"chatbots {kind}", purpose, argv)
+    flags = parse_flags(f"chatbots {kind}", purpose, argv, remembers=kind != "nomem")
     # Looking for garbage among the half million objects of the SDK's import, and once more on the
     # way out, is a fifth of a short program's time; there is none.
     gc.set_threshold(GC_THRESHOLD)

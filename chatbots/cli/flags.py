@@ -59,7 +59,15 @@ class Calling(Picking, Serving):
     yes: bool
 
 
-class Flags(Calling):
+class Remembering(argparse.Namespace):
+    """The flags of the programs with memory: which conversation, and the name of the turn."""
+
+    session: str | None = None
+    newest: bool = False
+    request_id: str | None = None
+
+
+class Flags(Calling, Remembering):
     """What a chat program was told on its command line."""
 
     prompt: list[str] | None
@@ -76,8 +84,13 @@ class Flags(Calling):
     debug: bool
 
 
-def parse_flags(program: str, purpose: str, argv: Sequence[str] | None) -> Flags:
-    """Return the flags in *argv* (the process's own if None); exits with 2 on wrong usage."""
+def parse_flags(
+    program: str, purpose: str, argv: Sequence[str] | None, *, remembers: bool = True
+) -> Flags:
+    """Return the flags in *argv* (the process's own if None); exits with 2 on wrong usage.
+
+    A program that *remembers* has those of `Remembering` too.
+    """
     parser = argparse.ArgumentParser(
         prog=program,
         description=purpose,
@@ -86,13 +99,27 @@ def parse_flags(program: str, purpose: str, argv: Sequence[str] | None) -> Flags
         allow_abbrev=False,
     )
     _add_asking(parser)
+    if remembers:
+        _add_remembering(parser)
     _add_tools(parser)
     _add_picking(parser)
     _add_showing(parser)
     flags = parser.parse_args(argv, namespace=Flags())
     if flags.image and not flags.prompt:
         parser.error("--image goes with a --prompt")
+    if flags.request_id is not None:
+        _check_request_id(parser, flags)
     return flags
+
+
+def _check_request_id(parser: argparse.ArgumentParser, flags: Flags) -> None:
+    if not flags.request_id:
+        parser.error("--request-id is empty")
+    if not flags.prompt:
+        parser.error("--request-id goes with a --prompt")
+    if flags.newest:
+        # Asked again, it might find another conversation to be the newest.
+        parser.error("--request-id goes with --session, not with --continue")
 
 
 def _add_asking(parser: argparse.ArgumentParser) -> None:
@@ -152,6 +179,18 @@ def add_servers(add: Callable[..., object]) -> None:
         type=Path,
         metavar="FILE",
         help='the tools of the servers in a JSON file: {"mcpServers": ...}',
+    )
+
+
+def _add_remembering(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the conversation; a new one if not said")
+    which = group.add_mutually_exclusive_group()
+    which.add_argument("--session", metavar="NAME", help="the one of this name, new or not")
+    which.add_argument("--continue", dest="newest", action="store_true", help="the newest there is")
+    group.add_argument(
+        "--request-id",
+        metavar="ID",
+        help="with --prompt: however often this is asked, there is one answer",
     )
 
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from chatbots.cli.asking import Asker
-from chatbots.cli.outcome import INTERRUPTED, OK, show, tell
+from chatbots.cli.flags import Remembering
+from chatbots.cli.outcome import INTERRUPTED, OK, complain, show, tell
+from chatbots.cli.resuming import resume
+from chatbots.cli.session_lines import listed, shown
+from chatbots.errors import ChatError
+from chatbots.messages import check_session
 from chatbots.places import state_folder
+from chatbots.services.conversation import Conversation, shelf_of
 from chatbots.settings import Settings
 from chatbots.telemetry import new_session_id
 from chatbots.terminal.line_editor import LineEditor, open_line_editor
@@ -17,6 +23,9 @@ if TYPE_CHECKING:
 HELP: Final = """\
 /help            these lines
 /reset           begin a new conversation
+/session NAME    go on with another; without NAME, show which this is
+/sessions        the newest ten
+/fork NAME       go on in a copy of this one; without NAME, one is made up
 /system TEXT     set the system message; without TEXT, show it
 /model NAME      ask another model of the same server; without NAME, show it
 /tools           what the model may call
@@ -43,7 +52,7 @@ async def prompt_loop(asker: Asker, settings: Settings, tools: ToolRegistry | No
             continue
         pressed = False
         if line.startswith("/"):
-            if not conversation.obey(line):
+            if not await conversation.obey(line):
                 return OK
         elif line.strip():
             presses = await conversation.say(line)
@@ -86,7 +95,7 @@ class _Conversation:
         await self._asker.ask([prompt])
         return self._asker.presses
 
-    def obey(self, line: str) -> bool:
+    async def obey(self, line: str) -> bool:
         """Do what a command says; return False if it is to leave."""
         command, _, rest = line.partition(" ")
         rest = rest.strip()
@@ -98,6 +107,8 @@ class _Conversation:
             case "/reset":
                 self._session = new_session_id()
                 tell("A new conversation.")
+            case "/session" | "/sessions" | "/fork":
+                await self._browse(command, rest)
             case "/system":
                 self._system = rest or self._system
                 tell(f"system: {self._system or '(none)'}")
@@ -112,3 +123,24 @@ class _Conversation:
             case _:
                 tell(f"There is no command {command}; /help shows those there are.")
         return True
+
+    async def _browse(self, command: str, name: str) -> None:
+        bot = self._asker.bot
+        if not isinstance(bot, Conversation):
+            tell("This program remembers nothing; memory and stream do.")
+            return
+        try:
+            if command == "/sessions":
+                for line in listed(await shelf_of(bot.store).sessions(limit=10)):
+                    show(line)
+                return
+            if command == "/fork":
+                name = name or new_session_id()
+                check_session(name)
+                await shelf_of(bot.store).fork(self._session or "", name)
+            elif name:
+                await resume(bot.store, Remembering(session=name))
+            self._session = name or self._session
+            tell(f"session: {shown(self._session or '')}")
+        except ChatError as error:
+            complain(error)

@@ -51,6 +51,7 @@ def test_nothing_is_said_by_default() -> None:
         "verbose": False,
         "debug": False,
     }
+    assert (flags.session, flags.newest, flags.request_id) == (None, False, None)
 
 
 def test_every_flag_is_read() -> None:
@@ -172,3 +173,29 @@ def test_a_timeout_is_a_number_of_seconds_above_0(
 @pytest.mark.parametrize("argv", [["--promt", "Hi"], ["--pro", "Hi"], ["Hi"], ["--prompt"]])
 def test_what_is_not_known_is_refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert refused(capsys, *argv).startswith("usage: chatbots stream")
+
+
+# Conversations
+
+
+def test_a_conversation_is_named_or_the_newest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parsed("--session", "ada").session == "ada"
+    assert parsed("--continue").newest
+    said = refused(capsys, "--continue", "--session", "ada")
+    assert "argument --session: not allowed with argument --continue" in said
+
+
+def test_a_request_id_names_the_turn_of_one_prompt(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parsed("--request-id", "r", "--prompt", "Hi", "--session", "ada").request_id == "r"
+    assert "--request-id goes with a --prompt" in refused(capsys, "--request-id", "r")
+    said = refused(capsys, "--request-id", "r", "--prompt", "Hi", "--continue")
+    assert "--request-id goes with --session, not with --continue" in said
+    assert "--request-id is empty" in refused(capsys, "--request-id", "", "--prompt", "Hi")
+
+
+def test_a_program_that_forgets_has_no_conversations(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = parse_flags("chatbots nomem", "Ask.", [], remembers=False)
+    assert (flags.session, flags.newest, flags.request_id) == (None, False, None)
+    with pytest.raises(SystemExit):
+        parse_flags("chatbots nomem", "Ask.", ["--session", "ada"], remembers=False)
+    assert "unrecognized arguments: --session ada" in capsys.readouterr().err

@@ -120,6 +120,49 @@ def test_reset_begins_a_new_conversation(talk: Callable[..., Ran], upstream: Ups
     assert upstream.said(2) == [("user", "Two")]
 
 
+def test_a_conversation_can_be_left_and_gone_back_to(
+    talk: Callable[..., Ran], upstream: Upstream
+) -> None:
+    ran = talk("One", "/session b\x1b", "Two", "/session ada", "Three", argv=("--session", "ada"))
+    assert remarks(ran) == ["session: b\\x1b", "session: ada"]
+    assert upstream.said(2) == [("user", "Two")]
+    assert [text for _, text in upstream.said(3)] == ["One", "One", "Three"]
+
+
+def test_what_was_stopped_is_shown_where_it_is_gone_back_to(
+    talk: Callable[..., Ran], upstream: Upstream
+) -> None:
+    upstream.begin("Once ")
+    with upstream.interrupting(lambda: bool(upstream.calls)):
+        ran = talk("A story!", "/session", "/session ada", argv=("--session", "ada"))
+    assert remarks(ran) == [
+        "session: ada",
+        "The last turn of ada is cancelled:",
+        "> A story!",
+        "[cancelled]",
+        "session: ada",
+    ]
+
+
+def test_a_fork_goes_on_in_the_copy(talk: Callable[..., Ran], upstream: Upstream) -> None:
+    ran = talk("One", "/fork eve", "Two", "/fork", "/fork eve", "/sessions")
+    said = remarks(ran)
+    assert said[0] == "session: eve"
+    assert said[1].startswith("session: session_")
+    assert said[2].startswith("error: ")
+    assert len(said) == 6
+    assert "eve" in [line.split()[0] for line in said[3:]]
+    assert [text for _, text in upstream.said(2)] == ["One", "One", "Two"]
+
+
+@pytest.mark.parametrize("command", ["/session", "/session ada", "/sessions", "/fork"])
+def test_a_program_without_memory_has_no_conversations(
+    command: str, talk: Callable[..., Ran], upstream: Upstream
+) -> None:
+    ran = talk(command, program="nomem")
+    assert remarks(ran) == ["This program remembers nothing; memory and stream do."]
+
+
 def test_system_sets_the_system_message(talk: Callable[..., Ran], upstream: Upstream) -> None:
     ran = talk("/system", "/system  Be brief. ", "Hi", "/system", argv=())
     assert remarks(ran) == ["system: (none)", "system: Be brief.", "system: Be brief."]
