@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Final
 
 from chatbots.conversations import Found, SessionInfo, StoreStats
@@ -41,12 +42,8 @@ def cut(line: str, width: int | None) -> str:
     """Return *line*, with an ellipsis for its end where it has more than *width* columns."""
     if width is None or cells(line) <= width:
         return line
-    room = width - 1
-    for number, char in enumerate(line):
-        room -= _cells(char)
-        if room < 0:
-            return f"{line[:number]}…"
-    return line
+    kept = sum(taken < width for taken in accumulate(map(_cells, line)))
+    return f"{line[:kept]}…"
 
 
 def listed(sessions: Sequence[SessionInfo]) -> Iterator[str]:

@@ -104,7 +104,7 @@ async def _fork(store: Store, flags: Flags) -> int:
 
 async def _delete(store: Store, flags: Flags) -> int:
     names = list(dict.fromkeys(flags.names))
-    sizes = [len(await _turns(store, name)) for name in names]
+    sizes = [(await _turns(store, name, last=1))[-1].seq for name in names]
     if not flags.yes:
         which = ", ".join(
             f"{shown(name)} (turns: {size})" for name, size in zip(names, sizes, strict=True)
