@@ -132,7 +132,7 @@ def test_a_conversation_can_be_left_and_gone_back_to(
 def test_what_was_stopped_is_shown_where_it_is_gone_back_to(
     talk: Callable[..., Ran], upstream: Upstream
 ) -> None:
-    upstream.begin("Once ")
+    upstream.answer(hold=upstream.event())
     with upstream.interrupting(lambda: bool(upstream.calls)):
         ran = talk("A story!", "/session", "/session ada", argv=("--session", "ada"))
     assert remarks(ran) == [
