@@ -147,7 +147,7 @@ async def test_a_terminal_that_was_taken_away_says_nothing(monkeypatch: pytest.M
     def lost(*_: object) -> bytes:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(streams.os, "read", lost)
+    monkeypatch.setattr("chatbots.terminal.streams.os.read", lost)
     with pipe() as (reader, writer):
         os.write(writer.fileno(), b"y\n")
         forget_typed(reader)
