@@ -27,18 +27,11 @@ from chatbots.services.memory import MemoryChat
 from chatbots.services.stateless import StatelessChat
 from chatbots.services.streaming import StreamingChat
 from chatbots.services.take_turn import Manner
-from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.settings import Settings
+from chatbots.stores import Store, store_of
 
 if TYPE_CHECKING:
     from typing_extensions import TypeForm
-
-
-def store_of(settings: Settings) -> InMemorySessions:
-    """Return the store that *settings* ask for."""
-    return InMemorySessions(
-        max_sessions=settings.chatbots_max_sessions, max_bytes=settings.chatbots_max_session_bytes
-    )
 
 
 class Chatbots:
@@ -46,7 +39,7 @@ class Chatbots:
 
     Use it as an async context manager, or call `aclose`.
     *settings* are read from the environment and `.env` if not given.
-    *client* is an `AsyncOpenAI` of your own, which stays open; *store* a `SessionStore`.
+    *client* is an `AsyncOpenAI` and *store* a `SessionStore` of your own; both stay open.
 
     Nothing is sent before the first turn.
     Raises `ConfigurationError` (`not_configured`) where there is nobody to ask.
@@ -83,8 +76,17 @@ class Chatbots:
             model=self.settings.openai_embedding_model,
             timeout=self.settings.chatbots_timeout,
         )
+        self._given_store = store
+        self._own_store: Store | None = None
+
+    @property
+    def store(self) -> SessionStore:
+        """The store of the sessions; one of our own is made when it is asked for."""
         # Not `store or ...`: a store that counts its sessions is false while it has none.
-        self.store: SessionStore = store_of(self.settings) if store is None else store
+        if self._given_store is not None:
+            return self._given_store
+        self._own_store = self._own_store or store_of(self.settings)
+        return self._own_store
 
     def stateless(self, **defaults: Unpack[Asking]) -> Bot:
         """Return a bot that answers each prompt on its own.
@@ -114,7 +116,9 @@ class Chatbots:
         return await self._embedder.embed(inputs, model=model, dimensions=dimensions)
 
     async def aclose(self) -> None:
-        """Give back the client and the local model. May be called again."""
+        """Give back the client, the local model and the store. May be called again."""
+        if self._own_store is not None:
+            await self._own_store.aclose()
         await self._clients.aclose()
 
     async def __aenter__(self) -> Self:

@@ -142,6 +142,7 @@ class StorageError(ChatError):
 
     CODES: ClassVar = {
         "storage_unavailable": Code("internal", True, 503, 1013, "the store cannot be written"),
+        "turn_lost": Code("internal", False, 500, 1011, "taken for dead, and ended by another"),
         "storage_unusable": Code("internal", False, 500, 1011, "the store is none, or is damaged"),
     }
 

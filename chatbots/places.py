@@ -23,6 +23,13 @@ def state_folder() -> Path:
     return platformdirs.user_state_path(DISTRIBUTION)
 
 
+def sessions_file(settings: Settings) -> Path:
+    """Return the file that sessions are kept in."""
+    if settings.db_path is not None:
+        return settings.db_path
+    return platformdirs.user_data_path(DISTRIBUTION) / f"{settings.db_name}.db"
+
+
 def local_state() -> Path:
     """Return the folder where users of the local model and its process meet."""
     return state_folder() / "local"

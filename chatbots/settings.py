@@ -139,10 +139,17 @@ class Settings(BaseModel):
         30.0, description="Seconds for the rest of a frame or request once begun."
     )
     server_write_timeout: Seconds = Field(30.0, description="Seconds a send to a client may take.")
-    db_type: Literal["sqlite", "postgres"] = Field("sqlite", description="sqlite or postgres.")
+    db_type: Literal["sqlite", "memory", "postgres"] = Field(
+        "sqlite",
+        description="Where sessions are kept: sqlite, a file; memory, gone at the end of the "
+        "process; postgres is checked, and not there yet.",
+    )
+    db_path: Path | None = Field(
+        None, description="sqlite's file; DB_NAME with .db in the user's data folder if not set."
+    )
     db_host: str = Field("localhost", description="The database server.")
     db_port: Port = Field(5432, description="Its port.")
-    db_name: str = Field("aibase", description="The database's name.")
+    db_name: str = Field("aibase", pattern=r"^[^/\\]+$", description="The database's name.")
     db_user: str = Field("", description="The database's user.")
     db_password: SecretStr = Field(SecretStr(""), description="The database user's password.")
 

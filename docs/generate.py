@@ -66,7 +66,8 @@ instructions), the default.
 A variable that is empty counts as not set.
 `Settings(...)` reads nothing; `Settings.load()` reads the environment and the files.
 
-`SERVER_*` and `DB_*` are checked already, but no program of this version uses them.
+`SERVER_*`, and of `DB_*` what is of a database server, are checked already, but no program of this
+version uses them.
 
 | variable | default | meaning |
 | --- | --- | --- |

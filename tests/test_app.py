@@ -18,6 +18,7 @@ from chatbots.app import Chatbots, ask_sync
 from chatbots.errors import ChatError, ConfigurationError
 from chatbots.images import Image
 from chatbots.messages import Message, Turn
+from chatbots.places import sessions_file
 from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.settings import Settings
 from chatbots.testing import FakeOpenAI
@@ -184,7 +185,7 @@ async def test_the_timeout_and_the_prompts_length_are_the_settings() -> None:
 async def test_the_sessions_are_bounded_by_the_settings() -> None:
     async with (
         FakeOpenAI() as fake,
-        Chatbots(settings_for(fake, chatbots_max_sessions=1)) as bots,
+        Chatbots(settings_for(fake, db_type="memory", chatbots_max_sessions=1)) as bots,
     ):
         await bots.memory(session="one").ask("Hi")
         await bots.memory(session="two").ask("Hi")
@@ -214,6 +215,24 @@ async def test_an_applications_own_store_is_used_even_while_it_is_empty() -> Non
         assert bots.store is store
         await bots.memory().ask("Hi")
     assert len(store) == 1
+
+
+async def test_sessions_are_remembered_by_the_next_program_and_a_given_store_stays_open() -> None:
+    async with FakeOpenAI() as fake:
+        async with Chatbots(settings_for(fake)) as bots:
+            await bots.memory(session="one").ask("Hi")
+        async with Chatbots(settings_for(fake)) as bots:
+            (turn,) = await bots.store.load("one")
+            assert turn.state == "completed"
+            async with Chatbots(settings_for(fake), store=bots.store) as others:
+                await others.memory(session="one").ask("Ho")
+            assert len(await bots.store.load("one")) == 2
+
+
+async def test_a_bot_without_memory_opens_no_store() -> None:
+    async with FakeOpenAI() as fake, Chatbots(settings_for(fake)) as bots:
+        await bots.stateless().ask("Hi")
+    assert not sessions_file(bots.settings).exists()
 
 
 async def test_without_settings_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def samples() -> Iterator[tuple[str, str, str]]:
         "azure_openai_endpoint": ("https://one", "https://two"),
         "log_level": ("debug", "error"),
         "log_format": ("json", "console"),
-        "db_type": ("sqlite", "postgres"),
+        "db_type": ("memory", "postgres"),
         "chatbots_local": ("0", "1"),
     }
     for name, field in Settings.model_fields.items():
@@ -133,6 +133,7 @@ def test_the_reference_file_takes_effect(tmp_path: Path) -> None:
         ("chatbots_timeout", "inf", "finite"),
         ("chatbots_local_idle", "-1", "greater than or equal to 0"),
         ("db_type", "mongo", "sqlite"),
+        ("db_name", "../passwd", "match"),
         ("openai_base_url", "http://[::1", "no address"),
         ("openai_base_url", "http://h:99999/v1", "no address"),
         ("openai_base_url", "http://a b/v1", "no address"),

@@ -7,19 +7,19 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
+import anyio
 import msgspec
 
-from chatbots.app import store_of
 from chatbots.cli.outcome import FAILED, OK, tell
 from chatbots.cli.session_files import from_json, to_json, to_markdown
 from chatbots.cli.session_lines import asked_in, counted, cut, found, listed, shown, told
 from chatbots.cli.sessions import Flags
 from chatbots.errors import ConfigurationError, InvalidRequest
-from chatbots.interfaces import SessionShelf, SessionStore
 from chatbots.messages import SessionId, Turn, check_session
 from chatbots.settings import Settings
+from chatbots.stores import Store, store_of
 from chatbots.telemetry import new_session_id
 from chatbots.terminal.streams import read_lines, read_whole, write
 
@@ -27,13 +27,14 @@ NEAR: Final = 1000
 """Sessions, the newest, whose names are looked through for one that was meant."""
 
 
-class Store(SessionStore, SessionShelf, Protocol):
-    """A store that can be browsed."""
-
-
 async def look_after(flags: Flags, settings: Settings) -> int:
     """Do what the flags say with the conversations of *settings*; return the exit status."""
-    return await obey(store_of(settings), flags)
+    store = store_of(settings)
+    try:
+        return await obey(store, flags)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await store.aclose()
 
 
 async def obey(store: Store, flags: Flags) -> int:

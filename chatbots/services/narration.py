@@ -13,7 +13,7 @@ from chatbots import telemetry
 from chatbots.deltas import Delta, TextDelta
 from chatbots.interfaces import Sink
 from chatbots.joined import Joined
-from chatbots.messages import Message, Metrics, ModelAnswer, ModelRequest, Usage
+from chatbots.messages import Message, Metrics, ModelAnswer, ModelRequest, UnderWay, Usage
 
 KEEP_INTERVAL: Final = 1.0
 """Seconds of output a crash may cost at most (promise P3), and between two `token.flush` lines."""
@@ -54,8 +54,8 @@ class Spoken:
 class Narration(ObjectSendStream[Delta]):
     """The way out of a turn: passes deltas on and remembers the text that was shown.
 
-    About once a second, in the course of sending, it logs how much it was and awaits *keep*.
-    `request` is what the model was asked.
+    About once a second, in the course of sending, it logs how much it was and awaits *keep*,
+    with what the turn is doing. `request` is what the model was asked.
     """
 
     def __init__(self, out: Sink) -> None:
@@ -67,8 +67,10 @@ class Narration(ObjectSendStream[Delta]):
         self._unlogged = 0
         self.deadline = anyio.CancelScope()
         self.waits_for_session = False
-        self.keep: Callable[[], Awaitable[None]] | None = None
+        self.keep: Callable[[UnderWay], Awaitable[None]] | None = None
+        self._doing: UnderWay = "streaming"
         self.request: ModelRequest | None = None
+        self.warned = False
         self._first_at: float | None = None
 
     @property
@@ -92,8 +94,13 @@ class Narration(ObjectSendStream[Delta]):
         if monotonic() - self._kept_at >= KEEP_INTERVAL:
             self._kept_at = monotonic()
             self.log_flushes()
-            if self.keep is not None:
-                await self.keep()
+            await self.keep_as(self._doing)
+
+    async def keep_as(self, doing: UnderWay) -> None:
+        """Have kept at once what was said, and what the turn is doing from now on."""
+        self._doing = doing
+        if self.keep is not None:
+            await self.keep(doing)
 
     def send_nowait(self, item: Delta) -> None:
         """Pass *item* on at once; raises `anyio.WouldBlock` where only `send` can."""

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from chatbots.deltas import Done, Notice, TextDelta
 from chatbots.errors import ChatError, ProviderError, StorageError, error_of
 from chatbots.interfaces import ChatModel, SessionStore, Sink
-from chatbots.messages import FinalState, ModelAnswer, Prompt, Turn
+from chatbots.messages import FinalState, ModelAnswer, Prompt, Turn, UnderWay
 from chatbots.services.narration import Narration
 from chatbots.services.structured import Structured
 from chatbots.services.take_turn import (
@@ -24,7 +24,7 @@ from chatbots.services.take_turn import (
     take_turn,
 )
 from chatbots.services.tool_loop import ask_model
-from chatbots.sessions.turn import FINAL
+from chatbots.sessions.turn import CRASHED, FINAL
 from chatbots.sessions.window import newest, share_that_fits, visible
 from chatbots.telemetry import new_session_id
 
@@ -63,8 +63,12 @@ class Remembered:
         return turn
 
     async def _ask(self, prompt: Prompt, turn: Turn, narration: Narration) -> Done:
-        async def keep() -> None:
-            await self._store.checkpoint(turn, narration.spoken.messages)
+        async def keep(doing: UnderWay) -> None:
+            try:
+                await self._store.checkpoint(turn, narration.spoken.messages, state=doing)
+            except StorageError as error:
+                # The answer is under way and paid for: it is shown to its end.
+                await _warn(narration, error)
 
         narration.keep = keep
         try:
@@ -78,20 +82,30 @@ class Remembered:
         except Exception:
             await self._give_up(turn, narration, "internal")
             raise
-        # Shielded: an answer that is whole is kept, even if its caller leaves just now.
-        with anyio.move_on_after(FINISH_TIMEOUT, shield=True):
-            await self._store.finish(
-                turn,
-                narration.spoken.messages,
-                state=answer.state,
-                reason=answer.reason,
-                usage=answer.usage,
-            )
-            return done_for(prompt, answer, narration)
-        raise StorageError(
+        stored = await self._finish(turn, answer, narration)
+        return replace(done_for(prompt, answer, narration), stored=stored)
+
+    async def _finish(self, turn: Turn, answer: ModelAnswer, narration: Narration) -> bool:
+        """Store the answer, though its caller leaves just now; return whether that was possible."""
+        failure = StorageError(
             "storage_unavailable",
             f"The answer could not be stored within {FINISH_TIMEOUT:g} seconds.",
         )
+        with anyio.move_on_after(FINISH_TIMEOUT, shield=True):
+            try:
+                await self._store.finish(
+                    turn,
+                    narration.spoken.messages,
+                    state=answer.state,
+                    reason=answer.reason,
+                    usage=answer.usage,
+                )
+            except StorageError as error:
+                failure = error
+            else:
+                return True
+        await _warn(narration, failure)
+        return False
 
     async def _ask_model(
         self, prompt: Prompt, turns: Sequence[Turn], narration: Narration
@@ -126,6 +140,13 @@ class Remembered:
             await self._store.finish(turn, answer, state=state, reason=reason, usage=usage)
 
 
+async def _warn(narration: Narration, error: StorageError) -> None:
+    """Say once in a turn that it is not stored."""
+    if not narration.warned:
+        narration.warned = True
+        await narration.send(Notice("not_stored", f"This answer is not stored. {error}"))
+
+
 async def _replay(turn: Turn, narration: Narration) -> Done:
     """Tell a turn again that was asked before under the same request id."""
     await narration.send(Notice("replayed", "This request was answered before; here it is again."))
@@ -148,6 +169,9 @@ def _error_of(turn: Turn) -> ChatError:
         error = error_of(turn.reason or "", message)
     except KeyError:
         error = ProviderError("upstream_error", message)
+    if turn.reason == CRASHED:
+        message = "The program that ran this request ended before its answer was whole."
+        error = ProviderError("stream_interrupted", message)
     # Under this request id the answer stays what it is.
     error.retryable = False
     error.hint = "Ask again with a new request id."

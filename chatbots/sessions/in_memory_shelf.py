@@ -26,6 +26,9 @@ class InMemoryShelf:
         self._held = held
         self._clock = clock
 
+    async def aclose(self) -> None:
+        """Keep all: there is nothing to close."""
+
     async def sessions(self, *, limit: int | None = None) -> Sequence[SessionInfo]:
         """Return what there is; see `SessionShelf.sessions`."""
         infos = [_info(name, held) for name, held in reversed(self._held.by_name.items())]

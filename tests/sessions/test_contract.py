@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from chatbots.interfaces import SessionStore
 from chatbots.sessions.in_memory import InMemorySessions
+from chatbots.sessions.sqlite.store import SQLiteSessions
 from chatbots.testing import SessionShelfContract, SessionStoreContract
 
 
@@ -15,3 +21,16 @@ class TestInMemorySessions(SessionStoreContract):
 class TestInMemoryShelf(SessionShelfContract):
     def make_store(self) -> InMemorySessions:
         return InMemorySessions()
+
+
+class TestSQLiteSessions(SessionStoreContract):
+    @asynccontextmanager
+    async def make_store(self) -> AsyncGenerator[SQLiteSessions]:
+        with TemporaryDirectory() as folder:
+            store = SQLiteSessions(Path(folder) / "sessions.db")
+            yield store
+            await store.aclose()
+
+
+class TestSQLiteShelf(SessionShelfContract):
+    make_store = TestSQLiteSessions.make_store

@@ -1,0 +1,282 @@
+"""What is done to turns in the file: each function is one step of a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from sqlite3 import Connection
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from chatbots.conversations import title_of
+from chatbots.errors import StorageError
+from chatbots.messages import FinalState, Message, SessionId, Turn, UnderWay, Usage
+from chatbots.sessions.alike import conflict, not_found, spoken
+from chatbots.sessions.sqlite.owners import Owner
+from chatbots.sessions.sqlite.writer import Busy
+from chatbots.sessions.turn import (
+    CRASHED,
+    FINAL,
+    OPEN,
+    begun,
+    checkpointed,
+    finished,
+    recovered,
+)
+
+_SEQS: Final = 24
+"""Bits of a row's number in `words` for the seq; one more says who spoke."""
+
+_COLUMNS: Final = (
+    "t.request_id, t.seq, t.state, t.began_at, t.said, t.answer, t.reason, t.usage, t.pinned,"
+    " t.summary"
+)
+_ALL: Final = f"SELECT {_COLUMNS} FROM turns t WHERE session = ?"
+_LAST: Final = f"{_ALL} AND seq > ? ORDER BY seq"
+_MARKED: Final = "(pinned OR summary IS NOT NULL)"
+_NOTED: Final = f"""{_ALL} AND seq <= ? AND {_MARKED} AND (pinned OR seq = (
+    SELECT max(seq) FROM turns WHERE session = ? AND {_MARKED} AND summary IS NOT NULL
+)) ORDER BY seq"""
+_THIS: Final = """SELECT s.id, t.state, t.reason, t.pinned, t.summary
+    FROM sessions s JOIN turns t ON t.session = s.id
+    WHERE s.name = ? AND t.seq = ? AND t.request_id = ? AND t.began_at = ?"""
+
+_encode: Final = msgspec.json.Encoder().encode
+_messages: Final = msgspec.json.Decoder(tuple[Message, ...]).decode
+_usage: Final = msgspec.json.Decoder(Usage).decode
+
+
+def accept(
+    db: Connection,
+    session: SessionId,
+    request_id: str,
+    said: tuple[Message, ...],
+    *,
+    now: float,
+    owner: Owner,
+) -> Turn:
+    """Begin a turn, or return the one that the request made.
+
+    Raises `InvalidRequest` (`request_id_conflict`), and `Busy` while another turn runs.
+    """
+    row = db.execute("SELECT id, turns, owner FROM sessions WHERE name = ?", (session,)).fetchone()
+    if row is None:
+        number, seq = new_session(db, session, title_of(said), now), 1
+    else:
+        number, turns, runs = row
+        seq = turns + 1
+        known = db.execute(f"{_ALL} AND request_id = ?", (number, request_id)).fetchone()
+        if known is not None:
+            turn = turn_of(session, known)
+            if turn.said != said:
+                raise conflict(request_id)
+            if turn.state in FINAL:
+                return turn
+        if runs is not None:
+            if owner.is_alive(runs):
+                raise Busy(session, foreign=runs != owner.name)
+            recover(db, number)
+            if known is not None:
+                return recovered(turn_of(session, known))
+    turn = begun(session, request_id, said, seq=seq, began_at=now)
+    insert(db, number, turn)
+    db.execute(
+        "UPDATE sessions SET turns = ?, owner = ?, changed_at = ? WHERE id = ?",
+        (seq, owner.name, now, number),
+    )
+    return turn
+
+
+def withdraw(db: Connection, turn: Turn) -> None:
+    """Take back a turn whose beginning nobody was told of."""
+    row = _find(db, turn)
+    if row is not None and row[1] == "accepted":
+        number = row[0]
+        db.execute("DELETE FROM turns WHERE session = ? AND seq = ?", (number, turn.seq))
+        db.execute("UPDATE sessions SET turns = turns - 1, owner = NULL WHERE id = ?", (number,))
+        db.execute("DELETE FROM sessions WHERE id = ? AND turns = 0", (number,))
+
+
+def keep(db: Connection, turn: Turn, answer: Sequence[Message], state: UnderWay) -> None:
+    """Keep the answer so far, unless the turn was forgotten or taken for dead."""
+    row = _find(db, turn)
+    if row is None or (row[1] in FINAL and row[2] == CRASHED):
+        return
+    kept = checkpointed(replace(turn, state=row[1]), answer, state)
+    db.execute(
+        "UPDATE turns SET state = ?, answer = ? WHERE session = ? AND seq = ?",
+        (kept.state, _encode(kept.answer), row[0], turn.seq),
+    )
+
+
+def end(
+    db: Connection,
+    turn: Turn,
+    answer: Sequence[Message],
+    *,
+    state: FinalState,
+    reason: str | None,
+    usage: Usage | None,
+    now: float,
+) -> Turn:
+    """Keep how a turn ended. Raises `ValueError`, `StorageError` (`turn_lost`)."""
+    row = _find(db, turn)
+    if row is None:
+        return finished(turn, answer, state=state, reason=reason, usage=usage)
+    number, stands, why, pinned, summary = row
+    if why == CRASHED and stands in FINAL and turn.state in OPEN:
+        raise StorageError("turn_lost", "The turn was taken for dead, and ended by another.")
+    kept = replace(turn, state=stands, pinned=bool(pinned), summary=summary)
+    ended = finished(kept, answer, state=state, reason=reason, usage=usage)
+    db.execute(
+        "UPDATE turns SET state = ?, answer = ?, reason = ?, usage = ?"
+        " WHERE session = ? AND seq = ?",
+        (ended.state, _encode(ended.answer), reason, usage and _encode(usage), number, turn.seq),
+    )
+    read, written = (usage.input_tokens, usage.output_tokens) if usage else (0, 0)
+    db.execute(
+        "UPDATE sessions SET owner = NULL, changed_at = ?, input_tokens = input_tokens + ?,"
+        " output_tokens = output_tokens + ? WHERE id = ?",
+        (now, read, written, number),
+    )
+    index(db, number, ended)
+    return ended
+
+
+def recover(db: Connection, number: int) -> None:
+    """End the turn of a session whose process died: what was kept of it stands."""
+    row = db.execute(
+        f"{_ALL} AND seq = (SELECT turns FROM sessions WHERE id = ?)", (number, number)
+    ).fetchone()
+    if row is not None and row[2] in OPEN:
+        turn = recovered(turn_of("", row))
+        db.execute(
+            "UPDATE turns SET state = ?, reason = ? WHERE session = ? AND seq = ?",
+            (turn.state, turn.reason, number, turn.seq),
+        )
+        index(db, number, turn)
+    db.execute("UPDATE sessions SET owner = NULL WHERE id = ?", (number,))
+
+
+def recover_all(db: Connection, owner: Owner) -> None:
+    """End the turns of every process that died."""
+    names = db.execute("SELECT DISTINCT owner FROM sessions WHERE owner IS NOT NULL").fetchall()
+    for (name,) in names:
+        if not owner.is_alive(name):
+            rows = db.execute("SELECT id FROM sessions WHERE owner = ?", (name,)).fetchall()
+            for (number,) in rows:
+                recover(db, number)
+
+
+def recover_one(db: Connection, session: SessionId, owner: Owner) -> None:
+    """End the turn of a session, if its process died."""
+    row = db.execute("SELECT id, owner FROM sessions WHERE name = ?", (session,)).fetchone()
+    if row is not None and row[1] is not None and not owner.is_alive(row[1]):
+        recover(db, row[0])
+
+
+def load(db: Connection, session: SessionId, last: int | None) -> tuple[list[Turn], str | None]:
+    """Return turns of a session, oldest first, and who runs the newest."""
+    found = db.execute(
+        "SELECT id, turns, owner FROM sessions WHERE name = ?", (session,)
+    ).fetchone()
+    if found is None:
+        return [], None
+    number, turns, owner = found
+    first = 0 if last is None else max(0, turns - last)
+    noted = db.execute(_NOTED, (number, first, number)) if first else ()
+    rows = [*noted, *db.execute(_LAST, (number, first))]
+    return [turn_of(session, row) for row in rows], owner
+
+
+def mark(
+    db: Connection, session: SessionId, seq: int, pinned: bool | None, summary: str | None
+) -> None:
+    """Pin a turn, or keep a summary. Raises `InvalidRequest` (`session_not_found`)."""
+    done = db.execute(
+        "UPDATE turns SET pinned = coalesce(?, pinned), summary = coalesce(?, summary)"
+        " WHERE session = (SELECT id FROM sessions WHERE name = ?) AND seq = ?",
+        (pinned, summary, session, seq),
+    )
+    if not done.rowcount:
+        raise not_found(session, seq)
+
+
+def forget(db: Connection, session: SessionId) -> None:
+    """Delete a session, and its words from the index and from the pages that held them."""
+    row = db.execute("SELECT id FROM sessions WHERE name = ?", (session,)).fetchone()
+    if row is not None:
+        db.execute("DELETE FROM turns WHERE session = ?", row)
+        db.execute("DELETE FROM sessions WHERE id = ?", row)
+        db.execute("DELETE FROM words WHERE rowid BETWEEN ? AND ?", words_of(row[0]))
+        # A deleted word stays in the index until its parts are merged.
+        db.execute("INSERT INTO words (words) VALUES ('optimize')")
+
+
+def new_session(db: Connection, name: SessionId, title: str, now: float) -> int:
+    """Make an empty session; return its number."""
+    made = db.execute(
+        "INSERT INTO sessions (name, title, created_at, changed_at, turns) VALUES (?, ?, ?, ?, 0)",
+        (name, title, now, now),
+    )
+    return int(made.lastrowid or 0)
+
+
+def insert(db: Connection, number: int, turn: Turn) -> None:
+    """Put a turn into the session of that *number*."""
+    db.execute(
+        "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            number,
+            turn.seq,
+            turn.request_id,
+            turn.state,
+            turn.began_at,
+            _encode(turn.said),
+            _encode(turn.answer),
+            turn.reason,
+            None if turn.usage is None else _encode(turn.usage),
+            turn.pinned,
+            turn.summary,
+        ),
+    )
+
+
+def index(db: Connection, number: int, turn: Turn) -> None:
+    """Make the words of a turn that has ended findable."""
+    row = (number << _SEQS | turn.seq) << 1
+    texts = ((row, spoken(turn.said)), (row | 1, spoken(turn.answer)))
+    db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", [t for t in texts if t[1]])
+
+
+def words_of(number: int) -> tuple[int, int]:
+    """Return the first and the last row in `words` that a session may have."""
+    return number << _SEQS + 1, (number + 1 << _SEQS + 1) - 1
+
+
+def place_of(row: int) -> tuple[int, int, int]:
+    """Return which session and which turn a row in `words` is of, and 0 or 1: asked, answered."""
+    return row >> _SEQS + 1, row >> 1 & (1 << _SEQS) - 1, row & 1
+
+
+def turn_of(session: SessionId, row: Sequence[Any]) -> Turn:
+    """Read a turn."""
+    request_id, seq, state, began_at, said, answer, reason, usage, pinned, summary = row
+    return Turn(
+        session=session,
+        request_id=request_id,
+        seq=seq,
+        state=state,
+        said=_messages(said),
+        answer=_messages(answer),
+        reason=reason,
+        usage=None if usage is None else _usage(usage),
+        began_at=began_at,
+        pinned=bool(pinned),
+        summary=summary,
+    )
+
+
+def _find(db: Connection, turn: Turn) -> Any:
+    return db.execute(_THIS, (turn.session, turn.seq, turn.request_id, turn.began_at)).fetchone()
