@@ -92,8 +92,8 @@ async def test_once_a_second_the_text_goes_the_way_that_can_store_it(
     out, _source = open_channel()
     narration = Narration(out)
 
-    async def keep() -> None:
-        kept.append(narration.text)
+    async def keep(doing: str) -> None:
+        kept.append(f"{narration.text} {doing}")
 
     narration.keep = keep
     narration.send_nowait(TextDelta("a"))
@@ -103,7 +103,11 @@ async def test_once_a_second_the_text_goes_the_way_that_can_store_it(
         narration.send_nowait(TextDelta("c"))
     await narration.send(TextDelta("c"))
     narration.send_nowait(TextDelta("d"))
-    assert kept == ["abc"]
+    assert kept == ["abc streaming"]
+    await narration.keep_as("waiting_for_tools")
+    clock.now += module.KEEP_INTERVAL
+    await narration.send(TextDelta("e"))
+    assert kept[1:] == ["abcd waiting_for_tools", "abcde waiting_for_tools"]
     assert module.KEEP_INTERVAL == 1.0
 
 

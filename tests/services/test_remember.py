@@ -26,6 +26,8 @@ from chatbots.services.take_turn import Manner
 from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.testing import CollectingSink, Gate, ScriptedModel
 from chatbots.tool_calls import ToolCall
+from chatbots.tools.registry import ToolRegistry
+from chatbots.tools.tool import tool
 
 USAGE = Usage(1, 2, 3)
 
@@ -258,17 +260,66 @@ async def test_it_is_stored_about_once_a_second_not_once_a_piece(
 # A store that fails
 
 
-@pytest.mark.parametrize(
-    ("where", "shown"), [("begin", ""), ("load", ""), ("checkpoint", "Hel"), ("finish", "Hello")]
-)
-async def test_a_store_that_fails_fails_the_turn(
-    where: str, shown: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(narration, "KEEP_INTERVAL", 0.0)
+@pytest.mark.parametrize("where", ["begin", "load"])
+async def test_a_store_that_fails_fails_the_turn_before_anybody_is_asked(where: str) -> None:
     asker = Asker(ScriptedModel(["Hel", "lo"]), Broken(where))
     error = await asker.fail(prompt())
-    assert (error.message, error.partial) == (f"No {where}.", shown)
-    assert len(asker.model.requests) == (0 if where in ("begin", "load") else 1)
+    assert (error.message, error.partial) == (f"No {where}.", "")
+    assert not asker.model.requests
+
+
+@pytest.mark.parametrize(
+    ("broken", "stored"),
+    [(["checkpoint"], True), (["finish"], False), (["checkpoint", "finish"], False)],
+)
+async def test_an_answer_that_is_not_stored_is_shown_to_its_end_and_says_so_once(
+    broken: list[str], stored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(narration, "KEEP_INTERVAL", 0.0)
+    deltas = await Asker(ScriptedModel(["Hel", "lo"]), Broken(*broken)).ask(prompt())
+    assert "".join(delta.text for delta in deltas if isinstance(delta, TextDelta)) == "Hello"
+    (notice,) = [delta for delta in deltas if isinstance(delta, Notice)]
+    assert (notice.code, notice.message) == (
+        "not_stored",
+        f"This answer is not stored. No {broken[0]}.",
+    )
+    assert isinstance(deltas[-1], Done)
+    assert (deltas[-1].state, deltas[-1].stored) == ("completed", stored)
+
+
+async def test_calls_are_kept_before_they_are_run_and_their_results_after() -> None:
+    store = Broken()
+    kept: list[tuple[str, int]] = []
+
+    async def look() -> None:
+        (turn,) = await store.load("s")
+        kept.append((turn.state, len(turn.answer)))
+
+    async def book() -> str:
+        """Book it."""
+        await look()
+        return "booked"
+
+    class Looking(ScriptedModel):
+        async def complete(self, request: ModelRequest, out: Sink) -> ModelAnswer:
+            if len(self.requests) == 1:
+                await look()
+            answer = await super().complete(request, out)
+            calls = () if len(self.requests) > 1 else (ToolCall("c1", "book", "{}"),)
+            return replace(answer, tool_calls=calls)
+
+    asked = replace(prompt(), tools=ToolRegistry([tool(book)]))
+    await Asker(Looking("Let me see.", "Done."), store).ask(asked)
+    assert kept == [("waiting_for_tools", 1), ("streaming", 2)]
+
+
+async def test_a_turn_whose_program_died_says_so_when_asked_again() -> None:
+    store = Broken()
+    turn = await store.begin("s", "r", prompt().messages)
+    await store.finish(turn, (), state="interrupted", reason="crashed")
+    error = await Asker(ScriptedModel(), store).fail(prompt())
+    assert (error.code, error.retryable) == ("stream_interrupted", False)
+    assert "The program that ran this request ended" in error.message
 
 
 async def test_a_store_that_fails_does_not_hide_why_the_turn_failed() -> None:
@@ -299,16 +350,17 @@ async def test_what_was_shown_is_stored_though_its_caller_has_left() -> None:
     assert await asker.turns() == [("Hel", "cancelled", "cancelled")]
 
 
-async def test_a_store_that_hangs_at_the_end_fails_the_turn(
+async def test_a_store_that_hangs_at_the_end_is_not_waited_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(remember, "FINISH_TIMEOUT", 0.02)
     store = Broken()
     store.hold = Gate()
-    error = await Asker(ScriptedModel("Hello."), store).fail(prompt())
-    assert isinstance(error, StorageError)
-    assert error.message == "The answer could not be stored within 0.02 seconds."
-    assert error.partial == "Hello."
+    *_, notice, done = await Asker(ScriptedModel("Hello."), store).ask(prompt())
+    assert isinstance(notice, Notice)
+    assert "The answer could not be stored within 0.02 seconds." in notice.message
+    assert isinstance(done, Done)
+    assert not done.stored
 
 
 async def test_cancelling_does_not_wait_long_for_a_store_that_hangs(
