@@ -14,6 +14,7 @@ from chatbots.errors import ConfigurationError
 from chatbots.flow.bot import Bot
 from chatbots.flow.calling import Asking, JsonShape, Said, answer
 from chatbots.interfaces import ChatModel, ChatService, SessionStore
+from chatbots.local.tool_routing import ToolRouting
 from chatbots.messages import Reply
 from chatbots.model_names import LOCAL
 from chatbots.output import T
@@ -54,7 +55,7 @@ class Chatbots:
     ) -> None:
         self.settings = Settings.load() if settings is None else settings
         self._clients = clients_for(self.settings, client)
-        self._model: ChatModel = OpenAIChat(
+        self._chat = OpenAIChat(
             self._clients.get,
             model=LOCAL if self.settings.wants_local else self.settings.openai_model,
             sampling=Sampling(
@@ -132,6 +133,11 @@ class Chatbots:
     ) -> None:
         with anyio.CancelScope(shield=True):
             await self.aclose()
+
+    @property
+    def _model(self) -> ChatModel:
+        # The model on this machine calls nothing by itself.
+        return ToolRouting(self._chat) if isinstance(self._clients, Local) else self._chat
 
     @property
     def _manner(self) -> Manner:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from operator import add
 from typing import Final, Generic, Literal, TypeAlias, get_args
 
 from msgspec import Struct
+from msgspec.structs import astuple, replace
 
 from chatbots.errors import InvalidRequest
 from chatbots.images import Image
@@ -121,6 +123,14 @@ class Usage(Struct, frozen=True):
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     estimated: bool = False
+
+
+def total(one: Usage | None, other: Usage | None) -> Usage | None:
+    """Return the usage of two answers."""
+    if one is None or other is None:
+        return one or other
+    both = Usage(*map(add, astuple(one), astuple(other)))
+    return replace(both, estimated=one.estimated or other.estimated)
 
 
 class TokenLogprob(Struct, frozen=True):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from operator import add
-
 import msgspec
 from anyio.abc import ObjectSendStream
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
 from chatbots import telemetry
 from chatbots.deltas import Delta, TextDelta
 from chatbots.errors import ChatError, InvalidRequest, ProviderError
 from chatbots.interfaces import ChatModel, Sink
 from chatbots.joined import Joined
-from chatbots.messages import REFUSAL, Message, ModelAnswer, ModelRequest, Usage
+from chatbots.messages import REFUSAL, Message, ModelAnswer, ModelRequest, total
 from chatbots.output import OutputFormat
 
 
@@ -101,11 +99,3 @@ def _repair(
     )
     said = (Message("assistant", text),) if text else ()
     return replace(request, messages=(*request.messages, *said, Message("user", complaint)))
-
-
-def total(one: Usage | None, other: Usage | None) -> Usage | None:
-    """Return the usage of two answers."""
-    if one is None or other is None:
-        return one or other
-    both = Usage(*map(add, astuple(one), astuple(other)))
-    return replace(both, estimated=one.estimated or other.estimated)

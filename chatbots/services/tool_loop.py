@@ -18,9 +18,8 @@ from chatbots.deltas import Notice, ToolDelta, ToolFinished, ToolProgress, ToolS
 from chatbots.errors import ChatError, ProviderError
 from chatbots.flow.unwrap import unwrapped
 from chatbots.interfaces import ChatModel
-from chatbots.messages import Message, ModelAnswer, ModelRequest, Prompt
+from chatbots.messages import Message, ModelAnswer, ModelRequest, Prompt, total
 from chatbots.services.narration import Narration
-from chatbots.services.structured import total
 from chatbots.tool_calls import ToolCall, ToolContext, ToolResult, ToolRunner
 from chatbots.tools.optional import NOTICE, OptionalTools
 

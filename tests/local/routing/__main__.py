@@ -1,0 +1,26 @@
+"""How well the local model calls tools: python -m tests.local.routing [held_out] [--break schema].
+
+Takes half a minute to some minutes. On a machine with other work, give it one core: taskset -c 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+
+import anyio
+
+from tests.local.routing.scoring import BREAKS, CORPUS, HELD_OUT, cases, local_model, score, table
+
+
+async def main(corpus: str, broken: str | None) -> None:
+    async with local_model() as model:
+        print(table([await score(case, model, broken) for case in cases(corpus)]))  # noqa: T201 - a program
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m tests.local.routing", description=__doc__)
+    parser.add_argument("corpus", nargs="?", default=CORPUS, choices=(CORPUS, HELD_OUT))
+    parser.add_argument("--break", dest="broken", choices=tuple(BREAKS), help="score it without")
+    flags = parser.parse_args()
+    anyio.run(partial(main, flags.corpus, flags.broken))

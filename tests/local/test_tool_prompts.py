@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import pytest
+
+from chatbots.errors import InvalidRequest
+from chatbots.local import tool_prompts
+from chatbots.messages import Message
+from chatbots.tool_calls import ToolCall, ToolSpec
+
+
+def spec(description: str = "", name: str = "add", **parameters: object) -> ToolSpec:
+    return ToolSpec(name, description, {"type": "object", "properties": parameters})
+
+
+def asked(messages: tuple[Message, ...]) -> str:
+    """The last question, after the examples."""
+    assert [m.role for m in messages] == ["system", *["user", "assistant"] * 20][: len(messages)]
+    return messages[-1].content
+
+
+def test_a_tool_is_offered_in_a_line_with_its_parameters_and_few_values() -> None:
+    unit = {"type": "string", "enum": ["m", "ft"]}
+    city = {"enum": [str(n) for n in range(6)]}
+    tools = [spec("Measure it\nonce.\n\nIt takes long.", unit=unit, city=city), spec("B.", "b")]
+    lines = asked(tool_prompts.choosing(tools, "How long?")).splitlines()
+    assert lines[:3] == ["Tools:", "- add(unit: m|ft, city): Measure it once.", "- b(): B."]
+    assert lines[3].startswith("- none: ")
+    assert lines[4:] == ["", "Message: How long?"]
+
+
+def test_many_tools_share_the_room_and_keep_their_names() -> None:
+    tools = [spec("word " * 99, f"tool_number_{n}") for n in range(128)]
+    question = asked(tool_prompts.choosing(tools, "Hi"))
+    assert len(question) < tool_prompts.MENU + 500
+    assert all(f"- {tool.name}(" in question for tool in tools)
+    with pytest.raises(InvalidRequest, match="128 tools, not 129"):
+        tool_prompts.choosing([*tools, spec()], "Hi")
+
+
+def test_a_name_is_whole_even_where_there_is_no_room_for_it() -> None:
+    tools = [spec("", f"{n:03}" + "x" * 61) for n in range(128)]
+    assert all(f"- {tool.name}" in asked(tool_prompts.choosing(tools, "")) for tool in tools)
+
+
+def test_of_a_long_message_the_begin_and_the_end_are_looked_at() -> None:
+    said = "begin " + "x" * 9000 + " end"
+    for messages in (tool_prompts.choosing([spec()], said), tool_prompts.arguing(spec(), said)):
+        question = asked(messages)
+        assert "begin xx" in question
+        assert question.endswith("xx end")
+        assert len(question) < 2_500
+
+
+def test_arguments_are_asked_with_what_is_said_of_them_but_no_examples() -> None:
+    zone = {"description": 'The name of a zone, such as Europe/Paris. (default: "UTC")'}
+    a = {"description": "Such as 1.5 or 2"}
+    tool = spec("Tell the time.", zone=zone, a=a, b={"type": "string"}, c=True)
+    question = asked(tool_prompts.arguing(tool, "What time is it?", ["No such zone."]))
+    assert question.splitlines() == [
+        "Tool: add: Tell the time.",
+        "Arguments:",
+        '- zone: The name of a zone. (default: "UTC")',
+        "- a",
+        "- b",
+        "This did not work: No such zone.",
+        "",
+        "Message: What time is it?",
+    ]
+
+
+def test_a_conversation_without_tools_stays_as_it_is() -> None:
+    said = (Message("system", "Be brief."), Message("user", "Hi"), Message("assistant", "Hello"))
+    assert tool_prompts.plain(said) == said
+
+
+def test_results_are_told_in_words_and_the_last_ones_with_what_to_do() -> None:
+    one, two = ToolCall("1", "add", '{"a":1}'), ToolCall("2", "now", "{}")
+    told = tool_prompts.plain(
+        (
+            Message("user", "Add."),
+            Message("assistant", "I shall.", tool_calls=(one, two)),
+            Message("tool", "2", tool_call_id="1"),
+            Message("tool", "noon", tool_call_id="2"),
+            Message("assistant", "It is 2, at noon."),
+            Message("user", "Again!"),
+            Message("assistant", "", tool_calls=(one,)),
+            Message("tool", "2", tool_call_id="1"),
+            Message("tool", "lost", tool_call_id="?"),
+        )
+    )
+    assert [(message.role, message.content) for message in told] == [
+        ("user", "Add."),
+        ("assistant", "I shall."),
+        ("user", 'add({"a":1}) = 2\nnow({}) = noon'),
+        ("assistant", "It is 2, at noon."),
+        ("user", "Again!"),
+        (
+            "user",
+            (
+                'add({"a":1}) = 2\nA tool = lost\n'
+                "Answer my question in a sentence with this result, digit for digit."
+            ),
+        ),
+    ]
+
+
+@pytest.mark.parametrize(("forced", "names"), [(False, ["add", "b", "none"]), (True, ["add", "b"])])
+def test_a_choice_is_one_of_the_tools_or_none_unless_forced(forced: bool, names: list[str]) -> None:
+    schema = cast("Any", tool_prompts.choice_format([spec(), spec(name="b")], forced=forced).schema)
+    assert schema["properties"]["tool"] == {"enum": names}
+
+
+NUMBERS = spec(
+    n={"type": "integer", "description": "How many."},
+    x={"type": "number"},
+    few={"type": "integer", "enum": [1, 2]},
+    inner={"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]},
+)
+
+
+def test_short_numbers_are_asked_for_as_numbers() -> None:
+    said = "123456789 times 987654321, that is 15 digits: 123456789012345"
+    assert tool_prompts.argument_format(NUMBERS, said).schema is NUMBERS.parameters
+
+
+def test_numbers_that_the_grammar_would_cut_are_asked_for_as_texts() -> None:
+    schema = cast("Any", tool_prompts.argument_format(NUMBERS, "1234567890123456").schema)
+    fields = schema["properties"]
+    assert fields["n"] == {"type": "string", "pattern": "^-?(0|[1-9][0-9]*)$"}
+    assert fields["x"]["pattern"].endswith(r"(\.[0-9]+)?$")
+    assert fields["few"] == {"type": "integer", "enum": [1, 2]}
+    assert fields["inner"]["properties"]["n"]["type"] == "string"
+    assert fields["inner"]["required"] == ["n"]
+
+
+def test_any_arguments_at_all_are_an_object() -> None:
+    assert tool_prompts.loose_format().schema == {"type": "object"}
+    assert tool_prompts.loose_format().parse("{}") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ('{ "n": 12345678901234567890 }', '{"n":12345678901234567890}'),
+        ('{"n": "12345678901234567890"}', '{"n":12345678901234567890}'),
+        ('{"x": "-0.30"}', '{"x":-0.30}'),
+        ('{"inner": {"n": "7"}}', '{"inner":{"n":7}}'),
+        ('{"n": "seven", "t": "7"}', '{"n":"seven","t":"7"}'),
+        ('{"n": "07"}', '{"n":"07"}'),
+        ("{}", "{}"),
+    ],
+)
+def test_arguments_keep_every_digit(text: str, arguments: str) -> None:
+    assert tool_prompts.arguments_of(text, NUMBERS.parameters) == arguments
+    json.loads(arguments)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "no", '{"n": 1', '{"inner": 5}'])
+def test_what_is_no_object_makes_no_arguments(text: str) -> None:
+    with pytest.raises(ValueError, match=r"(?s)."):
+        tool_prompts.arguments_of(text, NUMBERS.parameters)
