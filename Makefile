@@ -13,7 +13,7 @@ DEV := $(VENV)/.installed-dev
 PYTEST_OPTIONS ?= -n 2 --asyncio-debug
 PYTEST := $(PY) -W error packaging/check_skips.py $(PYTEST_OPTIONS)
 FAST := -m "not weights and not slow"
-# The properties with 5,000 examples in place of 200, and the time for that.
+# The properties with 5,000 examples in place of 100, and the time for that.
 THOROUGH := --hypothesis-profile=thorough --timeout=240
 
 DEMO_PROMPT ?= Explain in one sentence what a Python generator is.

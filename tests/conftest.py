@@ -7,7 +7,11 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Generator
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Generator
+from pathlib import Path
+from typing import NoReturn
 
 import anyio
 import httpcore2
@@ -15,6 +19,10 @@ import hypothesis
 import pytest
 import structlog
 from anyio.lowlevel import checkpoint
+from pytest_timeout import (  # type: ignore[import-untyped]  # it has no types
+    Settings,
+    timeout_timer,
+)
 
 from chatbots.provider.connection import Connection
 
@@ -22,12 +30,54 @@ from chatbots.provider.connection import Connection
 # code gets the same verdict everywhere. `make test-all` asks for the second profile; the third
 # is for whoever looks for what nobody has thought of.
 fast = hypothesis.settings(
-    max_examples=200, deadline=None, derandomize=True, database=None, print_blob=True
+    max_examples=100, deadline=None, derandomize=True, database=None, print_blob=True
 )
 hypothesis.settings.register_profile("fast", fast)
 hypothesis.settings.register_profile("thorough", fast, max_examples=5000)
 hypothesis.settings.register_profile("search", fast, max_examples=5000, derandomize=False)
 hypothesis.settings.load_profile("fast")
+
+
+# Nothing goes on for ever
+
+
+class TimeLimit:
+    """The time limit of the test that runs, watched by one thread for all of them.
+
+    pytest-timeout starts a thread for each test, and that is more than most tests cost.
+    """
+
+    def __init__(self) -> None:
+        self._test: tuple[float, pytest.Item, Settings] | None = None
+        self._watching = False
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_timeout_set_timer(self, item: pytest.Item, settings: Settings) -> bool | None:
+        """Take over the limits that are held by threads."""
+        if settings.method != "thread":
+            return None
+        self._test = (time.monotonic() + settings.timeout, item, settings)
+        if not self._watching:
+            self._watching = True
+            threading.Thread(target=self._watch, name="time limit", daemon=True).start()
+        return True
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_timeout_cancel_timer(self) -> None:
+        """Forget the test that has ended."""
+        self._test = None
+
+    def _watch(self) -> NoReturn:
+        while True:
+            time.sleep(1)
+            if (test := self._test) and time.monotonic() > test[0]:
+                self._test = None
+                timeout_timer(*test[1:])  # shows what every thread does, and ends the process
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take part in the time limits."""
+    config.pluginmanager.register(TimeLimit())
 
 
 # Nobody is called
@@ -57,8 +107,8 @@ def refuse(host: object) -> None:
         pytest.fail(f"A test tried to reach {name}. Tests call nobody but this machine.")
 
 
-@pytest.fixture(autouse=True)
-def nobody_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def nobody_is_called() -> Generator[None]:
     """Keep real clients, whoever made them, from leaving this machine."""
     connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
     getaddrinfo, open_tcp = socket.getaddrinfo, httpcore2.AnyIOBackend.connect_tcp
@@ -90,44 +140,78 @@ def nobody_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
         refuse(host)
         return await connect_to(host, port, tls)
 
-    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
-    monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
-    monkeypatch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
-    # uvloop opens its sockets in C, past the guards above.
-    monkeypatch.setattr(httpcore2.AnyIOBackend, "connect_tcp", guarded_tcp)
-    monkeypatch.setattr(Connection, "to", guarded_to)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+        monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+        monkeypatch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+        # uvloop opens its sockets in C, past the guards above.
+        monkeypatch.setattr(httpcore2.AnyIOBackend, "connect_tcp", guarded_tcp)
+        monkeypatch.setattr(Connection, "to", guarded_to)
+        yield
 
 
 # Nothing of the user's is touched
 
 SETTINGS = ("OPENAI_", "AZURE_", "CHATBOTS_", "LOG_", "ASSISTANT_INSTRUCTIONS", "SERVER_", "DB_")
+AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 MODEL_CACHES = ("HF_", "OLLAMA_", "CHATBOTS_CACHE")
 FOLDERS = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
 HOMES = ("HOME", "XDG_CACHE_HOME")
 
 
+class EmptyHome:
+    """The empty folders of a user; made anew only after a test that wrote there."""
+
+    def __init__(self, make: Callable[[], Path]) -> None:
+        self._make = make
+        self._folders: dict[str, Path] = {}
+        self._untouched: list[tuple[int, int]] = []
+
+    def get(self) -> dict[str, Path]:
+        """Return the folder of each variable."""
+        if not self._folders or self._seen() != self._untouched:
+            home = self._make()
+            self._folders = {name: home / name.lower() for name in FOLDERS + HOMES} | {"HOME": home}
+            for folder in self._folders.values():
+                folder.mkdir(mode=0o700, exist_ok=True)
+            self._untouched = self._seen()
+        return self._folders
+
+    def _seen(self) -> list[tuple[int, int]]:
+        """Tell what changes when a name comes or goes in a folder, or its rights change."""
+        try:
+            stats = [folder.stat() for folder in self._folders.values()]
+        except OSError:
+            return []
+        return [(stat.st_mtime_ns, stat.st_mode) for stat in stats]
+
+
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> EmptyHome:
+    return EmptyHome(lambda: tmp_path_factory.mktemp("home"))
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(
-    request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, empty_home: EmptyHome
 ) -> None:
     """Hide the user's settings, and point the folders of a user to an empty one.
 
-    A test of the real local model (`weights`) sees the caches where its file is.
+    A test of the real local model (`weights`) sees the caches where its file is. No authority of
+    the system is trusted: to read them all costs each client, and each process, 20 ms.
     """
     needs_cache = request.node.get_closest_marker("weights") is not None
     hidden = SETTINGS if needs_cache else SETTINGS + MODEL_CACHES
     for name in list(os.environ):
         kept = needs_cache and name.startswith(MODEL_CACHES)
-        if (name.upper().startswith(hidden) and not kept) or name.upper() in PROXIES:
+        if (name.upper().startswith(hidden) and not kept) or name.upper() in PROXIES + AUTHORITIES:
             monkeypatch.delenv(name)
-    home = tmp_path_factory.mktemp("home")
-    for name in FOLDERS if needs_cache else FOLDERS + HOMES:
-        folder = home if name == "HOME" else home / name.lower()
-        folder.mkdir(mode=0o700, exist_ok=True)
-        monkeypatch.setenv(name, str(folder))
+    folders = empty_home.get()
+    monkeypatch.setenv("SSL_CERT_DIR", str(folders["XDG_CONFIG_HOME"]))
+    for name, folder in folders.items():
+        if name in FOLDERS or not needs_cache:
+            monkeypatch.setenv(name, str(folder))
 
 
 # Nothing is left

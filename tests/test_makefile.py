@@ -49,6 +49,7 @@ def test_a_machine_without_python_is_told_what_to_do(tmp_path: Path) -> None:
     assert "apt install python3 python3-venv" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_failing_install_shows_its_log(tmp_path: Path) -> None:
     """An archive with another hash than the one written down is refused."""
     archive = tmp_path / "thing-1.0-py3-none-any.whl"

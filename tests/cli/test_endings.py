@@ -26,7 +26,7 @@ def test_the_exit_status_and_the_last_word_say_so(
     fault: str,
 ) -> None:
     monkeypatch.setenv("OPENAI_MODEL", f"fault:{fault}")
-    monkeypatch.setenv("CHATBOTS_TIMEOUT", "0.5")
+    monkeypatch.setenv("CHATBOTS_TIMEOUT", "0.2")
     plain = run(program, "--prompt", "one two three four")
     assert plain.status == 1
     assert plain.err.startswith("chatbots: ")

@@ -373,7 +373,8 @@ async def test_a_consumer_that_is_slow_slows_the_upstream_read() -> None:
         pipeline = Pipeline(streaming(OpenAIChat(the_client, model="m")), Slow())
         tasks.start_soon(pipeline.run, [prompt("one")])
         call = await fake.wait_for_call()
-        with anyio.move_on_after(1) as patience:
+        await fake.until(lambda: call.blocked)
+        with anyio.move_on_after(0.2) as patience:
             await fake.until(lambda: call.finished is not None)
         stuck = patience.cancelled_caught and call.blocked
         assert stuck, "the server could say everything to nobody"

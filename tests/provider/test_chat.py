@@ -662,8 +662,14 @@ async def test_what_the_server_knows_about_its_answer_is_kept(stream: bool) -> N
     ],
 )
 async def test_a_stream_without_content_is_given_up_in_time(
-    own_client: bool, fault: str, code: str, shown: bool, calls: int
+    own_client: bool,
+    fault: str,
+    code: str,
+    shown: bool,
+    calls: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("chatbots.provider.tries._BACKOFF", 0.001)
     async with (
         FakeOpenAI() as fake,
         AsyncOpenAI(api_key=KEY, base_url=fake.base_url, max_retries=0) as given,

@@ -335,7 +335,7 @@ async def test_a_deadline_holds_for_both_rounds(kind: str) -> None:
         fake.answer(BAD)
         fake.answer(hold=anyio.Event())
         with anyio.fail_after(10), pytest.raises(ChatError) as caught:
-            await bot.ask("Which pet?", output_type=Pet, timeout=1)
+            await bot.ask("Which pet?", output_type=Pet, timeout=0.4)
         assert (caught.value.code, caught.value.partial) == ("upstream_timeout", "")
         assert len(fake.calls) == 3
         await fake.wait_for_hangup(fake.calls[2])
