@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import capacity, chart, hot, one_shot, start
+from bench import capacity, chart, hot, one_shot, registering, start
 from bench.measure import Report, machine
 
 RESULTS: Final = Path(__file__).with_name("results")
@@ -21,10 +21,11 @@ RESULTS: Final = Path(__file__).with_name("results")
 BENCHMARKS: Final[dict[str, Callable[..., Report]]] = {
     "start": start.report,
     "one-shot": one_shot.report,
+    "registering": registering.report,
     **{name: partial(hot.report, name) for name in hot.FULL},
     "capacity": capacity.report,
 }
-SMOKE: Final = ("start", "one-shot", *hot.SMOKE, "capacity")
+SMOKE: Final = ("start", "one-shot", "registering", *hot.SMOKE, "capacity")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

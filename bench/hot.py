@@ -1,4 +1,4 @@
-"""What a streamed token costs, from a bare epoll loop to the frameworks.
+"""What a streamed token costs, and a turn with a tool, from a bare epoll loop to the frameworks.
 
 Every run is a process of its own; those of one comparison take turns, round by round.
 A peer takes part in the first rounds only and on the faster loop, uvloop, to save time.
@@ -68,8 +68,10 @@ PEERS = tuple(
         *("openai-agents", "langchain-openai", "pydantic-ai", "litellm"),
     )
 )
+AGENTS = tuple(peer for peer in PEERS if peer.client in ("openai-agents", "pydantic-ai"))
 PACED = ("cpu_us", "cpu_percent", "p50_ms", "p99_ms")
 FIRST = ("first_us", "cpu_us")
+TURN = ("cpu_us",)
 MEMORY = ("early_mb", "late_mb", "growth_mb")
 
 FULL: Final = {
@@ -84,12 +86,20 @@ FULL: Final = {
     ),
     "first": Comparison("first token", "first", "burst:1", 1, (*BOTH, *PEERS), FIRST),
     "long": Comparison("first token, 200 messages", "long", "burst:1", 1, BOTH[:3], FIRST),
+    "tools": Comparison(
+        "a turn with a call of an async tool", "tools", "calls:1", 1, (*BOTH, *AGENTS), TURN
+    ),
+    "plain-tools": Comparison(
+        "a turn with a call of a plain tool", "plain-tools", "calls:1", 1, (*BOTH, *AGENTS), TURN
+    ),
     "tls": Comparison("50 streams over TLS", "streams", "paced:100:250", 50, US, PACED, tls=True),
     "slow": Comparison("a slow reader of 100,000 tokens", "slow", "burst:100000", 1, US, MEMORY),
 }
 SMOKE: Final = {
     "paced": FULL["paced"]._replace(model="paced:100:40", rows=(FLOOR, *US, SDK)),
     "burst": FULL["burst"]._replace(model="burst:1000", rows=(OURS, SDK)),
+    "tools": FULL["tools"]._replace(rows=(OURS, SDK)),
+    "plain-tools": FULL["plain-tools"]._replace(rows=(OURS, SDK)),
 }
 
 

@@ -3,7 +3,8 @@
     python -m bench.reader TASK CLIENT LOOP URL MODEL STREAMS [UPSTREAM SECONDS]
 
 TASK is `streams`, `steady` (a crowd of endless ones), `first` (the time to a first token, one
-request after the other), `long` (the same with 200 messages) or `slow` (a slow reader's memory);
+request after the other), `long` (the same with 200 messages), `tools` or `plain-tools` (the same,
+each turn with a call of an async tool or a plain one) or `slow` (a slow reader's memory);
 CLIENT `floor` or a module of `bench.clients`; LOOP `asyncio` or `uvloop`; for `steady`, UPSTREAM
 is the upstream's process, and both are looked at for SECONDS.
 
@@ -24,11 +25,12 @@ from functools import partial
 import anyio
 
 from bench import floor
-from bench.clients import Ask
+from bench.clients import Ask, asynchronous, plain
 from bench.watch import TOKEN, Crowd, Watch, rss
 
 REQUESTS = 300
 HISTORY = 200
+TOOLS = {"tools": asynchronous, "plain-tools": plain}
 
 
 async def streams(ask: Ask, many: int, watch: Watch) -> dict[str, float]:
@@ -76,6 +78,8 @@ async def first(ask: Ask, messages: int) -> dict[str, float]:
         wait = 0.0
         async for _ in ask(messages):
             wait = wait or time.perf_counter() - begun
+        if not wait:
+            raise RuntimeError("An answer had no text.")
         waits.append(wait)
     return {
         "first_us": statistics.median(waits[20:]) * 1e6,
@@ -120,7 +124,8 @@ async def run(
         floor.read(url, model, many, watch)
         return watch.result()
     module = importlib.import_module(f"bench.clients.{client.replace('-', '_')}")
-    async with module.connect(url, model) as ask:
+    tools = [TOOLS[task]()] if task in TOOLS else []
+    async with module.connect(url, model, *tools) as ask:
         if task == "streams":
             return await streams(ask, many, watch)
         if task == "steady":

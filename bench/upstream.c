@@ -8,6 +8,8 @@
  * written, in nanoseconds of CLOCK_MONOTONIC, 16 digits and a space. "steady:RATE:COUNT"
  * is paced too, and says when the event was due: an upstream that is late itself is no
  * excuse there, and cannot make a client look good by writing two events at once.
+ * "calls:COUNT" first calls the tool `multiply`, and answers a request that has its result
+ * as a burst.
  *
  * Compile: cc -O2 upstream.c  (with -DTLS -lssl -lcrypto for TLS)
  */
@@ -47,6 +49,13 @@ typedef void SSL;
     EVENT("{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}") "}\n\n"
 #define USAGE \
     EVENT("") ",\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":9,\"total_tokens\":18}}\n\n"
+#define CALL \
+    EVENT("{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{" \
+          "\"index\":0,\"id\":\"call_bench\",\"type\":\"function\",\"function\":{" \
+          "\"name\":\"multiply\",\"arguments\":\"{\\\"a\\\": 6, \\\"b\\\": 7}\"}}]}," \
+          "\"logprobs\":null,\"finish_reason\":null}") "}\n\n"
+#define CALLED \
+    EVENT("{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"tool_calls\"}") "}\n\n"
 #define DONE "data: [DONE]\n\n"
 
 struct connection {
@@ -59,7 +68,7 @@ struct connection {
     char head[256];
     long count;  /* events still to be written */
     long long due, gap; /* nanoseconds; gap 0 is a burst */
-    int answering, ending, waits, says_due;
+    int answering, ending, waits, says_due, calls;
 };
 
 static struct connection *connections[MAX_FD];
@@ -67,7 +76,7 @@ static struct connection *connections[MAX_FD];
  * all of them for every event is most of the work with a thousand streams. */
 static long long wake[MAX_FD];
 static int highest;
-static char event[512], ending[2048];
+static char event[512], ending[2048], calling[2048];
 static size_t event_size, stamp_at;
 static int epoll;
 
@@ -89,6 +98,11 @@ static void encode(void) {
     used += chunk(ending + used, USAGE);
     used += chunk(ending + used, DONE);
     strcpy(ending + used, "0\r\n\r\n");
+    used = chunk(calling, CALL);
+    used += chunk(calling + used, CALLED);
+    used += chunk(calling + used, USAGE);
+    used += chunk(calling + used, DONE);
+    strcpy(calling + used, "0\r\n\r\n");
 }
 
 static void hang_up(int fd) {
@@ -139,8 +153,8 @@ static void refill(struct connection *c) {
     long many = c->gap ? 1 : BATCH;
     char stamp[32];
     if (!c->count) {
-        c->out = ending;
-        c->left = strlen(ending);
+        c->out = c->calls ? calling : ending;
+        c->left = strlen(c->out);
         c->ending = 1;
         return;
     }
@@ -193,6 +207,9 @@ static void answer(struct connection *c, const char *body) {
     if (said) sscanf(said, "\"paced:%ld:%ld", &rate, &c->count);
     else if ((said = strstr(body, "\"steady:"))) sscanf(said, "\"steady:%ld:%ld", &rate, &c->count);
     else if ((said = strstr(body, "\"burst:"))) sscanf(said, "\"burst:%ld", &c->count);
+    else if ((said = strstr(body, "\"calls:"))) sscanf(said, "\"calls:%ld", &c->count);
+    c->calls = strstr(body, "\"calls:") && !strstr(body, "\"tool_call_id\"");
+    if (c->calls) c->count = 0;
     c->says_due = strstr(body, "\"steady:") != NULL;
     c->gap = rate ? 1000000000LL / rate : 0;
     /* Streams do not begin in step: each has a phase of its own. */

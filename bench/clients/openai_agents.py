@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from agents import Agent, OpenAIChatCompletionsModel, Runner, set_tracing_disabled
+from agents import (
+    Agent,
+    OpenAIChatCompletionsModel,
+    Runner,
+    function_tool,
+    set_tracing_disabled,
+)
 from openai import AsyncOpenAI
 from openai.types.responses import ResponseTextDeltaEvent
 
-from bench.clients import KEY, SAID, Ask
+from bench.clients import KEY, SAID, Ask, Multiply
 
 
 @asynccontextmanager
-async def connect(url: str, model: str) -> AsyncIterator[Ask]:
+async def connect(url: str, model: str, *tools: Multiply) -> AsyncIterator[Ask]:
     """Open an agent on a client that does not retry."""
     set_tracing_disabled(disabled=True)
     async with AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as client:
-        agent = Agent(name="bench", model=OpenAIChatCompletionsModel(model, client))
+        agent = Agent(
+            name="bench",
+            model=OpenAIChatCompletionsModel(model, client),
+            tools=[function_tool(tool) for tool in tools],
+        )
 
         async def ask(_: int) -> AsyncIterator[str]:
             result = Runner.run_streamed(agent, SAID)

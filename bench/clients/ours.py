@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bench.clients import KEY, SAID, Ask
+from bench.clients import KEY, SAID, Ask, Multiply
 from chatbots import Chatbots, Message, Settings
 
 CONNECTIONS = 10_000
@@ -13,7 +13,7 @@ CONNECTIONS = 10_000
 
 
 @asynccontextmanager
-async def connect(url: str, model: str) -> AsyncIterator[Ask]:
+async def connect(url: str, model: str, *tools: Multiply) -> AsyncIterator[Ask]:
     """Open the client; it makes its connections when they are needed."""
     settings = Settings(
         openai_base_url=url, openai_api_key=KEY, chatbots_max_connections=CONNECTIONS
@@ -21,7 +21,7 @@ async def connect(url: str, model: str) -> AsyncIterator[Ask]:
     async with Chatbots(settings) as bots:
 
         async def ask(messages: int) -> AsyncIterator[str]:
-            bot = bots.streaming(model=model)
+            bot = bots.streaming(model=model, tools=tools)
             async with bot.stream([Message("user", SAID)] * messages) as stream:
                 async for text in stream.text:
                     yield text

@@ -13,14 +13,15 @@ from pydantic_ai import Agent
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
-from bench.clients import KEY, SAID, Ask
+from bench.clients import KEY, SAID, Ask, Multiply
 
 
 @asynccontextmanager
-async def connect(url: str, model: str) -> AsyncIterator[Ask]:
+async def connect(url: str, model: str, *tools: Multiply) -> AsyncIterator[Ask]:
     """Open an agent on a client that does not retry."""
     async with AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as client:
-        agent = Agent(OpenAIChatModel(model, provider=OpenAIProvider(openai_client=client)))
+        provider = OpenAIProvider(openai_client=client)
+        agent = Agent(OpenAIChatModel(model, provider=provider), tools=tools)
 
         async def ask(_: int) -> AsyncIterator[str]:
             async with agent.run_stream(SAID) as result:
