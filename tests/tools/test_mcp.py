@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import json
 import logging
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -100,3 +105,66 @@ async def test_what_the_package_logs_stays_off_the_terminal(
         logging.getLogger("mcp.client").error("Nobody asked.")
         await call(tools, "s__die")
     assert capfd.readouterr() == ("", "")
+
+
+# Servers of others
+
+
+@contextmanager
+def official(transport: str, port: int) -> Iterator[McpServer]:
+    """Return a server by the official package, which runs already where it is behind a URL."""
+    command = (str(Path(__file__).parent / "mcp_official.py"), transport, str(port))
+    if transport == "stdio":
+        yield McpServer(name="o", command=sys.executable, args=command)
+        return
+    with subprocess.Popen([sys.executable, *command], stderr=subprocess.DEVNULL) as child:
+        try:
+            yield McpServer(name="o", url=f"http://127.0.0.1:{port}/mcp")
+        finally:
+            child.kill()
+
+
+async def listening(port: int) -> None:
+    with anyio.fail_after(30):
+        while True:
+            try:
+                await (await anyio.connect_tcp("127.0.0.1", port)).aclose()
+            except OSError:
+                await anyio.sleep(0.05)
+            else:
+                return
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transport", ["stdio", "streamable-http"])
+async def test_a_server_by_the_official_package_is_understood(
+    transport: str, unused_tcp_port: int
+) -> None:
+    steps: list[tuple[str, float | None]] = []
+
+    async def report(message: str, fraction: float | None) -> None:
+        steps.append((message, fraction))
+
+    with official(transport, unused_tcp_port) as server:
+        if server.url:
+            await listening(unused_tcp_port)
+        async with McpTools([server]) as tools:
+            asking = {tool.name: tool.marks.confirm for tool in tools}
+            assert asking == {
+                "o__add": False,
+                "o__count": True,
+                "o__picture": True,
+                "o__fail": True,
+            }
+            assert tools["o__add"].spec.parameters["required"] == ["a", "b"]
+            added = await call(tools, "o__add", '{"a": 1, "b": 2}')
+            assert json.loads(added.content) == {"sum": 3}
+            assert "nobody to ask" in (await call(tools, "o__fail")).content
+            here: dict[str, Any] = {"report": report, "confirm": lambda *_: True}
+            assert (await call(tools, "o__count", '{"to": 3}', **here)).content == "3 steps"
+            assert steps[0] == ("step 0", 0.0)
+            shown = await call(tools, "o__picture", **here)
+            assert shown.content.startswith("Here it is:\n[image/png that cannot be shown as text")
+            failed = await call(tools, "o__fail", **here)
+            assert failed.is_error
+            assert "It is broken." in failed.content
