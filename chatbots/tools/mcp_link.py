@@ -36,6 +36,8 @@ class _Life:
         self.client: Client | None = None
         self.error: ChatError | None = None
         """Why it ended."""
+        self.status = 0
+        """Of its last answer over HTTP."""
         self.over = False
         """Whether it is to end."""
         self.settled = anyio.Event()
@@ -166,6 +168,8 @@ class Link:
             why = f"it had not told its tools after {server.start_timeout:g} s"
         if child is not None:
             why = f"{child.end or why}{child.heard}"
+        elif life.status >= HTTPStatus.BAD_REQUEST:
+            why = f"{why} (its last answer had the status {life.status})"
         did = "is gone" if life.client else "could not be started"
         said = f"The MCP server {server.name!r} {did}: {telemetry.redact(why).rstrip('.')}."
         if not (child and isinstance(error, OSError)):
@@ -190,7 +194,7 @@ class Link:
                 life.news.set()
 
         us = Implementation(name="chatriver", version=VERSION)
-        transport = _over_http(self.server, life.end) if child is None else child.streams()
+        transport = _over_http(self.server, life) if child is None else child.streams()
         async with Client(
             transport, mode=mode, message_handler=hear, client_info=us, cache=None
         ) as client:
@@ -213,16 +217,17 @@ class Link:
 
 
 @asynccontextmanager
-async def _over_http(
-    server: McpServer, on_end: Callable[[], None]
-) -> AsyncGenerator[TransportStreams]:
+async def _over_http(server: McpServer, life: _Life) -> AsyncGenerator[TransportStreams]:
     import httpx2
     from mcp.client.streamable_http import streamable_http_client
 
     async def look(response: httpx2.Response) -> None:
+        if response.request.method != "POST":
+            return
+        life.status = response.status_code
         # Started anew it knows our session no more (MCP 2025-11-25, transports, sessions).
-        if response.status_code == HTTPStatus.NOT_FOUND:
-            on_end()
+        if life.status == HTTPStatus.NOT_FOUND and "mcp-session-id" in response.request.headers:
+            life.end()
 
     # How long an answer may take is the tool's to say, and events may come at any time.
     times = httpx2.Timeout(server.start_timeout, read=None)

@@ -37,6 +37,7 @@ def test_the_tools_of_a_server_are_listed(run: Runner) -> None:
     ran = run("tools", "list", "--mcp", f"mine={COMMAND}")
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.splitlines()[:2] == ["mine__echo: To echo.", "mine__erase: To erase."]
+    assert run(*MULTIPLY).out.count("\n") == 1
     ran = run(*MULTIPLY, "--mcp", f"mine={COMMAND}")
     assert [line.partition(":")[0] for line in ran.out.splitlines()][:2] == [
         "multiply",

@@ -143,7 +143,8 @@ def write(text: str) -> None:
 def over_http(manner: str = "") -> Generator[tuple[str, list[dict[str, str]]]]:
     """Serve in a thread; yield the URL and the headers of each request that came.
 
-    It forgets its sessions when the manner is `forgetful`, after the first call.
+    It forgets its sessions when the manner is `forgetful`, after the first call, and lets nobody
+    in when it is `closed`. It opens no stream of its own, and says so in an unusual way.
     """
     script, heads, sessions = Script(manner), list[dict[str, str]](), ["1"]
 
@@ -151,6 +152,9 @@ def over_http(manner: str = "") -> Generator[tuple[str, list[dict[str, str]]]]:
         def do_POST(self) -> None:
             heads.append({key.lower(): value for key, value in self.headers.items()})
             message = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            if manner == "closed":
+                self.answer(401, b"")
+                return
             if message["method"] == "initialize":
                 sessions.append(str(len(sessions) + 1))
             elif heads[-1].get("mcp-session-id") != sessions[-1]:
@@ -163,7 +167,7 @@ def over_http(manner: str = "") -> Generator[tuple[str, list[dict[str, str]]]]:
                 sessions.append("another")
 
         def do_GET(self) -> None:
-            self.answer(405, b"")
+            self.answer(404, b"")
 
         def do_DELETE(self) -> None:
             heads.append({"method": "DELETE"})

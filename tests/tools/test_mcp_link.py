@@ -205,7 +205,9 @@ async def served(manner: str = "") -> AsyncGenerator[tuple[ToolRegistry, list[di
 
 async def test_over_http_the_headers_go_along() -> None:
     async with served() as (tools, heads):
-        assert (await call(tools, "s__echo", '{"n": 1}')).content == '{"n": 1}'
+        for _ in range(3):
+            assert (await call(tools, "s__echo", '{"n": 1}')).content == '{"n": 1}'
+        assert len([head for head in heads if "mcp-session-id" not in head]) == 1
     assert {head["x-key"] for head in heads if "method" not in head} == {"k-1"}
 
 
@@ -222,6 +224,13 @@ async def test_a_server_that_is_not_there_is_named(
     url = f"http://127.0.0.1:{unused_tcp_port_factory()}/mcp"
     error = await refusal(McpServer(name="a", url=url))
     assert "'a' could not be started: All connection attempts failed" in error.message
+
+
+async def test_a_server_that_lets_nobody_in_is_told_with_its_status() -> None:
+    with over_http("closed") as (url, _):
+        error = await refusal(McpServer(name="a", url=url))
+    assert "'a' could not be started" in error.message
+    assert "status 401" in error.message
 
 
 async def test_tools_that_were_left_say_so(tmp_path: Path) -> None:
