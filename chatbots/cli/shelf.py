@@ -21,7 +21,7 @@ from chatbots.messages import SessionId, Turn, check_session
 from chatbots.settings import Settings
 from chatbots.stores import Store, store_of
 from chatbots.telemetry import new_session_id
-from chatbots.terminal.streams import read_lines, read_whole, write
+from chatbots.terminal.streams import forget_typed, read_line, read_whole, write
 
 NEAR: Final = 1000
 """Sessions, the newest, whose names are looked through for one that was meant."""
@@ -201,11 +201,15 @@ async def _agrees(question: str) -> bool:
             "Nobody is there to say whether the deletion is meant.",
             hint="If it is, add --yes.",
         )
+    forget_typed(sys.stdin)
     await write(question, sys.stderr)
-    answer = await anext(read_lines(sys.stdin), None)
-    if answer is None:  # Ctrl-D, which is no yes
-        await write("\n", sys.stderr)
-    return (answer or b"").strip().lower() in (b"y", b"yes")
+    answer = ""
+    try:
+        answer = await read_line(sys.stdin)
+    finally:
+        if not answer.endswith("\n"):  # Ctrl-C or Ctrl-D: the cursor is behind the question
+            sys.stderr.write("\n")
+    return answer.strip().lower() in ("y", "yes")
 
 
 async def _print(lines: Iterable[str], *, cutting: bool = True, end: str = "\n") -> int:

@@ -60,7 +60,7 @@ def test_the_file_says_what_it_is() -> None:
         b'{"session": "ada", "turns": [{}]}',
         b'{"format": "other", "session": "ada", "turns": []}',
         b'{"version": 2, "session": "ada", "turns": []}',
-        b'{"turns": ' * 100_000,
+        b'{"x": ' + b"[" * 100_000,
         to_json("ada", [WHOLE]).replace('"user"', '"nobody"').encode(),
     ],
 )

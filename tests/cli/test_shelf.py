@@ -211,7 +211,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[Callable
         yield typing
 
 
-@pytest.mark.parametrize("answer", [b"y\n", b"YES\n", b" y "])
+@pytest.mark.parametrize("answer", [b"y\n", b"YES\n", b" y \n"])
 async def test_a_conversation_is_deleted_after_a_yes(
     act: Any,
     typed: Callable[[bytes], None],
