@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatbots.interfaces import ChatModel, SessionStore, Sink
 from chatbots.messages import Prompt
+from chatbots.services.recall import Explanation
 from chatbots.services.remember import Remembered
 from chatbots.services.take_turn import Manner
 
@@ -17,3 +18,7 @@ class MemoryChat:
     async def respond(self, prompt: Prompt, out: Sink) -> None:
         """Answer *prompt*; see `ChatService.respond`."""
         await self._remembered.respond(prompt, out, bot="memory")
+
+    async def explain(self, prompt: Prompt) -> Explanation:
+        """Return what would be sent for *prompt* now; see `Explanation`."""
+        return await self._remembered.explain(prompt)

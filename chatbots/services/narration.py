@@ -14,15 +14,13 @@ from chatbots.deltas import Delta, TextDelta
 from chatbots.interfaces import Sink
 from chatbots.joined import Joined
 from chatbots.messages import Message, Metrics, ModelAnswer, ModelRequest, UnderWay, Usage
+from chatbots.sessions.tokens import estimate, tokens_of, tokens_of_tools
 
 KEEP_INTERVAL: Final = 1.0
 """Seconds of output a crash may cost at most (promise P3), and between two `token.flush` lines."""
 
 SHORTEST_STREAM: Final = 0.001
 """Seconds from the first text to the last below which an answer came at once, at no rate."""
-
-CHARS_PER_TOKEN: Final = 4
-"""Of English text, about (OpenAI's help pages)."""
 
 
 class Spoken:
@@ -133,8 +131,8 @@ class Narration(ObjectSendStream[Delta]):
         """
         if self.request is None or not self.text:
             return None
-        read = tokens(sum(len(message.content) for message in self.request.messages))
-        written = tokens(len(self.text))
+        read = tokens_of(self.request.messages) + tokens_of_tools(self.request.tools)
+        written = estimate(self.text)
         return Usage(read, written, read + written, estimated=True)
 
     def log_flushes(self) -> None:
@@ -150,8 +148,3 @@ class Narration(ObjectSendStream[Delta]):
 
     async def aclose(self) -> None:
         """Leave the way open: it is the caller's."""
-
-
-def tokens(chars: int) -> int:
-    """Return about how many tokens a text of *chars* characters has."""
-    return -(-chars // CHARS_PER_TOKEN)

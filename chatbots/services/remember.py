@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -15,17 +14,16 @@ from chatbots.errors import ChatError, ProviderError, StorageError, error_of
 from chatbots.interfaces import ChatModel, SessionStore, Sink
 from chatbots.messages import FinalState, ModelAnswer, Prompt, Turn, UnderWay
 from chatbots.services.narration import Narration
-from chatbots.services.structured import Structured
+from chatbots.services.recall import Explanation, Recall, frame
+from chatbots.services.structured import Structured, total
 from chatbots.services.take_turn import (
     Manner,
     broken_state,
     done_for,
-    request_for,
     take_turn,
 )
 from chatbots.services.tool_loop import ask_model
 from chatbots.sessions.turn import CRASHED, FINAL
-from chatbots.sessions.window import newest, share_that_fits, visible
 from chatbots.telemetry import new_session_id
 
 FINISH_TIMEOUT: Final = 5.0
@@ -41,7 +39,7 @@ class Remembered:
         self._model = Structured(model)
         self._store = store
         self._manner = manner
-        self._stream = stream
+        self._recall = Recall(self._model, store, manner, stream=stream)
 
     async def respond(self, prompt: Prompt, out: Sink, *, bot: str) -> None:
         """Answer *prompt* in its session, or else in a new one for it alone."""
@@ -49,12 +47,18 @@ class Remembered:
             prompt = replace(prompt, session=new_session_id())
 
         async def answer(narration: Narration) -> Done:
+            frame(prompt, self._manner, stream=False)  # A prompt too long is refused, not stored.
             turn = await self._begin(prompt, narration)
             if turn.state in FINAL:
                 return await _replay(turn, narration)
             return await self._ask(prompt, turn, narration)
 
         await take_turn(prompt, out, answer, manner=self._manner, bot=bot)
+
+    async def explain(self, prompt: Prompt) -> Explanation:
+        """Return what would be sent for *prompt* now; asks no model, stores nothing."""
+        prompt.check(self._manner.max_chars)
+        return await self._recall.explain(prompt)
 
     async def _begin(self, prompt: Prompt, narration: Narration) -> Turn:
         narration.waits_for_session = True
@@ -72,7 +76,7 @@ class Remembered:
 
         narration.keep = keep
         try:
-            answer = await self._ask_model(prompt, await self._store.load(turn.session), narration)
+            answer = await self._ask_model(prompt, turn, narration)
         except anyio.get_cancelled_exc_class():
             await self._give_up(turn, narration, "upstream_timeout")
             raise
@@ -107,27 +111,20 @@ class Remembered:
         await _warn(narration, failure)
         return False
 
-    async def _ask_model(
-        self, prompt: Prompt, turns: Sequence[Turn], narration: Narration
-    ) -> ModelAnswer:
+    async def _ask_model(self, prompt: Prompt, turn: Turn, narration: Narration) -> ModelAnswer:
         """Ask with the past; where that is too long for the model, once more with less of it."""
-        past = visible(turns)
-        request = request_for(prompt, self._manner, past, stream=self._stream)
+        view = await self._recall.look_back(prompt, narration, before=turn.seq)
         try:
-            return await ask_model(self._model, request, narration, prompt)
+            answer = await ask_model(self._model, view.request, narration, prompt)
         except ProviderError as error:
-            if error.code != "context_too_long" or narration.spoken.messages or not past:
+            if error.code != "context_too_long" or narration.spoken.messages or not view.past.turns:
                 raise
-            fitting = newest(turns, share_that_fits(error.message))
-        await narration.send(
-            Notice(
-                "context_trimmed",
-                f"The conversation is longer than the model can read: "
-                f"its oldest {len(past) - len(visible(fitting))} messages were left out.",
+            view = await self._recall.look_back_less(
+                prompt, narration, view, error, before=turn.seq
             )
-        )
-        request = request_for(prompt, self._manner, visible(fitting), stream=self._stream)
-        return await ask_model(self._model, request, narration, prompt)
+            answer = await ask_model(self._model, view.request, narration, prompt)
+        self._recall.learn(view, answer, narration)
+        return replace(answer, usage=total(view.spent, answer.usage))
 
     async def _give_up(self, turn: Turn, narration: Narration, reason: str) -> None:
         """Store what was shown; the error that is under way matters more than a store's."""

@@ -6,8 +6,9 @@ from chatbots.deltas import Done
 from chatbots.interfaces import ChatModel, Sink
 from chatbots.messages import Prompt
 from chatbots.services.narration import Narration
+from chatbots.services.recall import frame
 from chatbots.services.structured import Structured
-from chatbots.services.take_turn import Manner, done_for, request_for, take_turn
+from chatbots.services.take_turn import Manner, done_for, take_turn
 from chatbots.services.tool_loop import ask_model
 
 
@@ -23,7 +24,7 @@ class StatelessChat:
         """Answer *prompt*; see `ChatService.respond`."""
 
         async def answer(narration: Narration) -> Done:
-            request = request_for(prompt, self._manner, stream=False)
+            request = frame(prompt, self._manner, stream=False).request
             answer = await ask_model(self._model, request, narration, prompt)
             return done_for(prompt, answer, narration)
 

@@ -49,7 +49,7 @@ class Structured:
         return replace(answer, text=text)
 
     async def _held(self, request: ModelRequest, out: Sink) -> ModelAnswer:
-        held = _Held(out)
+        held = Held(out)
         try:
             return await self._model.complete(request, held)
         except ChatError as error:
@@ -60,14 +60,15 @@ class Structured:
             raise
 
 
-class _Held(ObjectSendStream[Delta]):
-    """Keeps the text and lets everything else through."""
+class Held(ObjectSendStream[Delta]):
+    """Keeps the text, in `said`, and lets everything else through to *out*."""
 
     def __init__(self, out: Sink) -> None:
         self.said = Joined()
         self._out = out
 
     async def send(self, item: Delta) -> None:
+        """Keep *item* if it is text."""
         if isinstance(item, TextDelta):
             self.said.add(item.text)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Literal, TypeAlias
 
 import anyio
-from msgspec import Struct
+from msgspec import Struct, field
 
 from chatbots import telemetry
 from chatbots.deltas import Done, Failed
@@ -14,6 +14,7 @@ from chatbots.errors import ChatError, InvalidRequest, ProviderError, TurnCancel
 from chatbots.interfaces import Sink
 from chatbots.messages import Message, ModelAnswer, ModelRequest, Prompt, check_text
 from chatbots.services.narration import Narration
+from chatbots.sessions.window import Window
 
 DEFAULT_MAX_CHARS: Final = 200_000
 """Characters a prompt may have; what a model can read is another, smaller matter."""
@@ -22,13 +23,15 @@ Answering: TypeAlias = Callable[[Narration], Awaitable[Done]]
 
 
 class Manner(Struct, frozen=True, kw_only=True):
-    """How a bot asks: its system message, and how long a prompt may be, in characters.
+    """How a bot asks: its system message, how long a prompt may be, in characters, and how much of
+    the past goes with it.
 
     Raises `InvalidRequest` for a system message that cannot be sent.
     """
 
     instructions: str = ""
     max_chars: int = DEFAULT_MAX_CHARS
+    window: Window = field(default_factory=Window)
 
     def __post_init__(self) -> None:
         check_text(self.instructions, "system message")

@@ -100,6 +100,7 @@ class Calibration:
     """What servers have said of their models so far: how far estimates are off, what one reads.
 
     Held by a bot for as long as it lives; None is the model that the bot asks by default.
+    What is counted moves a ratio by a `STEP` of the way, between `LEAST` and `MOST`.
     """
 
     LEAST: Final = 0.5
@@ -112,7 +113,7 @@ class Calibration:
         self._limits: dict[str | None, int] = {}
 
     def ratio(self, model: str | None) -> float:
-        """Return what to multiply an estimate by, `LEAST` to `MOST`; 1 where nothing is known."""
+        """Return what to multiply an estimate by; 1 where nothing is known."""
         return self._ratios.get(model, 1.0)
 
     def limit(self, model: str | None) -> int | None:
@@ -126,10 +127,12 @@ class Calibration:
             before = self._ratios.get(model, seen)
             self._ratios[model] = before + self.STEP * (seen - before)
 
-    def refuse(self, model: str | None, limit: int) -> None:
-        """Learn that *model* reads no more than *limit* tokens."""
+    def refuse(self, model: str | None, *, limit: int, estimated: int, counted: int) -> None:
+        """Learn that *model* reads *limit* tokens, and that a request had too many: *counted*."""
         if self._has_room(model):
             self._limits[model] = limit
+            # Beyond any bound: whatever it counted, less must be sent now.
+            self._ratios[model] = max(self.ratio(model), counted / max(estimated, 1))
 
     def _has_room(self, model: str | None) -> bool:
         # A caller may name any model.

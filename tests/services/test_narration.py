@@ -9,7 +9,7 @@ from chatbots.deltas import Done, Notice, TextDelta
 from chatbots.flow.channel import open_channel
 from chatbots.messages import Message, ModelAnswer, ModelRequest, Usage
 from chatbots.services import narration as module
-from chatbots.services.narration import Narration, tokens
+from chatbots.services.narration import Narration
 from chatbots.testing import CollectingSink
 from chatbots.tool_calls import ToolCall
 
@@ -144,19 +144,15 @@ async def test_an_answer_without_text_has_no_first_token() -> None:
     assert Narration(CollectingSink()).metrics(ANSWER).first_token is None
 
 
-async def test_a_turn_that_broke_off_cost_about_a_token_for_four_letters() -> None:
+async def test_a_turn_that_broke_off_cost_about_what_was_read_and_shown() -> None:
     narration = Narration(CollectingSink())
     narration.request = request("x" * 10, "y" * 6)
     assert narration.estimate() is None, "nothing was shown"
     await narration.send(TextDelta("Hello"))
-    assert narration.estimate() == Usage(4, 2, 6, estimated=True)
+    assert narration.estimate() == Usage(13, 2, 15, estimated=True)
 
 
 async def test_a_turn_that_asked_nobody_cost_nothing() -> None:
     narration = Narration(CollectingSink())
     await narration.send(TextDelta("Hello"))
     assert narration.estimate() is None
-
-
-def test_a_part_of_a_token_is_one() -> None:
-    assert [tokens(chars) for chars in (0, 1, 4, 5)] == [0, 1, 1, 2]

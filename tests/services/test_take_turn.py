@@ -303,7 +303,7 @@ async def test_a_turn_that_broke_off_says_about_what_it_cost() -> None:
 
     failed = end(await taken(answer))
     assert failed.state == "interrupted"
-    assert failed.usage == Usage(3, 3, 6, estimated=True)
+    assert failed.usage == Usage(7, 4, 11, estimated=True)
 
 
 def test_a_turn_that_showed_something_was_interrupted() -> None:

@@ -111,17 +111,27 @@ def test_a_ratio_stays_within_bounds(estimated: int, counted: int, ratio: float)
 
 def test_what_a_model_reads_is_what_its_server_said_last() -> None:
     seen = Calibration()
-    seen.refuse("m", 8192)
-    seen.refuse("m", 4096)
-    assert (seen.limit("m"), seen.limit("n"), seen.ratio("m")) == (4096, None, 1)
+    seen.refuse("m", limit=8192, estimated=8000, counted=8800)
+    seen.refuse("m", limit=4096, estimated=5000, counted=4500)
+    assert (seen.limit("m"), seen.limit("n")) == (4096, None)
+    assert (seen.ratio("m"), seen.ratio("n")) == (1.1, 1)
+
+
+def test_after_a_refusal_a_ratio_has_no_bound_and_comes_back() -> None:
+    seen = Calibration()
+    seen.refuse("m", limit=1000, estimated=0, counted=2000)
+    assert seen.ratio("m") == 2000
+    for _ in range(50):
+        seen.observe("m", estimated=100, counted=100)
+    assert seen.ratio("m") == pytest.approx(1, rel=0.01)
 
 
 def test_so_many_models_are_known_and_no_more() -> None:
     seen = Calibration()
     for number in range(1000):
         seen.observe(f"m{number}", estimated=1, counted=2)
-        seen.refuse(f"n{number}", 10)
+        seen.refuse(f"n{number}", limit=10, estimated=1, counted=2)
     assert sum(seen.ratio(f"m{number}") != 1 for number in range(1000)) == Calibration.MODELS / 2
     assert seen.limit("n999") is None
-    seen.refuse("m0", 20)
+    seen.refuse("m0", limit=20, estimated=1, counted=2)
     assert seen.limit("m0") == 20
