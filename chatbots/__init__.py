@@ -71,10 +71,12 @@ if TYPE_CHECKING:
     from chatbots.sampling import Sampling as Sampling
     from chatbots.services.conversation import Conversation as Conversation
     from chatbots.services.memory import MemoryChat as MemoryChat
+    from chatbots.services.recall import Explanation as Explanation
     from chatbots.services.stateless import StatelessChat as StatelessChat
     from chatbots.services.streaming import StreamingChat as StreamingChat
     from chatbots.services.take_turn import Manner as Manner
     from chatbots.sessions.in_memory import InMemorySessions as InMemorySessions
+    from chatbots.sessions.window import LeftOut as LeftOut, Window as Window
     from chatbots.settings import Settings as Settings
     from chatbots.tool_calls import (
         Confirm as Confirm,
@@ -104,11 +106,13 @@ _HOMES: dict[str, str] = {
     "Done": "chatbots.deltas",
     "Embedder": "chatbots.interfaces",
     "Embeddings": "chatbots.embedded",
+    "Explanation": "chatbots.services.recall",
     "Failed": "chatbots.deltas",
     "Found": "chatbots.conversations",
     "Image": "chatbots.images",
     "InMemorySessions": "chatbots.sessions.in_memory",
     "InvalidRequest": "chatbots.errors",
+    "LeftOut": "chatbots.sessions.window",
     "Manner": "chatbots.services.take_turn",
     "McpServer": "chatbots.tools.mcp_servers",
     "McpTools": "chatbots.tools.mcp",
@@ -157,6 +161,7 @@ _HOMES: dict[str, str] = {
     "TurnCancelled": "chatbots.errors",
     "Usage": "chatbots.messages",
     "VERSION": "chatbots.version",
+    "Window": "chatbots.sessions.window",
     "ask": "chatbots.flow.calling",
     "ask_sync": "chatbots.app",
     "set_up_logging": "chatbots.logs",

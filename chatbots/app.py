@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 import anyio
 
-from chatbots.clients import Local, clients_for
+from chatbots.clients import Local, clients_for, weights_of
 from chatbots.embedded import Embeddings, Inputs
 from chatbots.errors import ConfigurationError
 from chatbots.flow.bot import Bot
@@ -16,7 +17,7 @@ from chatbots.flow.calling import Asking, JsonShape, Said, answer
 from chatbots.interfaces import ChatModel, ChatService, SessionStore
 from chatbots.local.tool_routing import ToolRouting
 from chatbots.messages import Reply
-from chatbots.model_names import LOCAL
+from chatbots.model_names import LOCAL, context_of
 from chatbots.output import T
 from chatbots.provider.chat import OpenAIChat
 from chatbots.provider.client import OpenAIClient
@@ -28,6 +29,8 @@ from chatbots.services.memory import MemoryChat
 from chatbots.services.stateless import StatelessChat
 from chatbots.services.streaming import StreamingChat
 from chatbots.services.take_turn import Manner
+from chatbots.sessions.tokens import Count, estimate
+from chatbots.sessions.window import Window
 from chatbots.settings import Settings
 from chatbots.stores import Store, store_of
 
@@ -41,6 +44,7 @@ class Chatbots:
     Use it as an async context manager, or call `aclose`.
     *settings* are read from the environment and `.env` if not given.
     *client* is an `AsyncOpenAI` and *store* a `SessionStore` of your own; both stay open.
+    *count_tokens* counts those of a text, where an estimate is not good enough.
 
     Nothing is sent before the first turn.
     Raises `ConfigurationError` (`not_configured`) where there is nobody to ask.
@@ -52,6 +56,7 @@ class Chatbots:
         *,
         client: OpenAIClient | None = None,
         store: SessionStore | None = None,
+        count_tokens: Count | None = None,
     ) -> None:
         self.settings = Settings.load() if settings is None else settings
         self._clients = clients_for(self.settings, client)
@@ -79,6 +84,13 @@ class Chatbots:
         )
         self._given_store = store
         self._own_store: Store | None = None
+        self._window = Window(
+            context=self._context,
+            answer=self.settings.openai_max_tokens,
+            last=self.settings.chatbots_window_turns,
+            sums_up=self.settings.chatbots_summarize,
+            count=count_tokens or estimate,
+        )
 
     @property
     def store(self) -> SessionStore:
@@ -144,7 +156,20 @@ class Chatbots:
         return Manner(
             instructions=self.settings.assistant_instructions,
             max_chars=self.settings.chatbots_max_prompt_chars,
+            window=self._window,
         )
+
+    def _context(self, model: str | None) -> int | None:
+        """Return how many tokens a model reads, if that is known."""
+        if self.settings.chatbots_context_tokens is not None:
+            return self.settings.chatbots_context_tokens
+        if self.settings.wants_local:
+            return self._local_context
+        return context_of(model or self.settings.openai_model)
+
+    @cached_property
+    def _local_context(self) -> int:
+        return weights_of(self.settings)[1].context
 
     def _conversation(self, service: ChatService, defaults: Asking) -> Conversation:
         return Conversation(service, self.store, **self._timed(defaults))

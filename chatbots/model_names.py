@@ -35,6 +35,32 @@ SHUTTING_DOWN: Final[Mapping[str, str]] = {
 A model's dated versions go with it; a star stands for any ending.
 """
 
+CONTEXTS: Final[Mapping[str, int]] = {
+    "gpt-3.5-turbo": 16_385,
+    "gpt-4": 8_192,
+    "gpt-4-turbo": 128_000,
+    "gpt-4o": 128_000,
+    "gpt-4.1": 1_047_576,
+    "gpt-5": 272_000,
+    "gpt-5.4": 922_000,
+    "gpt-5.4-mini": 272_000,
+    "gpt-5.4-nano": 272_000,
+    "gpt-5.5": 922_000,
+    "gpt-5.6": 922_000,
+    "gpt-6": 922_000,
+    "o1": 200_000,
+    "o3": 200_000,
+    "o4-mini": 200_000,
+}
+"""Tokens that OpenAI's models read, by the beginning of their name (November 2026)."""
+
+
+def context_of(model: str) -> int | None:
+    """Return how many tokens *model* reads, None where that is not known."""
+    name = model.removeprefix("ft:")
+    families = [family for family in CONTEXTS if name.startswith(family)]
+    return CONTEXTS[max(families, key=len)] if families else None
+
 
 def shutdown_of(model: str) -> str | None:
     """Return the day OpenAI shuts *model* down, in ISO 8601; None if none is known."""

@@ -89,6 +89,18 @@ class Settings(BaseModel):
     chatbots_max_prompt_chars: int = Field(
         200_000, ge=1, description="Characters a prompt may have."
     )
+    chatbots_context_tokens: int | None = Field(
+        None,
+        ge=256,
+        description="Tokens the model reads; known of OpenAI's and of the one on this machine.",
+    )
+    chatbots_window_turns: int | None = Field(
+        None, ge=1, description="Past turns the model sees at most; as many as fit if not set."
+    )
+    chatbots_summarize: bool = Field(
+        False,
+        description="1: what no longer fits is summed up, by the model, in a call of its own.",
+    )
     chatbots_max_sessions: int = Field(
         10_000, ge=1, description="Sessions kept in memory; beyond it the longest unused goes."
     )

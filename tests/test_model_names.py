@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatbots.model_names import DEFAULT_MODEL, shutdown_of
+from chatbots.model_names import CONTEXTS, DEFAULT_MODEL, context_of, shutdown_of
 
 
 def test_the_default_model_is_not_one_that_is_being_shut_down() -> None:
@@ -25,3 +25,26 @@ def test_the_default_model_is_not_one_that_is_being_shut_down() -> None:
 )
 def test_a_models_last_day_is_known_for_its_dated_versions_too(model: str, day: str | None) -> None:
     assert shutdown_of(model) == day
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens"),
+    [
+        ("gpt-4", 8_192),
+        ("gpt-4-0613", 8_192),
+        ("gpt-4-turbo-2024-04-09", 128_000),
+        ("gpt-4o-mini", 128_000),
+        ("ft:gpt-4.1-2025-04-14:me", 1_047_576),
+        ("gpt-5.4-mini-2026-03-17", 272_000),
+        ("o3-mini", 200_000),
+        ("Qwen2.5-72B", None),
+    ],
+)
+def test_what_a_model_reads_is_known_by_the_longest_beginning(
+    model: str, tokens: int | None
+) -> None:
+    assert context_of(model) == tokens
+
+
+def test_what_the_default_model_reads_is_known() -> None:
+    assert context_of(DEFAULT_MODEL) in CONTEXTS.values()

@@ -56,7 +56,12 @@ async def converse(kind: Kind, flags: Flags, settings: Settings) -> int:
             asking["session"] = await resume(bots.store, flags)
         bot = _MAKERS[kind](bots, tools=runner_for(tools, flags), **asking)
         asker = Asker(bot, kind, flags, shape=shape, secrets=settings.secrets)
-        if flags.prompt is not None:
+        if kind == "explain":
+            from chatbots.cli.explain import show_explained
+
+            async for prompt in _joined(asker, flags, images):
+                await show_explained(bot.service, prompt, settings, as_json=flags.json)
+        elif flags.prompt is not None:
             await asker.ask(_joined(asker, flags, images))
         elif _a_person_is_there():
             from chatbots.cli.prompt_loop import prompt_loop
@@ -71,6 +76,7 @@ _MAKERS: Final[dict[Kind, Callable[..., Bot]]] = {
     "nomem": Chatbots.stateless,
     "memory": Chatbots.memory,
     "stream": Chatbots.streaming,
+    "explain": Chatbots.memory,
 }
 
 

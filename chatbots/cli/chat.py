@@ -13,7 +13,7 @@ from chatbots.cli.outcome import guarded
 if TYPE_CHECKING:
     from chatbots.settings import Settings
 
-Kind: TypeAlias = Literal["nomem", "memory", "stream"]
+Kind: TypeAlias = Literal["nomem", "memory", "stream", "explain"]
 
 
 GC_THRESHOLD: Final = 100_000
@@ -22,7 +22,9 @@ GC_THRESHOLD: Final = 100_000
 
 def chat_program(kind: Kind, purpose: str, argv: Sequence[str] | None) -> int:
     """Run a chat program and return its exit status."""
-    flags = parse_flags(f"chatbots {kind}", purpose, argv, remembers=kind != "nomem")
+    flags = parse_flags(
+        f"chatbots {kind}", purpose, argv, remembers=kind != "nomem", asks=kind != "explain"
+    )
     # Looking for garbage among the half million objects of the SDK's import, and once more on the
     # way out, is a fifth of a short program's time; there is none.
     gc.set_threshold(GC_THRESHOLD)
@@ -38,12 +40,12 @@ def _run(kind: Kind, flags: Flags, secrets: list[str]) -> int:
     import anyio
 
     from chatbots.cli.asking import converse
-    from chatbots.cli.choose import choose_model
+    from chatbots.cli.choose import choose_model, named_model
     from chatbots.cli.loop import loop_options
 
     settings = load_settings(flags)
     secrets += settings.secrets
-    settings = choose_model(settings)
+    settings = named_model(settings) if kind == "explain" else choose_model(settings)
     return anyio.run(converse, kind, flags, settings, backend_options=loop_options())
 
 

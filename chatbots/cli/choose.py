@@ -33,6 +33,13 @@ def choose_model(settings: Settings) -> Settings:
         _offer_download(settings, asked_for=asked_for)
     if not asked_for:
         tell(f"No key is set; {_title(settings)} answers, on this machine.")
+    return named_model(settings)
+
+
+def named_model(settings: Settings) -> Settings:
+    """Return *settings* with who would be asked: the local model where nobody else is named."""
+    if settings.says_where and not settings.wants_local:
+        return settings
     return settings.model_copy(update={"chatbots_local": True, "openai_model": LOCAL})
 
 

@@ -85,11 +85,17 @@ class Flags(Calling, Remembering):
 
 
 def parse_flags(
-    program: str, purpose: str, argv: Sequence[str] | None, *, remembers: bool = True
+    program: str,
+    purpose: str,
+    argv: Sequence[str] | None,
+    *,
+    remembers: bool = True,
+    asks: bool = True,
 ) -> Flags:
     """Return the flags in *argv* (the process's own if None); exits with 2 on wrong usage.
 
-    A program that *remembers* has those of `Remembering` too.
+    A program that *remembers* has those of `Remembering` too; one that never *asks* wants to know
+    what would be asked.
     """
     parser = argparse.ArgumentParser(
         prog=program,
@@ -105,6 +111,8 @@ def parse_flags(
     _add_picking(parser)
     _add_showing(parser)
     flags = parser.parse_args(argv, namespace=Flags())
+    if not (asks or flags.prompt):
+        parser.error("name a --prompt")
     if flags.image and not flags.prompt:
         parser.error("--image goes with a --prompt")
     if flags.request_id is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Unpack
+from typing import Protocol, Unpack, runtime_checkable
 
 from chatbots.errors import InvalidRequest
 from chatbots.flow.bot import Bot
-from chatbots.flow.calling import Asking
+from chatbots.flow.calling import Asking, Said
 from chatbots.interfaces import ChatService, SessionShelf, SessionStore
-from chatbots.messages import SessionId, Turn, check_session
+from chatbots.messages import Prompt, SessionId, Turn, check_session
+from chatbots.services.recall import Explanation
 from chatbots.telemetry import new_session_id
 
 
@@ -44,6 +45,34 @@ class Conversation(Bot):
         check_session(to)
         await shelf_of(self.store).fork(self.session, to, upto=upto)
         return Conversation(self.service, self.store, **(self._defaults | {"session": to}))
+
+    async def explain(
+        self, said: Said, *, output_type: object = None, **asking: Unpack[Asking]
+    ) -> Explanation:
+        """Return what the model would be sent, and what not, if this were asked; it is not.
+
+        Raises `InvalidRequest` for what cannot be asked, and for a service that cannot tell.
+        """
+        prompt = self.prompt(said, output_type=output_type, **asking)
+        return await explainer_of(self.service).explain(prompt)
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A `ChatService` that can tell what it would send."""
+
+    async def explain(self, prompt: Prompt) -> Explanation:
+        """Return what would be sent for *prompt*; see `Explanation`."""
+        ...
+
+
+def explainer_of(service: ChatService) -> Explains:
+    """Return *service* as what explains itself; raises `InvalidRequest` where it cannot."""
+    if isinstance(service, Explains):
+        return service
+    raise InvalidRequest(
+        "invalid_request", f"The service, {type(service).__name__}, cannot tell what it would send."
+    )
 
 
 def shelf_of(store: SessionStore) -> SessionShelf:

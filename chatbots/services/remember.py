@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from chatbots.deltas import Done, Notice, TextDelta
 from chatbots.errors import ChatError, ProviderError, StorageError, error_of
 from chatbots.interfaces import ChatModel, SessionStore, Sink
-from chatbots.messages import FinalState, ModelAnswer, Prompt, Turn, UnderWay
+from chatbots.messages import FinalState, ModelAnswer, Prompt, Turn, UnderWay, total
 from chatbots.services.narration import Narration
 from chatbots.services.recall import Explanation, Recall, frame
-from chatbots.services.structured import Structured, total
+from chatbots.services.structured import Structured
 from chatbots.services.take_turn import (
     Manner,
     broken_state,

@@ -8,7 +8,8 @@ import pytest
 
 from chatbots.errors import InvalidRequest
 from chatbots.flow.calling import Asking
-from chatbots.interfaces import SessionStore
+from chatbots.interfaces import SessionStore, Sink
+from chatbots.messages import Prompt
 from chatbots.services.conversation import Conversation, shelf_of
 from chatbots.services.memory import MemoryChat
 from chatbots.sessions.in_memory import InMemorySessions
@@ -102,3 +103,24 @@ async def test_a_store_that_is_no_shelf_cannot_fork_and_says_so() -> None:
 def test_a_shelf_is_known_by_what_it_can() -> None:
     store = InMemorySessions()
     assert shelf_of(store) is store
+
+
+async def test_it_tells_what_would_be_sent_and_asks_nobody() -> None:
+    model = ScriptedModel()
+    store = InMemorySessions()
+    ada = Conversation(MemoryChat(model, store), store, instructions="Be brief.")
+    await ada.ask("One")
+    told = await ada.explain("Two", model="m")
+    assert len(model.requests) == 1
+    await ada.ask("Two", model="m")
+    assert told.messages == model.requests[1].messages
+    assert told.request.model == "m"
+
+
+async def test_a_service_that_cannot_tell_says_so() -> None:
+    class Mute:
+        async def respond(self, prompt: Prompt, out: Sink) -> None:
+            raise AssertionError("it is not asked")
+
+    with pytest.raises(InvalidRequest, match="Mute, cannot tell"):
+        await Conversation(Mute(), InMemorySessions()).explain("Hi")
