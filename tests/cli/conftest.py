@@ -11,9 +11,6 @@ from typing import TextIO
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from chatbots import app
-from chatbots.cli import shelf
-from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.testing import FakeOpenAI
 from tests.cli.running import Ran, Tiny, Upstream, main_of
 from tests.local.serving import serving
@@ -78,14 +75,6 @@ def run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Runner:
     return Runner(monkeypatch, capsys, tmp_path)
-
-
-@pytest.fixture
-def kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep what was said between two runs in one process."""
-    store = InMemorySessions()
-    for module in (app, shelf):
-        monkeypatch.setattr(module, "store_of", lambda _: store)
 
 
 DATA = made_up(300_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import AsyncIterator, Generator
 
 import anyio
@@ -16,6 +17,7 @@ from tests.cli.conftest import Runner
 from tests.cli.running import (
     CTRL_C,
     CTRL_D,
+    PATIENCE,
     Ran,
     Upstream,
     ended,
@@ -30,11 +32,13 @@ def chatbots(*argv: str) -> Ran:
     return run_process("-m", "chatbots", *argv)
 
 
-def owners() -> int:
-    """Return how many processes have the store open."""
+def wait_for_two() -> None:
+    """Wait until two processes have the store open."""
     file = sessions_file(Settings())
-    folder = file.with_name(f"{file.name}-owners")
-    return len(list(folder.iterdir())) if folder.exists() else 0
+    deadline = time.monotonic() + PATIENCE
+    while len(list(file.with_name(f"{file.name}-owners").iterdir())) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def told(run: Runner, name: str) -> list[tuple[str, str]]:
@@ -59,6 +63,7 @@ async def paced() -> AsyncIterator[str]:
     await anyio.sleep_forever()
 
 
+@pytest.mark.slow
 def test_a_conversation_killed_half_way_goes_on(
     upstream: Upstream, run: Runner, store: None
 ) -> None:
@@ -82,6 +87,7 @@ def test_a_conversation_killed_half_way_goes_on(
     assert told(run, "ada") == [("interrupted", "Once upon "), ("completed", "a time.")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["memory", "stream"])
 def test_two_processes_with_one_request_id_make_one_turn(
     upstream: Upstream, run: Runner, store: None, program: str
@@ -92,7 +98,7 @@ def test_two_processes_with_one_request_id_make_one_turn(
     with process(*argv) as first:
         upstream.until_called()
         with process(*argv) as second:
-            upstream.until(lambda: owners() == 2)
+            wait_for_two()
             upstream.set(held)
             assert ended(first) == (0, "Once.\n", "")
             again = ended(second)
@@ -102,6 +108,7 @@ def test_two_processes_with_one_request_id_make_one_turn(
     assert told(run, "r7") == [("completed", "Once.")]
 
 
+@pytest.mark.slow
 def test_a_second_process_waits_for_the_session_until_its_deadline(
     upstream: Upstream, run: Runner, store: None
 ) -> None:
@@ -117,6 +124,7 @@ def test_a_second_process_waits_for_the_session_until_its_deadline(
     assert told(run, "ada")[0][0] == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_deletion_is_asked_about_at_the_terminal(upstream: Upstream, run: Runner) -> None:
     run("memory", "--session", "a\tb", "--prompt", "Hi")
     argv = ("-m", "chatbots", "sessions", "delete", "a\tb")
@@ -136,8 +144,9 @@ def test_a_line_ends_where_the_terminal_does(upstream: Upstream, run: Runner) ->
     assert shown == f"{'x' * 199}…\r\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_is_no_failure(upstream: Upstream, run: Runner) -> None:
-    run("memory", "--session", "ada", "--prompt", "x" * 30_000)
+    run("memory", "--session", "ada", "--prompt", "x" * 90_000)
     for copy in range(9):
         run("sessions", "fork", "ada", f"copy {copy}")
     ran = shell("set -o pipefail; chatbots sessions list | head -n 1")

@@ -85,7 +85,7 @@ async def test_what_ended_well_or_goes_on_or_is_asked_again_is_not_shown(
 # As a person uses it
 
 
-def test_a_conversation_goes_on_in_another_run(upstream: Upstream, run: Runner, kept: None) -> None:
+def test_a_conversation_goes_on_in_another_run(upstream: Upstream, run: Runner) -> None:
     upstream.answer("Hello Ada.")
     assert run("memory", "--session", "ada", "--prompt", "I am Ada.").status == 0
     assert run("stream", "--continue", "--prompt", "Who am I?") == (
@@ -98,7 +98,7 @@ def test_a_conversation_goes_on_in_another_run(upstream: Upstream, run: Runner, 
     assert upstream.said(3) == [("user", "Anew.")]
 
 
-def test_nothing_to_continue_is_an_error(upstream: Upstream, run: Runner, kept: None) -> None:
+def test_nothing_to_continue_is_an_error(upstream: Upstream, run: Runner) -> None:
     ran = run("memory", "--continue", "--prompt", "Hi")
     assert (ran.status, ran.out, upstream.connections) == (1, "", 0)
     assert ran.err.startswith("chatbots: error: There is no conversation to continue. ")
@@ -106,7 +106,7 @@ def test_nothing_to_continue_is_an_error(upstream: Upstream, run: Runner, kept: 
 
 @pytest.mark.parametrize("session", [(), ("--session", "ada")])
 def test_one_request_id_is_asked_once(
-    upstream: Upstream, run: Runner, kept: None, session: tuple[str, ...]
+    upstream: Upstream, run: Runner, session: tuple[str, ...]
 ) -> None:
     def ask(said: str) -> Any:
         return run("memory", "--json", *session, "--request-id", "r7", "--prompt", said)
@@ -123,9 +123,7 @@ def test_one_request_id_is_asked_once(
     assert len(upstream.calls) == 1
 
 
-def test_a_request_that_failed_is_not_asked_again(
-    upstream: Upstream, run: Runner, kept: None
-) -> None:
+def test_a_request_that_failed_is_not_asked_again(upstream: Upstream, run: Runner) -> None:
     upstream.answer(status=400, error="No.")
     argv = ("memory", "--session", "ada", "--request-id", "r7", "--prompt", "Hi")
     assert run(*argv).status == 1

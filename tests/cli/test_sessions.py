@@ -42,7 +42,7 @@ def test_a_name_may_begin_with_a_dash() -> None:
     assert parse(["show", "--", "--json"]).name == "--json"
 
 
-def test_what_was_said_can_be_looked_after(upstream: Upstream, run: Runner, kept: None) -> None:
+def test_what_was_said_can_be_looked_after(upstream: Upstream, run: Runner) -> None:
     upstream.answer("Hello Ada.")
     run("memory", "--session", "ada", "--prompt", "I am Ada.")
     assert "> I am Ada.\nHello Ada.\n" in run("sessions", "show", "ada").out

@@ -23,7 +23,7 @@ ANSWERS = ("Hello Ada.", "Your name is Ada.", "As you like, Eve.", "Three things
 
 
 def test_its_commands_print_what_it_says(
-    upstream: Upstream, capsys: pytest.CaptureFixture[str], kept: None
+    upstream: Upstream, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for answer in ANSWERS:
         upstream.answer(answer)
