@@ -84,13 +84,7 @@ class Chatbots:
         )
         self._given_store = store
         self._own_store: Store | None = None
-        self._window = Window(
-            context=self._context,
-            answer=self.settings.openai_max_tokens,
-            last=self.settings.chatbots_window_turns,
-            sums_up=self.settings.chatbots_summarize,
-            count=count_tokens or estimate,
-        )
+        self._count_tokens = count_tokens or estimate
 
     @property
     def store(self) -> SessionStore:
@@ -156,7 +150,13 @@ class Chatbots:
         return Manner(
             instructions=self.settings.assistant_instructions,
             max_chars=self.settings.chatbots_max_prompt_chars,
-            window=self._window,
+            window=Window(
+                context=self._context,
+                answer=self.settings.openai_max_tokens,
+                last=self.settings.chatbots_window_turns,
+                sums_up=self.settings.chatbots_summarize,
+                count=self._count_tokens,
+            ),
         )
 
     def _context(self, model: str | None) -> int | None:
