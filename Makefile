@@ -20,7 +20,7 @@ DEMO_PROMPT ?= Explain in one sentence what a Python generator is.
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo weights test test-all format lint types cover owncov size \
-	docs docs-check faults bench bench-smoke report report-smoke check constraints model-wheels clean
+	docs docs-check faults routing bench bench-smoke report report-smoke check constraints model-wheels clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ docs-check: $(DEV) ## Check that the generated pages and the chart are current
 
 faults: $(DEV) ## Try every way a server fails through every bot and program, and print how it ends
 	$(PY) -m tests.faults
+
+routing: $(DEV) weights ## Score how well the local model calls tools
+	$(PY) -m tests.local.routing
 
 bench: $(DEV) ## Run every benchmark, peers beside us, under 15 minutes (BENCH="paced first" for some)
 	$(PY) -m bench $(BENCH)

@@ -304,6 +304,36 @@ async def test_cancelled_it_gives_everything_back_all_the_same(
         await fake.until(lambda: fake.open_connections == 0)
 
 
+async def test_only_the_local_model_is_helped_to_call_tools(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def double(number: int) -> int:
+        """Double a number."""
+        return 2 * number
+
+    async with FakeOpenAI(api_key="one") as fake:
+
+        async def found(_: Settings) -> Local:
+            await anyio.lowlevel.checkpoint()
+            return Local(at(fake, "one"))
+
+        monkeypatch.setattr(clients, "local_model", found)
+        for answer in ('{"tool":"double"}', '{"number":21}', "It is 42."):
+            fake.answer(answer)
+        async with Chatbots(Settings(chatbots_local=True)) as bots:
+            reply = await bots.streaming(tools=[double]).ask("Double 21.")
+        assert reply.text == "It is 42."
+        assert [("tools" in call.json, call.json.get("stream")) for call in fake.calls] == [
+            (False, None),
+            (False, None),
+            (False, True),
+        ]
+        there = Settings(openai_base_url=fake.base_url, openai_api_key="one")
+        async with Chatbots(there) as bots:
+            await bots.stateless().ask("Hi", tools=[double])
+        assert "tools" in fake.calls[3].json
+
+
 async def test_a_local_model_that_was_never_asked_is_never_looked_for() -> None:
     async with Chatbots(Settings(chatbots_local=True)):
         pass

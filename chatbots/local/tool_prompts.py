@@ -26,6 +26,8 @@ LINE: Final = 220
 MAX_VALUES: Final = 5
 SAID: Final = 2_000
 """Characters of what the user says that are looked at: more is a text to work on, not a wish."""
+RESULT: Final = 8_000
+"""Characters of a result the model is told, its begin and its end."""
 
 # Not of tools that anybody offers: what is here is copied now and then.
 _MENU = """Tools:
@@ -42,6 +44,8 @@ _CHOICES = (
     ("Message: Who founded Apple?", NONE),
     ("Message: Is Tesla up this morning?", "stock_price"),
     ("Message: Good morning!", NONE),
+    ("Message: Should I sell my Ford shares now?", "stock_price"),
+    ("Message: Write a function that converts miles.", NONE),
 )
 _ARGUMENTS = (
     (
@@ -59,8 +63,8 @@ Message: How many miles are 42.195 km?""",
 Arguments:
 - function: A term in x.
 
-Message: Draw 3 times (x + 1) squared, less the root of 5.""",
-        '{"function":"3 * (x + 1)**2 - sqrt(5)"}',
+Message: Draw (x + 1) squared times 3, less the root of 5.""",
+        '{"function":"(x + 1)**2 * 3 - sqrt(5)"}',
     ),
     (
         """Tool: format_date: Write a date as a country does.
@@ -126,7 +130,8 @@ def plain(messages: Sequence[Message]) -> tuple[Message, ...]:
 
     for message in messages:
         if message.role == "tool":
-            results.append(f"{_written(calls.get(message.tool_call_id or ''))} = {message.content}")
+            called = _written(calls.get(message.tool_call_id or ""))
+            results.append(f"{called} = {_short(message.content, RESULT)}")
             continue
         tell()
         if not message.tool_calls:
@@ -216,8 +221,8 @@ def _first(text: str) -> str:
     return " ".join(text.strip().partition("\n\n")[0].split())
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= SAID else f"{text[: SAID // 2]} ... {text[-SAID // 2 :]}"
+def _short(text: str, most: int = SAID) -> str:
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"
 
 
 def _written(call: ToolCall | None) -> str:

@@ -107,6 +107,14 @@ def test_results_are_told_in_words_and_the_last_ones_with_what_to_do() -> None:
     ]
 
 
+def test_of_a_long_result_the_begin_and_the_end_are_told() -> None:
+    content = "begin " + "x" * 60_000 + " end"
+    [told] = tool_prompts.plain((Message("tool", content, tool_call_id="1"),))
+    assert told.content.startswith("A tool = begin xx")
+    assert "xx end\nAnswer" in told.content
+    assert len(told.content) < 8_200
+
+
 @pytest.mark.parametrize(("forced", "names"), [(False, ["add", "b", "none"]), (True, ["add", "b"])])
 def test_a_choice_is_one_of_the_tools_or_none_unless_forced(forced: bool, names: list[str]) -> None:
     schema = cast("Any", tool_prompts.choice_format([spec(), spec(name="b")], forced=forced).schema)
