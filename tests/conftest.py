@@ -69,7 +69,7 @@ class TimeLimit:
 
     def _watch(self) -> NoReturn:
         while True:
-            time.sleep(1)
+            time.sleep(0.25)
             if (test := self._test) and time.monotonic() > test[0]:
                 self._test = None
                 timeout_timer(*test[1:])  # shows what every thread does, and ends the process

@@ -114,6 +114,12 @@ def test_sees_no_settings():
     assert Path.home() != Path("HOME_OF_USER")
     assert "HOME_OF_USER" not in os.environ["XDG_CACHE_HOME"]
 
+def test_writes_at_home():
+    Path(os.environ["XDG_DATA_HOME"], "mine").touch()
+
+def test_finds_an_empty_home():
+    assert not [path for path in Path.home().rglob("*") if not path.is_dir()]
+
 @pytest.mark.weights
 def test_sees_the_caches():
     left = {name for name in os.environ if name.upper().startswith(PREFIXES)}
@@ -173,11 +179,29 @@ def test_a_task_that_is_left_is_an_error(inner_run: dict[str, str]) -> None:
         "test_sets_up_logging",
         "test_finds_no_logging",
         "test_sees_no_settings",
+        "test_finds_an_empty_home",
         "test_sees_the_caches",
     ],
 )
 def test_what_a_test_finds_is_clean(inner_run: dict[str, str], name: str) -> None:
     assert inner_run[name] == "PASSED", inner_run["output"]
+
+
+def test_a_test_that_goes_on_for_ever_is_ended_and_shows_where_it_was(tmp_path: Path) -> None:
+    shutil.copy(HERE / "conftest.py", tmp_path)
+    hanging = "import time\ndef test_it():\n    time.sleep(40)\n"
+    (tmp_path / "test_it.py").write_text(hanging, "utf-8")
+    options = ["-p", "no:cacheprovider", "--timeout=0.1", "--timeout-method=thread"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-c", os.devnull, *options, "test_it.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 1
+    assert "Timeout" in done.stdout
+    assert "time.sleep(40)" in done.stdout
 
 
 def test_logging_is_restored_here_too() -> None:
