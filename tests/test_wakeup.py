@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from threading import Thread
+
 import anyio
+import pytest
 from anyio.lowlevel import checkpoint
 
-from chatbots.wakeup import Wakeup
+from chatbots.wakeup import Awaited, Wakeup, post
 
 
 async def test_a_task_waits_until_it_is_woken() -> None:
@@ -51,3 +54,40 @@ async def test_a_task_that_is_woken_and_cancelled_at_once_is_cancelled() -> None
         wakeup.wake()
         group.cancel_scope.cancel()
     assert not went_on
+
+
+# From another thread
+
+
+async def test_what_another_thread_brings_is_what_the_task_gets() -> None:
+    awaited, refused = Awaited[str](), Awaited[str]()
+
+    def bring() -> None:
+        assert awaited.settle("here", None)
+        assert refused.settle(None, KeyError("why"))
+        assert not awaited.settle("again", None)
+
+    thread = Thread(target=post, args=(awaited.loop, bring))
+    thread.start()
+    with anyio.fail_after(5):
+        assert await awaited == "here"
+        with pytest.raises(KeyError):
+            await refused
+    thread.join()
+    assert awaited.value == "here"
+    assert refused.value is None
+
+
+async def test_what_comes_after_its_task_was_cancelled_is_refused() -> None:
+    awaited = Awaited[str]()
+    with anyio.move_on_after(0.01):
+        await awaited
+    assert not awaited.settle("late", None)
+    assert awaited.value is None
+
+
+def test_a_loop_that_is_closed_takes_nothing() -> None:
+    async def loop_of_it() -> object:
+        return Awaited[str]().loop
+
+    assert not post(anyio.run(loop_of_it), lambda: None)

@@ -52,8 +52,8 @@ class Spoken:
 class Narration(ObjectSendStream[Delta]):
     """The way out of a turn: passes deltas on and remembers the text that was shown.
 
-    About once a second, in the course of sending, it logs how much it was and awaits *keep*,
-    with what the turn is doing. `request` is what the model was asked.
+    About once a second, in the course of sending, it logs how much it was and awaits *keep*.
+    `request` is what the model was asked.
     """
 
     def __init__(self, out: Sink) -> None:
@@ -65,10 +65,8 @@ class Narration(ObjectSendStream[Delta]):
         self._unlogged = 0
         self.deadline = anyio.CancelScope()
         self.waits_for_session = False
-        self.keep: Callable[[UnderWay], Awaitable[None]] | None = None
-        self._doing: UnderWay = "streaming"
+        self.keep: Callable[[UnderWay | None], Awaitable[None]] | None = None
         self.request: ModelRequest | None = None
-        self.warned = False
         self._first_at: float | None = None
 
     @property
@@ -92,11 +90,10 @@ class Narration(ObjectSendStream[Delta]):
         if monotonic() - self._kept_at >= KEEP_INTERVAL:
             self._kept_at = monotonic()
             self.log_flushes()
-            await self.keep_as(self._doing)
+            await self.keep_now()
 
-    async def keep_as(self, doing: UnderWay) -> None:
-        """Have kept at once what was said, and what the turn is doing from now on."""
-        self._doing = doing
+    async def keep_now(self, doing: UnderWay | None = None) -> None:
+        """Have kept what was said, and what the turn is doing from now on if that is new."""
         if self.keep is not None:
             await self.keep(doing)
 

@@ -67,14 +67,8 @@ class Remembered:
         return turn
 
     async def _ask(self, prompt: Prompt, turn: Turn, narration: Narration) -> Done:
-        async def keep(doing: UnderWay) -> None:
-            try:
-                await self._store.checkpoint(turn, narration.spoken.messages, state=doing)
-            except StorageError as error:
-                # The answer is under way and paid for: it is shown to its end.
-                await _warn(narration, error)
-
-        narration.keep = keep
+        keeping = _Keeping(self._store, turn, narration)
+        narration.keep = keeping.keep
         try:
             answer = await self._ask_model(prompt, turn, narration)
         except anyio.get_cancelled_exc_class():
@@ -86,30 +80,8 @@ class Remembered:
         except Exception:
             await self._give_up(turn, narration, "internal")
             raise
-        stored = await self._finish(turn, answer, narration)
+        stored = await keeping.finish(answer)
         return replace(done_for(prompt, answer, narration), stored=stored)
-
-    async def _finish(self, turn: Turn, answer: ModelAnswer, narration: Narration) -> bool:
-        """Store the answer, though its caller leaves just now; return whether that was possible."""
-        failure = StorageError(
-            "storage_unavailable",
-            f"The answer could not be stored within {FINISH_TIMEOUT:g} seconds.",
-        )
-        with anyio.move_on_after(FINISH_TIMEOUT, shield=True):
-            try:
-                await self._store.finish(
-                    turn,
-                    narration.spoken.messages,
-                    state=answer.state,
-                    reason=answer.reason,
-                    usage=answer.usage,
-                )
-            except StorageError as error:
-                failure = error
-            else:
-                return True
-        await _warn(narration, failure)
-        return False
 
     async def _ask_model(self, prompt: Prompt, turn: Turn, narration: Narration) -> ModelAnswer:
         """Ask with the past; where that is too long for the model, once more with less of it."""
@@ -137,11 +109,54 @@ class Remembered:
             await self._store.finish(turn, answer, state=state, reason=reason, usage=usage)
 
 
-async def _warn(narration: Narration, error: StorageError) -> None:
-    """Say once in a turn that it is not stored."""
-    if not narration.warned:
-        narration.warned = True
-        await narration.send(Notice("not_stored", f"This answer is not stored. {error}"))
+class _Keeping:
+    """Stores a turn on its way, and tells once where the store cannot.
+
+    The answer is under way then and paid for: it is shown to its end.
+    """
+
+    def __init__(self, store: SessionStore, turn: Turn, narration: Narration) -> None:
+        self._store = store
+        self._turn = turn
+        self._narration = narration
+        self._doing: UnderWay = "streaming"
+        self._told = False
+
+    async def keep(self, doing: UnderWay | None) -> None:
+        """Store the answer as it stands."""
+        self._doing = doing or self._doing
+        said = self._narration.spoken.messages
+        try:
+            await self._store.checkpoint(self._turn, said, state=self._doing)
+        except StorageError as error:
+            await self._tell(error)
+
+    async def finish(self, answer: ModelAnswer) -> bool:
+        """Store the answer, though its caller leaves just now; return whether that was done."""
+        failure = StorageError(
+            "storage_unavailable",
+            f"The answer could not be stored within {FINISH_TIMEOUT:g} seconds.",
+        )
+        with anyio.move_on_after(FINISH_TIMEOUT, shield=True):
+            try:
+                await self._store.finish(
+                    self._turn,
+                    self._narration.spoken.messages,
+                    state=answer.state,
+                    reason=answer.reason,
+                    usage=answer.usage,
+                )
+            except StorageError as error:
+                failure = error
+            else:
+                return True
+        await self._tell(failure)
+        return False
+
+    async def _tell(self, error: StorageError) -> None:
+        if not self._told:
+            self._told = True
+            await self._narration.send(Notice("not_stored", f"This answer is not stored. {error}"))
 
 
 async def _replay(turn: Turn, narration: Narration) -> Done:

@@ -99,7 +99,7 @@ class _Round:
         said = Message("assistant", answer.text, tool_calls=tuple(calls))
         self._narration.spoken.settle(said)
         # Kept before anything is done: after a crash it is known what may have been.
-        await self._narration.keep_as("waiting_for_tools")
+        await self._narration.keep_now("waiting_for_tools")
         for call, raw in zip(calls, answer.tool_calls, strict=True):
             await self._tell(ToolStarted(call.id, raw.name, raw.arguments))
         try:
@@ -114,7 +114,7 @@ class _Round:
                 for number, result in sorted(self._results.items())
             ]
             self._narration.spoken.settle(*results)
-        await self._narration.keep_as("streaming")
+        await self._narration.keep_now("streaming")
         # What had to be called has been: another time would be without end.
         choice = "none" if request.tool_choice == "none" else None
         return replace(request, messages=(*request.messages, said, *results), tool_choice=choice)

@@ -7,7 +7,7 @@ import pytest
 
 from chatbots.deltas import Done, Notice, TextDelta
 from chatbots.flow.channel import open_channel
-from chatbots.messages import Message, ModelAnswer, ModelRequest, Usage
+from chatbots.messages import Message, ModelAnswer, ModelRequest, UnderWay, Usage
 from chatbots.services import narration as module
 from chatbots.services.narration import Narration
 from chatbots.testing import CollectingSink
@@ -92,7 +92,7 @@ async def test_once_a_second_the_text_goes_the_way_that_can_store_it(
     out, _source = open_channel()
     narration = Narration(out)
 
-    async def keep(doing: str) -> None:
+    async def keep(doing: UnderWay | None) -> None:
         kept.append(f"{narration.text} {doing}")
 
     narration.keep = keep
@@ -103,11 +103,9 @@ async def test_once_a_second_the_text_goes_the_way_that_can_store_it(
         narration.send_nowait(TextDelta("c"))
     await narration.send(TextDelta("c"))
     narration.send_nowait(TextDelta("d"))
-    assert kept == ["abc streaming"]
-    await narration.keep_as("waiting_for_tools")
-    clock.now += module.KEEP_INTERVAL
-    await narration.send(TextDelta("e"))
-    assert kept[1:] == ["abcd waiting_for_tools", "abcde waiting_for_tools"]
+    assert kept == ["abc None"]
+    await narration.keep_now("waiting_for_tools")
+    assert kept[1:] == ["abcd waiting_for_tools"]
     assert module.KEEP_INTERVAL == 1.0
 
 

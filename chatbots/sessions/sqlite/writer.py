@@ -123,9 +123,7 @@ class Writer(Worker):
             self._drop()
 
     def _end(self) -> None:
-        if self._owed:
-            self._work(())
-        self._owed.clear()
+        self._owed.clear()  # tried once more just now; the next to open the file recovers it
         closed = StorageError("storage_unavailable", "The store was closed.")
         tell([(job, None, closed) for jobs in self._waiting.values() for job in jobs])
         self._waiting.clear()

@@ -1,17 +1,23 @@
 """What `SQLiteSessions` does beyond the contract of every store: it outlives its process."""
 
+# ruff: noqa: ASYNC240 (a test waits for nobody while it reads a file)
+
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import anyio
 import pytest
 
 from chatbots.errors import StorageError
+from chatbots.images import Image
 from chatbots.messages import Message, Turn, Usage
+from chatbots.sessions.sqlite import schema
 from chatbots.sessions.sqlite.store import SQLiteSessions
+from chatbots.tool_calls import ToolCall
 from tests.sessions.sqlite.processes import begun_elsewhere
 
 HI = [Message("user", "Hi")]
@@ -166,3 +172,189 @@ async def test_who_waits_when_the_store_is_closed_is_told(path: Path) -> None:
         await anyio.sleep(0.05)
         await store.aclose()
     assert told == ["The store was closed."]
+
+
+# Deleted
+
+
+async def test_what_is_forgotten_is_in_no_byte_of_what_is_on_the_disk(path: Path) -> None:
+    secret = "Xylophonist"
+    async with opened(path) as store:
+        for number in range(30):
+            said = [Message("user", f"{secret}{number} " * 300)]
+            turn = await store.begin("secret", f"{secret}-{number}", said)
+            await store.checkpoint(turn, [Message("assistant", secret)])
+            answer = [Message("assistant", f"My {secret}{number}! " * 200)]
+            await store.finish(turn, answer, state="completed")
+            await store.begin(f"kept {number}", "r", [Message("user", "plain words " * 50)])
+        await store.mark("secret", 3, summary=f"All about the {secret}.")
+        assert secret.lower() in bytes_of(path).lower()
+        assert await store.search(secret)
+        await store.forget("secret")
+        assert secret.lower() not in bytes_of(path).lower()
+        assert not await store.search(secret)
+        assert len(await store.load("kept 3")) == 1
+    assert secret.lower() not in bytes_of(path).lower()
+
+
+def bytes_of(path: Path) -> str:
+    files = [file for file in path.parent.rglob("*") if file.is_file()]
+    return "".join(file.read_bytes().decode("latin-1") for file in files)
+
+
+# A disk that is full, a file that is locked, a file that is damaged
+
+
+async def limit(store: SQLiteSessions, pages: int) -> None:
+    """Let the file grow to so many *pages*, which to SQLite is a full disk."""
+    await store._db.write(lambda db: db.execute(f"PRAGMA max_page_count = {pages}").close())
+
+
+async def test_where_the_disk_is_full_no_turn_begins_and_later_all_goes_on(path: Path) -> None:
+    async with opened(path) as store:
+        turn = await store.begin("s", "r", HI)
+        await limit(store, 1)
+        long = [Message("assistant", "x" * 100_000)]
+        for refused in (
+            store.begin("other", "r", [Message("user", "x" * 100_000)]),
+            store.checkpoint(turn, long),
+            store.finish(turn, long, state="completed"),
+        ):
+            with pytest.raises(StorageError, match="the disk is full") as raised:
+                await refused
+            assert raised.value.code == "storage_unavailable"
+            assert str(path) in raised.value.message
+        assert [turn.state for turn in await store.load("s")] == ["accepted"]
+        await limit(store, 2**30)
+        # What could not be kept then is kept now, and the session is free.
+        assert (await store.begin("s", "r2", HI)).seq == 2
+        assert (await store.load("s"))[0].text == long[0].content
+
+
+async def test_one_that_does_not_fit_fails_alone(path: Path) -> None:
+    async with opened(path) as store:
+        await store.begin("s", "r", HI)
+        await limit(store, await store._db.write(pages_of) + 2)
+        failed: list[str] = []
+
+        async def begin(session: str, size: int) -> None:
+            try:
+                await store.begin(session, "r", [Message("user", "x" * size)])
+            except StorageError:
+                failed.append(session)
+
+        async with anyio.create_task_group() as tasks:
+            for session, size in (("a", 10), ("large", 100_000), ("b", 10)):
+                tasks.start_soon(begin, session, size)
+        assert failed == ["large"]
+        assert {info.name for info in await store.sessions()} == {"s", "a", "b"}
+
+
+def pages_of(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA page_count").fetchone()[0])
+
+
+async def test_a_file_that_stays_locked_is_an_error_and_the_loop_goes_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "BUSY_TIMEOUT", 0.2)
+    async with opened(path) as store:
+        turn = await store.begin("s", "r", HI)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            rounds = 0
+            async with anyio.create_task_group() as tasks:
+
+                async def count() -> None:
+                    nonlocal rounds
+                    while True:
+                        rounds += 1
+                        await anyio.sleep(0.01)
+
+                tasks.start_soon(count)
+                with pytest.raises(StorageError, match="another program has it locked"):
+                    await store.begin("s2", "r", HI)
+                with pytest.raises(StorageError, match="another program has it locked"):
+                    await store.finish(turn, HELLO, state="completed")
+                tasks.cancel_scope.cancel()
+            assert rounds > 10
+            assert [turn.state for turn in await store.load("s")] == ["accepted"]
+            other.execute("ROLLBACK")
+        assert (await store.begin("s", "r2", HI)).seq == 2
+        assert (await store.load("s"))[0].state == "completed"
+
+
+@pytest.mark.parametrize("content", [b"My diary. " * 1000, b"SQLite format 3\0" + b"x" * 9000])
+async def test_what_is_not_ours_is_refused_each_time_and_left_as_it_is(
+    path: Path, content: bytes
+) -> None:
+    path.write_bytes(content)
+    async with opened(path) as store:
+        for _ in range(2):
+            with pytest.raises(StorageError) as raised:
+                await store.begin("s", "r", HI)
+            assert raised.value.code == "storage_unusable"
+            assert str(path) in raised.value.message
+        with pytest.raises(StorageError):
+            await store.sessions()
+    assert path.read_bytes() == content
+
+
+async def test_damage_inside_is_told_and_nothing_is_made_anew(path: Path) -> None:
+    async with opened(path) as store:
+        for number in range(50):
+            turn = await store.begin(f"s{number}", "r", [Message("user", "x" * 3000)])
+            await store.finish(turn, HELLO, state="completed")
+    content = bytearray(path.read_bytes())
+    content[4096 * 3 :] = b"\x55" * (len(content) - 4096 * 3)
+    path.write_bytes(content)
+    async with opened(path) as store:
+        with pytest.raises(StorageError) as raised:
+            await store.load("s7")
+        assert raised.value.code == "storage_unusable"
+        assert "damaged" in raised.value.message
+    assert path.read_bytes()[4096 * 3 :] == content[4096 * 3 :]
+
+
+async def test_a_folder_that_cannot_be_made_is_an_error_until_it_can(tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    async with opened(tmp_path / "taken" / "s.db") as store:
+        with pytest.raises(StorageError, match="cannot be opened"):
+            await store.begin("s", "r", HI)
+        (tmp_path / "taken").unlink()
+        await store.begin("s", "r", HI)
+
+
+# Of other versions
+
+
+async def test_every_released_version_is_read(path: Path) -> None:
+    for golden in sorted((Path(__file__).parent / "golden").glob("schema-*.db")):
+        path.write_bytes(golden.read_bytes())
+        async with opened(path) as store:
+            done, cut, died = await store.load("Ada's talk")
+            assert done == Turn(
+                session="Ada's talk",
+                request_id="r1",
+                seq=1,
+                state="completed",
+                said=(
+                    Message("user", "Wo liegt Zürich? 👍", (Image("https://example.com/a.png"),)),
+                ),
+                answer=(
+                    Message("assistant", "", tool_calls=(ToolCall("c1", "find", '{"a":1}'),)),
+                    Message("tool", "47° N", tool_call_id="c1"),
+                    Message("assistant", "In der Schweiz."),
+                ),
+                reason="stop",
+                usage=Usage(10, 20, 30, 4, 5),
+                began_at=1000.5,
+                pinned=True,
+                summary="About Zürich.",
+            )
+            assert (cut.state, cut.reason, cut.text) == ("incomplete", "length", "Once")
+            assert (died.state, died.reason, died.text) == ("interrupted", "crashed", "Upon")
+            assert [one.role for one in await store.search("zurich")] == ["user"]
+            (info,) = await store.sessions()
+            assert (info.turns, info.tokens, info.title) == (3, 30, "Wo liegt Zürich? 👍")
+            assert (await store.begin("Ada's talk", "r4", HI)).seq == 4
