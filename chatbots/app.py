@@ -84,7 +84,8 @@ class Chatbots:
         )
         self._given_store = store
         self._own_store: Store | None = None
-        self._count_tokens = count_tokens or estimate
+        # One for all bots: what servers say of their models is the same for all.
+        self._window = self._window_with(count_tokens or estimate)
 
     @property
     def store(self) -> SessionStore:
@@ -150,13 +151,16 @@ class Chatbots:
         return Manner(
             instructions=self.settings.assistant_instructions,
             max_chars=self.settings.chatbots_max_prompt_chars,
-            window=Window(
-                context=self._context,
-                answer=self.settings.openai_max_tokens,
-                last=self.settings.chatbots_window_turns,
-                sums_up=self.settings.chatbots_summarize,
-                count=self._count_tokens,
-            ),
+            window=self._window,
+        )
+
+    def _window_with(self, count: Count) -> Window:
+        return Window(
+            context=self._context,
+            answer=self.settings.openai_max_tokens,
+            last=self.settings.chatbots_window_turns,
+            sums_up=self.settings.chatbots_summarize,
+            count=count,
         )
 
     def _context(self, model: str | None) -> int | None:

@@ -91,7 +91,7 @@ class Settings(BaseModel):
     )
     chatbots_context_tokens: int | None = Field(
         None,
-        ge=256,
+        ge=1,
         description="Tokens the model reads; known of OpenAI's and of the one on this machine.",
     )
     chatbots_window_turns: int | None = Field(

@@ -117,6 +117,66 @@ async def test_each_way_to_pick_words_reaches_the_wire(
     assert said == sent
 
 
+@pytest.mark.parametrize(
+    ("values", "context", "known"),
+    [
+        ({}, 922_000, True),
+        ({"openai_model": "gpt-4"}, 8_192, True),
+        ({"openai_model": "mystery"}, 128_000, False),
+        ({"openai_model": "gpt-4", "chatbots_context_tokens": 5000}, 5000, True),
+        ({"chatbots_local": True}, 8_192, True),
+        ({"chatbots_local": True, "chatbots_context_tokens": 5000}, 5000, True),
+    ],
+)
+async def test_how_much_a_model_reads_is_a_setting_or_known(
+    values: dict[str, object], context: int, known: bool
+) -> None:
+    async with Chatbots(Settings(**({"openai_base_url": "http://localhost/v1"} | values))) as bots:
+        told = await bots.memory(session="ada").explain("Hi")
+        other = await bots.memory(session="ada").explain("Hi", model="gpt-4")
+    assert (told.context, told.context_known) == (context, known)
+    assert other.context == min(context, 8_192)
+
+
+async def test_the_settings_of_the_window_reach_the_wire() -> None:
+    async with FakeOpenAI() as fake:
+        settings = settings_for(fake, chatbots_window_turns=1, chatbots_summarize=True)
+        async with Chatbots(settings) as bots:
+            ada = bots.streaming(session="ada")
+            for said in ("One", "Two"):
+                await ada.ask(said)
+            fake.answer("They counted.")
+            await ada.ask("Three")
+        summing, asked = (call.json["messages"] for call in fake.calls[-2:])
+    assert "user: One" in summing[1]["content"]
+    assert [m["content"] for m in asked][1:] == ["They counted.", "Two", "Two", "Three"]
+
+
+async def test_tokens_are_counted_by_whatever_an_application_has() -> None:
+    async with FakeOpenAI() as fake:
+        bots = Chatbots(settings_for(fake), count_tokens=lambda text: 1000 * len(text))
+        async with bots:
+            told = await bots.memory(session="ada").explain("Hi")
+    assert told.tokens["prompt"] > 2000
+
+
+async def test_what_a_server_refused_is_known_to_every_bot() -> None:
+    async with FakeOpenAI() as fake, Chatbots(settings_for(fake)) as bots:
+        one, other = bots.memory(session="ada"), bots.streaming(session="eve")
+        for _ in range(3):
+            await one.ask("word " * 300)
+        fake.answer(
+            status=400,
+            error={
+                "message": "This model reads 1,500 tokens; you sent 2,000.",
+                "code": "context_length_exceeded",
+            },
+        )
+        await one.ask("word " * 300)
+        assert len(fake.calls) == 5
+        assert (await other.explain("Hi")).context == 1500
+
+
 async def test_an_image_is_seen_again_in_the_next_turn() -> None:
     image = Image.of(b"\x89PNG\r\n\x1a\n...")
     async with FakeOpenAI() as fake, Chatbots(settings_for(fake)) as bots:

@@ -58,6 +58,7 @@ def samples() -> Iterator[tuple[str, str, str]]:
         "log_format": ("json", "console"),
         "db_type": ("memory", "postgres"),
         "chatbots_local": ("0", "1"),
+        "chatbots_summarize": ("0", "1"),
     }
     for name, field in Settings.model_fields.items():
         kind = str(field.annotation)

@@ -74,18 +74,15 @@ class LeftOut(Struct, frozen=True):
 class Past(Struct, frozen=True, kw_only=True):
     """What the model sees of a session: `turns`, after a `summary` of what was before.
 
-    `tokens` is their estimate; None where all of it fits without any doubt.
+    `messages` are all that a request carries of them. `tokens` is their estimate; None where
+    all of it fits without any doubt.
     """
 
+    messages: tuple[Message, ...] = ()
     summary: tuple[Message, ...] = ()
     turns: tuple[Turn, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     tokens: int | None = None
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """The messages that a request carries."""
-        return (*self.summary, *visible(self.turns))
 
     @property
     def overflows(self) -> bool:
@@ -121,13 +118,14 @@ def _paired(messages: Sequence[Message], unknown: str) -> Iterator[Message]:
     A call without its result gets *unknown*.
     """
     for number, message in enumerate(messages, 1):
-        if message.role == "tool" or not any((message.content, message.images, message.tool_calls)):
+        if message.role == "tool" or not (message.content or message.images or message.tool_calls):
             continue
         yield message
-        after = takewhile(lambda m: m.role == "tool", messages[number:])
-        results = {result.tool_call_id: result for result in after}
-        for call in message.tool_calls:
-            yield results.get(call.id) or Message("tool", unknown, tool_call_id=call.id)
+        if message.tool_calls:
+            after = takewhile(lambda m: m.role == "tool", messages[number:])
+            results = {result.tool_call_id: result for result in after}
+            for call in message.tool_calls:
+                yield results.get(call.id) or Message("tool", unknown, tool_call_id=call.id)
 
 
 def room_for_answer(context: int, bound: int | None) -> int:
@@ -151,7 +149,7 @@ def fit(
     First come those that are pinned, the newest first; then, if *sums_up*, the newest summary;
     then the newest turns without a gap, *last* of them at most.
     """
-    shown = {turn.seq: tuple(visible([turn])) for turn in turns}
+    shown = {turn.seq: visible([turn]) for turn in turns}
     told = next((turn for turn in reversed(turns) if sums_up and turn.summary), None)
     summary, after = (_told(told), told.seq) if told else ((), 0)
     pinned = [turn.seq for turn in reversed(turns) if turn.pinned and shown[turn.seq]]
@@ -162,14 +160,8 @@ def fit(
         used = tokens_of(summary, count)
         if used > room:
             summary, used, after = (), 0, 0
-        kept.clear()
-        for seq in (*pinned, *rest):
-            size = tokens_of(shown[seq], count)
-            if used + size <= room:
-                kept.add(seq)
-                used += size
-            elif seq not in pinned:
-                break
+        sizes = ((seq, tokens_of(shown[seq], count)) for seq in (*pinned, *rest))
+        kept, used = _taken(sizes, used, room, optional=pinned)
 
     def why(seq: int) -> Why:
         if not shown.get(seq, True):
@@ -179,8 +171,27 @@ def fit(
         too_old = len(newest) == last and seq < newest[-1] and seq not in pinned
         return "older" if too_old else "no_room"
 
-    carried = tuple(turn for turn in turns if turn.seq in kept)
-    return Past(summary=summary, turns=carried, left_out=_gaps(turns, kept, why), tokens=used)
+    return Past(
+        messages=(*summary, *(m for turn in turns if turn.seq in kept for m in shown[turn.seq])),
+        summary=summary,
+        turns=tuple([turn for turn in turns if turn.seq in kept]),
+        left_out=_gaps(turns, kept, why),
+        tokens=used,
+    )
+
+
+def _taken(
+    sizes: Iterable[tuple[int, int]], used: int, room: float, *, optional: Sequence[int]
+) -> tuple[set[int], int]:
+    """Return what fits, and all that is then used; what is *optional* makes no gap."""
+    kept: set[int] = set()
+    for seq, size in sizes:
+        if used + size <= room:
+            kept.add(seq)
+            used += size
+        elif seq not in optional:
+            break
+    return kept, used
 
 
 def wants_more(turns: Sequence[Turn], past: Past) -> bool:
