@@ -14,6 +14,7 @@ import select
 import termios
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from threading import Event
 from typing import Final, TextIO
 
 from anyio import from_thread, to_thread
@@ -79,14 +80,14 @@ async def write(text: str, file: TextIO) -> None:
     rest = memoryview(text.encode(file.encoding or "utf-8", "replace"))
     while rest:
         if not _writable(descriptor, 0):
-            await to_thread.run_sync(_wait, _writable, descriptor)
+            await _until(_writable, descriptor)
         rest = rest[_put(descriptor, rest) :]
 
 
 async def _read(descriptor: int) -> bytes:
     while True:
         if not _readable(descriptor, 0):
-            await to_thread.run_sync(_wait, _readable, descriptor)
+            await _until(_readable, descriptor)
         try:
             return os.read(descriptor, CHUNK)
         except BlockingIOError:
@@ -111,8 +112,16 @@ def _put(descriptor: int, data: memoryview) -> int:
         raise
 
 
-def _wait(ready: Callable[[int, float], bool], descriptor: int) -> None:
-    while not ready(descriptor, PATIENCE):
+async def _until(ready: Callable[[int, float], bool], descriptor: int) -> None:
+    over = Event()
+    try:
+        await to_thread.run_sync(_wait, ready, descriptor, over)
+    finally:
+        over.set()  # also where asyncio itself cancels, which no scope of anyio is told
+
+
+def _wait(ready: Callable[[int, float], bool], descriptor: int, over: Event) -> None:
+    while not (over.is_set() or ready(descriptor, PATIENCE)):
         from_thread.check_cancelled()
 
 

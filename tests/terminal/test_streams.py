@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio  # noqa: TID251 (cancelled as by asyncio, too)
 import errno
 import io
 import os
@@ -10,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import anyio
 import pytest
@@ -105,6 +106,29 @@ async def test_a_read_that_waits_can_be_cancelled_and_leaves_no_thread_waiting()
             await lines_of(reader)
         assert waiting.cancelled_caught
     assert anyio.to_thread.current_default_thread_limiter().borrowed_tokens == before
+
+
+async def test_a_read_that_asyncio_cancels_leaves_no_thread_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So Ctrl-C does, in a program that does not listen to signals itself."""
+    wait, begun, over = streams._wait, threading.Event(), threading.Event()
+
+    def watched(*arguments: Any) -> None:
+        begun.set()
+        wait(*arguments)
+        over.set()
+
+    monkeypatch.setattr(streams, "_wait", watched)
+    with pipe() as (reader, writer):
+        reading = asyncio.create_task(read_whole(reader))
+        await anyio.to_thread.run_sync(begun.wait, 5)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        nobody_waits = await anyio.to_thread.run_sync(over.wait, 5)
+        writer.write("for a thread that waits nevertheless")
+    assert nobody_waits
 
 
 async def test_another_reader_may_be_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
