@@ -69,12 +69,15 @@ def test_a_conversation_killed_half_way_goes_on(
 ) -> None:
     """What was kept of the answer is there, with its mark, for the person and for the model."""
     upstream.answer(paced())
-    argv = ("-m", "chatbots", "stream", "--session", "ada", "--prompt", "A story!")
-    with process(*argv) as child:
+    argv = ("stream", "--session", "ada", "--request-id", "r1", "--prompt", "A story!")
+    with process("-m", "chatbots", *argv) as child:
         while told(run, "ada") != [("streaming", "Once upon ")]:
             assert child.poll() is None
         child.kill()
         assert ended(child).status == -signal.SIGKILL
+    again = run(*argv)
+    assert (again.status, again.out, len(upstream.calls)) == (1, "Once upon \n", 1)
+    assert "The program that ran this request ended before its answer was whole." in again.err
     upstream.answer("a time.")
     ran = chatbots("stream", "--continue", "--prompt", "Go on.")
     assert (ran.status, ran.out) == (0, "a time.\n")

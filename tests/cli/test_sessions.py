@@ -57,6 +57,16 @@ def test_what_was_said_can_be_looked_after(upstream: Upstream, run: Runner) -> N
     assert [line.split()[0] for line in run("sessions", "list").out.splitlines()] == ["eve"]
 
 
+def test_an_export_comes_back_to_the_byte(upstream: Upstream, run: Runner) -> None:
+    for said in ("I am Ada.", "\x1b```\r\n# 🙂"):
+        run("memory", "--session", "../a\nb", "--prompt", said)
+    exported = run("sessions", "export", "../a\nb").out
+    run("sessions", "delete", "../a\nb", "--yes")
+    ran = run("sessions", "import", "-", given=exported.encode())
+    assert (ran.status, ran.err) == (0, "chatbots: ../a\\nb is here, turns: 2.\n")
+    assert run("sessions", "export", "../a\nb").out == exported
+
+
 def test_it_can_be_run_as_a_module(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
