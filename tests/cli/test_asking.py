@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -488,9 +489,11 @@ def test_ctrl_c_while_nothing_comes_in(
 ) -> None:
     wait = streams._wait
 
-    def interrupted(ready: Callable[[int, float], bool], descriptor: int) -> None:
+    def interrupted(
+        ready: Callable[[int, float], bool], descriptor: int, over: threading.Event
+    ) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        wait(ready, descriptor)
+        wait(ready, descriptor, over)
 
     monkeypatch.setattr(streams, "_wait", interrupted)
     with open_pipe() as stdin:
