@@ -175,6 +175,14 @@ async def test_a_command_there_is_not_is_for_the_operator_to_put_right() -> None
     assert error.hint == "Is 'no-such-command' installed, and its folder on the PATH?"
 
 
+@pytest.mark.slow
+async def test_a_server_lives_longer_than_it_has_to_start(tmp_path: Path) -> None:
+    async with McpTools([scripted(tmp_path, start_timeout=5.0)]) as tools:
+        await anyio.sleep(5.1)
+        assert not (await call(tools, "s__echo", '{"n": 1}')).is_error
+    await all_dead(tmp_path, how_many=1)
+
+
 async def test_a_banner_does_no_harm_and_the_variables_are_few(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
