@@ -78,9 +78,10 @@ Message: How do they write the 2nd of May 1999 in Brazil?""",
 )
 _EXAMPLE: Final = re.compile(r",? ?[Ss]uch as .*?(?=\.(?:\s|$)| \(default|$)")
 """A small model copies examples."""
-_LONG: Final = re.compile(r"\d{16}")
-_SPELLED: Final = re.compile(rb'"(-?(?:0|[1-9]\d*)(?:\.\d+)?)"')
-_NUMBERS: Final = {"integer": "^-?(0|[1-9][0-9]*)$", "number": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"}
+_LONG: Final = re.compile(r"(?<![\d.])\d{16,}(?:\.\d+)?")
+_CUT: Final = re.compile(r"(?<![\d.])(\d{16})(?:\.\d+)?(?!\d)")
+_GROUPED: Final = re.compile(r"(?<=\d)[ ,_'](?=\d{3})")
+"""A separator of thousands."""
 
 
 def choosing(specs: Sequence[ToolSpec], said: str) -> tuple[Message, ...]:
@@ -150,12 +151,9 @@ def choice_format(specs: Sequence[ToolSpec], *, forced: bool) -> OutputFormat[ob
     )
 
 
-def argument_format(spec: ToolSpec, said: str) -> OutputFormat[object]:
-    """Return the shape of the arguments.
-
-    llama.cpp's grammar cuts a number after 16 digits: longer ones are asked for as texts.
-    """
-    return _format(_spelled(spec.parameters) if _LONG.search(said) else spec.parameters)
+def argument_format(spec: ToolSpec) -> OutputFormat[object]:
+    """Return the shape of the arguments."""
+    return _format(spec.parameters)
 
 
 def loose_format() -> OutputFormat[object]:
@@ -163,26 +161,20 @@ def loose_format() -> OutputFormat[object]:
     return _format({"type": "object"})
 
 
-def arguments_of(text: str | bytes, parameters: Schema) -> str:
-    """Return the arguments as JSON, to the digit; raises `ValueError` where they are no object."""
-    given = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    properties = _properties(parameters)
-    for name, raw in given.items():
-        kind = properties.get(name, {}).get("type")
-        if kind in _NUMBERS and (spelled := _SPELLED.fullmatch(bytes(raw))):
-            given[name] = msgspec.Raw(spelled[1])
-        elif kind == "object":
-            given[name] = msgspec.Raw(arguments_of(bytes(raw), properties[name]).encode())
-    return msgspec.json.encode(given).decode()
+def arguments_of(text: str, said: str) -> str:
+    """Return the arguments as JSON, the user's numbers to the digit.
 
+    llama.cpp's grammar cuts a number after 16 digits, silently: it is completed from what the
+    user *said*. Raises `ValueError` where that is not clear, and for what is no JSON object.
+    """
+    msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    whole = set(_LONG.findall(_GROUPED.sub("", said)))
 
-def _spelled(schema: Schema) -> Schema:
-    """Return *schema* with texts of digits in place of numbers."""
-    kind = schema.get("type")
-    if kind in _NUMBERS and "enum" not in schema:
-        return {"type": "string", "pattern": _NUMBERS[str(kind)]}
-    inner = {name: _spelled(one) for name, one in _properties(schema).items()}
-    return {**schema, "properties": inner} if inner else schema
+    def completed(cut: re.Match[str]) -> str:
+        [number] = [number for number in whole if number.startswith(cut[1])]
+        return number
+
+    return msgspec.json.format(_CUT.sub(completed, text), indent=-1)
 
 
 def _properties(schema: Schema) -> dict[str, Schema]:

@@ -119,13 +119,13 @@ class _Turn:
     async def _argue(self, spec: ToolSpec) -> str | None:
         failures = [result.content for result in self._results]
         question = tool_prompts.arguing(spec, self._said, failures)
-        shape = tool_prompts.argument_format(spec, self._said)
+        shape = tool_prompts.argument_format(spec)
         try:
             text = await self._ask(question, shape, ARGUMENT_TOKENS)
         except InvalidRequest:  # The server cannot make a grammar of that schema.
             text = await self._ask(question, tool_prompts.loose_format(), ARGUMENT_TOKENS)
         try:
-            return tool_prompts.arguments_of(text, spec.parameters)
+            return tool_prompts.arguments_of(text, self._said)
         except (ValueError, RecursionError):
             return None
 
