@@ -216,10 +216,8 @@ class JsonPaper:
         """Return the line for the end of a reply."""
         text = "".join(self._pieces)
         self._pieces.clear()
-        if isinstance(end, Failed):
-            return _line({"type": "failed", "state": end.state, "error": _told(end.error)})
-        fields: dict[str, object] = msgspec.to_builtins(end)
-        if self._whole:
+        fields: dict[str, object] = msgspec.to_builtins(end, enc_hook=_told)
+        if self._whole and isinstance(end, Done):
             return _line({"type": "", "text": text, **fields} | {"type": "reply"})
         return _line(fields)
 

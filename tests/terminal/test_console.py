@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 
 import anyio
+import msgspec
 import pytest
 
 from chatbots.deltas import (
@@ -381,11 +382,14 @@ def test_the_next_reply_begins_anew() -> None:
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_failure_says_what_and_whether_to_ask_again(whole: bool) -> None:
     error = ProviderError("rate_limited", "Slow down.", retry_after=2.5, hint="Wait.")
-    failed = Failed(error=error, state="failed", request_id="r1", session=None)
+    failed = Failed(error=error, state="failed", request_id="r1", session=None, usage=USAGE)
     assert rows(put_down(JsonPaper(whole=whole), failed)) == [
         {
             "type": "failed",
             "state": "failed",
+            "request_id": "r1",
+            "session": None,
+            "usage": msgspec.to_builtins(USAGE),
             "error": {
                 "code": "rate_limited",
                 "message": "Slow down. Wait.",
