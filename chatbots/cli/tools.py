@@ -114,6 +114,7 @@ def _show(tool: Tool[..., Any], *, as_json: bool) -> int:
 
 
 async def _call(tool: Tool[..., Any], flags: Flags) -> int:
+    import anyio
     import msgspec
 
     from chatbots.terminal.console import PlainPaper
@@ -123,7 +124,15 @@ async def _call(tool: Tool[..., Any], flags: Flags) -> int:
     if text == "-":
         # What is no UTF-8 is refused like other arguments that are no JSON.
         text = (await read_whole(sys.stdin)).decode("utf-8", "surrogateescape")
-    result = await _result(tool, text)
+    results: list[ToolResult] = []
+
+    async def call() -> None:
+        results.append(await _result(tool, text))
+
+    # Ctrl-C cancels this task from outside of all scopes: a tool run in it would seem to do so.
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call)
+    [result] = results
     if flags.json:
         say(_encoded(result))
     elif result.is_error:

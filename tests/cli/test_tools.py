@@ -13,6 +13,10 @@ from tests.cli.conftest import Runner
 from tests.cli.running import run_as_main
 
 MINE = '''
+import asyncio
+import os
+import signal
+
 from chatbots.tool_calls import ToolContext
 from chatbots.tools.tool import tool
 
@@ -22,6 +26,13 @@ async def count(to: int, context: ToolContext) -> list[int]:
     await context.progress("Counting.", 0.5)
     await context.progress("Counted.")
     return list(range(to))
+
+@tool
+async def sleepy() -> str:
+    """Sleep, but interrupt the program first."""
+    os.kill(os.getpid(), signal.SIGINT)
+    await asyncio.sleep(60)
+    return "awake"
 
 @tool
 def lines() -> str:
@@ -45,8 +56,16 @@ def test_a_list_has_a_line_for_each(run: Runner) -> None:
 
 def test_a_list_of_ones_own(run: Runner, mine: str) -> None:
     ran = run("tools", "list", "--tools", "multiply", "--tools", mine)
-    assert ran.out.splitlines()[1:] == ["count: Count.", "lines: Say two lines."]
+    assert ran.out.splitlines()[1:] == [
+        "count: Count.",
+        "sleepy: Sleep, but interrupt the program first.",
+        "lines: Say two lines.",
+    ]
     assert run("tools", "list", "--tools", "none") == (0, "", "")
+
+
+def test_ctrl_c_ends_a_call(run: Runner, mine: str) -> None:
+    assert run("tools", "run", "sleepy", "{}", "--tools", mine) == (130, "", "")
 
 
 def test_a_list_as_json_is_what_the_model_is_told(run: Runner) -> None:
