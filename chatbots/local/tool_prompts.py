@@ -139,7 +139,7 @@ def plain(messages: Sequence[Message]) -> tuple[Message, ...]:
             told.append(message)
         elif message.content:
             told.append(Message(message.role, message.content))
-    tell("\nAnswer my question in a sentence with this result, digit for digit.")
+    tell("\nTell me this result in a sentence, digit for digit.")
     return tuple(told)
 
 
@@ -168,7 +168,7 @@ def arguments_of(text: str, said: str) -> str:
     user *said*. Raises `ValueError` where that is not clear, and for what is no JSON object.
     """
     msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    whole = set(_LONG.findall(_GROUPED.sub("", said)))
+    whole: set[str] = set(_LONG.findall(_GROUPED.sub("", said)))
 
     def completed(cut: re.Match[str]) -> str:
         [number] = [number for number in whole if number.startswith(cut[1])]

@@ -27,6 +27,8 @@ MAX_TRIES: Final = 2
 NAME_TOKENS: Final = 60
 ARGUMENT_TOKENS: Final = 1_024
 
+_FIRM: Final = Sampling(temperature=0)
+
 
 class ToolRouting:
     """A `ChatModel` that has *model*, which only answers in words or in a schema, call tools.
@@ -55,8 +57,14 @@ class ToolRouting:
                     usage=turn.usage,
                     tool_calls=(call,),
                 )
-        told = tool_prompts.plain(request.messages)
-        asked = replace(request, messages=told, tools=(), tool_choice=None)
+        asked = replace(
+            request,
+            messages=tool_prompts.plain(request.messages),
+            # What a tool has given is to be told as it is, not in other words.
+            sampling=request.sampling.over(_FIRM) if turn.has_results else request.sampling,
+            tools=(),
+            tool_choice=None,
+        )
         answer = await self._model.complete(asked, out)
         return replace(answer, usage=total(turn.usage, answer.usage))
 
@@ -75,6 +83,10 @@ class _Turn:
         since = request.messages[last:]
         self._calls = [call for message in since for call in message.tool_calls]
         self._results = [message for message in since if message.role == "tool"]
+
+    @property
+    def has_results(self) -> bool:
+        return bool(self._results)
 
     @property
     def is_open(self) -> bool:

@@ -101,7 +101,7 @@ def test_results_are_told_in_words_and_the_last_ones_with_what_to_do() -> None:
             "user",
             (
                 'add({"a":1}) = 2\nA tool = lost\n'
-                "Answer my question in a sentence with this result, digit for digit."
+                "Tell me this result in a sentence, digit for digit."
             ),
         ),
     ]
@@ -111,7 +111,7 @@ def test_of_a_long_result_the_begin_and_the_end_are_told() -> None:
     content = "begin " + "x" * 60_000 + " end"
     [told] = tool_prompts.plain((Message("tool", content, tool_call_id="1"),))
     assert told.content.startswith("A tool = begin xx")
-    assert "xx end\nAnswer" in told.content
+    assert "xx end\nTell me" in told.content
     assert len(told.content) < 8_200
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from chatbots.deltas import Delta, Notice, TextDelta, ToolFinished
 from chatbots.errors import ChatError, InvalidRequest, ProviderError
@@ -152,6 +153,16 @@ async def test_after_a_result_comes_the_answer() -> None:
     answer, _ = await complete(model, request(WHAT, CALLED, result("42")))
     assert answer.text == "It is 42."
     assert model.requests[0].messages[-1].content.startswith('multiply({"a":6,"b":7}) = 42\n')
+    assert model.requests[0].sampling == request().sampling
+
+
+async def test_a_result_is_told_as_it_is_unless_a_temperature_is_asked_for() -> None:
+    model = ScriptedModel("It is 42.", "Hi")
+    unsaid = replace(request(WHAT, CALLED, result("42")), sampling=Sampling(seed=3))
+    await complete(model, unsaid)
+    await complete(model, replace(unsaid, messages=(WHAT,), tool_choice="none"))
+    assert [asked.sampling.temperature for asked in model.requests] == [0, None]
+    assert model.requests[0].sampling.seed == 3
 
 
 async def test_a_call_that_failed_is_made_again_with_other_arguments_and_its_mistake() -> None:
