@@ -18,7 +18,7 @@ from chatbots.services.stateless import StatelessChat
 from chatbots.testing.scripted import CollectingSink, Gate, ScriptedModel, Step
 from chatbots.tool_calls import ToolCall
 from chatbots.tools.registry import ToolRegistry
-from tests.local.routing.scoring import CORPUS, Scored, cases, local_model, score, table
+from tests.local.routing.scoring import CORPUS, Scored, cases, local_model, product, score, table
 
 
 def multiply(a: int, b: int) -> int:
@@ -279,8 +279,12 @@ def test_the_corpus_is_half_of_prompts_that_need_no_tool() -> None:
 
 @pytest.mark.weights
 @pytest.mark.timeout(900)
-async def test_the_real_model_calls_the_right_tool_nine_times_in_ten_and_never_wrongly() -> None:
+async def test_the_real_model_calls_the_right_tool_nine_times_in_ten_and_tells_what_it_gave() -> (
+    None
+):
     async with local_model() as model:
         scored = [await score(case, model) for case in cases(CORPUS)]
+        told = [await product(digits, model) for digits in (9, 18)]
     assert sum(one.routed for one in scored) >= 0.9 * len(scored), table(scored)
     assert all(one.valid for one in scored if one.call is not None), table(scored)
+    assert all(exact for *_, exact in told), told

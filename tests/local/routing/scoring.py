@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import tomllib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,11 +14,14 @@ from msgspec import Struct, convert
 from msgspec.structs import replace
 
 from chatbots.clients import clients_for
+from chatbots.flow.bot import Bot
 from chatbots.interfaces import ChatModel, Sink
 from chatbots.local.tool_routing import ToolRouting
 from chatbots.messages import Message, ModelAnswer, ModelRequest
 from chatbots.provider.chat import OpenAIChat
 from chatbots.sampling import Sampling
+from chatbots.services.streaming import StreamingChat
+from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.settings import Settings
 from chatbots.testing.scripted import CollectingSink
 from chatbots.tool_calls import ToolCall, ToolContext, ToolResult
@@ -26,6 +30,8 @@ from tests.local.routing.toolset import Case, offered
 FOLDER: Final = Path(__file__).parent
 CORPUS: Final = "corpus"
 HELD_OUT: Final = "held_out"
+PRODUCTS: Final = "products"
+DIGITS: Final = range(3, 21)
 
 
 class Scored(Struct, frozen=True):
@@ -114,6 +120,17 @@ async def score(case: Case, model: ChatModel, broken: str | None = None) -> Scor
         return Scored(case, None, None)
     call = answer.tool_calls[0]
     return Scored(case, call, await tools.run(call, ToolContext(request_id="routing")))
+
+
+async def product(digits: int, model: ChatModel) -> tuple[str, str, bool]:
+    """Have the product of two numbers of so many *digits* told: question, answer, exactly?"""
+    pick = random.Random(digits)  # noqa: S311 - no secret
+    a, b = (pick.randrange(10 ** (digits - 1), 10**digits) for _ in "ab")
+    forms = ("What is {a} times {b}?", "Multiply {a} by {b}.", "How much is {a} x {b}?")
+    question = forms[digits % 3].format(a=a, b=b)
+    bot = Bot(StreamingChat(ToolRouting(model), InMemorySessions()))
+    answer = (await bot.ask(question, tools=offered("builtin"))).text
+    return question, answer, str(a * b) in answer
 
 
 def table(scored: Sequence[Scored]) -> str:
