@@ -76,6 +76,11 @@ if TYPE_CHECKING:
     from chatbots.services.streaming import StreamingChat as StreamingChat
     from chatbots.services.take_turn import Manner as Manner
     from chatbots.sessions.in_memory import InMemorySessions as InMemorySessions
+    from chatbots.sessions.simple import (
+        SimpleSessions as SimpleSessions,
+        SimpleStore as SimpleStore,
+    )
+    from chatbots.sessions.sqlite.store import SQLiteSessions as SQLiteSessions
     from chatbots.sessions.window import LeftOut as LeftOut, Window as Window
     from chatbots.settings import Settings as Settings
     from chatbots.tool_calls import (
@@ -130,6 +135,7 @@ _HOMES: dict[str, str] = {
     "ProviderError": "chatbots.errors",
     "ReasoningDelta": "chatbots.deltas",
     "Reply": "chatbots.messages",
+    "SQLiteSessions": "chatbots.sessions.sqlite.store",
     "Said": "chatbots.flow.calling",
     "Sampling": "chatbots.sampling",
     "SessionId": "chatbots.messages",
@@ -137,6 +143,8 @@ _HOMES: dict[str, str] = {
     "SessionShelf": "chatbots.interfaces",
     "SessionStore": "chatbots.interfaces",
     "Settings": "chatbots.settings",
+    "SimpleSessions": "chatbots.sessions.simple",
+    "SimpleStore": "chatbots.sessions.simple",
     "Sink": "chatbots.interfaces",
     "Source": "chatbots.interfaces",
     "StatelessChat": "chatbots.services.stateless",

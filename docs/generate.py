@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from chatbots.errors import ChatError
+from chatbots.sessions.turn import TABLE, diagram
 from chatbots.settings import Settings
 from chatbots.testing.faults import names
 
@@ -87,6 +88,21 @@ def fake_server_page() -> str:
     return written
 
 
+def stores_page() -> str:
+    """Return the page of stores: written by hand, but for the table of a turn's life."""
+    written = (ROOT / "docs/stores.md").read_text("utf-8")
+    start, end = "<!-- turn: made by `make docs` -->\n", "<!-- end of turn -->"
+    head, _, rest = written.partition(start)
+    rows = [
+        f"| {deed} | {', '.join(sorted(rule.of)) or 'nothing yet'} | {', '.join(sorted(rule.to))} "
+        f"| {', '.join(rule.writes)} |"
+        for deed, rule in TABLE.items()
+    ]
+    table = ["| deed | of a turn that is | which is then | writes |", "| --- | --- | --- | --- |"]
+    drawn = ["```mermaid", diagram(), "```", "", *table, *rows, ""]
+    return head + start + "\n".join(drawn) + end + rest.partition(end)[2]
+
+
 def example_file() -> str:
     """Return the example of a settings file: everything there is, nothing set."""
     lines = [
@@ -129,6 +145,7 @@ PAGES: Final = {
     "docs/errors.md": errors_page,
     "docs/settings.md": settings_page,
     "docs/fake-server.md": fake_server_page,
+    "docs/stores.md": stores_page,
     ".env.example": example_file,
 }
 

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     )
     from chatbots.testing.service_contract import ChatServiceContract as ChatServiceContract
     from chatbots.testing.shelf_contract import SessionShelfContract as SessionShelfContract
-    from chatbots.testing.store_contract import SessionStoreContract as SessionStoreContract
+    from chatbots.testing.store_contract import (
+        DurableStoreContract as DurableStoreContract,
+        SessionStoreContract as SessionStoreContract,
+    )
 
 _HOMES = {
     "Answer": "answers",
     "Call": "calls",
     "ChatServiceContract": "service_contract",
     "CollectingSink": "scripted",
+    "DurableStoreContract": "store_contract",
     "Exchange": "http1",
     "FakeOpenAI": "fake_openai",
     "Gate": "scripted",
