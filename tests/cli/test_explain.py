@@ -20,7 +20,6 @@ def explained(run: Runner, *flags: str) -> Any:
     return json.loads(ran.out)
 
 
-@pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize("program", ["memory", "stream"])
 @pytest.mark.parametrize(
     ("variables", "left_out"),
@@ -66,7 +65,7 @@ def test_what_is_explained_goes_over_the_wire(
     }
 
 
-@pytest.mark.usefixtures("kept", "upstream")
+@pytest.mark.usefixtures("upstream")
 def test_a_person_is_told_in_lines(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     for said in ("Hi", "How are you?"):
         run("memory", "--session", "ada", "--prompt", said)
@@ -95,7 +94,6 @@ user: And\x1b[2J now?
     )
 
 
-@pytest.mark.usefixtures("kept")
 def test_calls_images_and_what_is_assumed_are_shown(upstream: Upstream, run: Runner) -> None:
     flags = ("--session", "ada", "--model", "mystery", "--tools", "multiply")
     upstream.answer(tool_calls=[("multiply", {"a": 6, "b": 7})])

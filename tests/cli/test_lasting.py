@@ -142,7 +142,8 @@ def test_a_deletion_is_asked_about_at_the_terminal(upstream: Upstream, run: Runn
 
 def test_a_line_ends_where_the_terminal_does(upstream: Upstream, run: Runner) -> None:
     run("memory", "--session", "x" * 250, "--prompt", "\x1b[31m" * 20)
-    with terminal("-m", "chatbots", "sessions", "list") as screen:
+    # The variable wins over the terminal; a test runner may have set it.
+    with terminal("-m", "chatbots", "sessions", "list", COLUMNS="") as screen:
         shown = screen.end().out
     assert shown == f"{'x' * 199}…\r\n"
 
