@@ -133,6 +133,7 @@ def test_a_deletion_is_asked_about_at_the_terminal(upstream: Upstream, run: Runn
     argv = ("-m", "chatbots", "sessions", "delete", "a\tb")
     for keys, status in ((CTRL_D, 1), ("n\r", 1), (CTRL_C, 130), ("y\r", 0)):
         with terminal(*argv) as screen:
+            screen.press("y\r")  # before it was asked: that is no answer
             screen.wait_for("Delete a\\tb (turns: 1) for ever? [y/N] ")
             screen.press(keys)
             assert screen.end().status == status, keys
