@@ -24,6 +24,29 @@ def test_line_ends_stay_what_they_are() -> None:
     assert joined.text == "a\r\nb\nc\r"
 
 
+def test_all_who_ask_before_the_next_piece_get_the_same_string() -> None:
+    joined = Joined()
+    sizes = []
+    for piece in ("a", "b"):
+        joined.add(piece * 100)
+        sizes.append(joined.size)
+        assert joined.text is joined.text
+        assert joined.size == sizes[-1]
+    assert sizes == [100, 200]
+
+
+def test_a_sink_that_keeps_its_text_is_known_by_it() -> None:
+    class Keeps:
+        said = Joined()
+
+    class Says:
+        said = "something else"
+
+    assert Joined.of(Keeps()) is Keeps.said
+    assert Joined.of(Says()) is None
+    assert Joined.of(object()) is None
+
+
 def test_nothing_is_an_empty_text() -> None:
     assert Joined().text == ""
 

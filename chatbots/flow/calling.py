@@ -223,6 +223,7 @@ class Stream(Generic[OutputT_co]):
     async def __aenter__(self) -> Self:
         out, source = open_channel()
         self._source = source
+        self._transcript.said = out.said
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
         self._group.start_soon(self._run, out)
@@ -258,7 +259,7 @@ class Stream(Generic[OutputT_co]):
             self._transcript.reply()  # a service that sent no terminal: say so
             raise
         if isinstance(delta, TextDelta):
-            self._transcript.say(delta.text)
+            self._transcript.heard += len(delta.text)
             return delta
         self._transcript.add(delta)
         if isinstance(delta, Failed):
@@ -274,10 +275,11 @@ class Stream(Generic[OutputT_co]):
 class _Texts(AsyncIterator[str]):
     # No generator: one that is left early is closed later, by a task of the loop's.
     def __init__(self, stream: Stream[Any]) -> None:
-        self._stream = stream
+        self._next = stream.__anext__
 
     async def __anext__(self) -> str:
+        following = self._next
         while True:
-            delta = await anext(self._stream)
+            delta = await following()
             if isinstance(delta, TextDelta):
                 return delta.text

@@ -17,6 +17,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 
 from chatbots.deltas import Delta
 from chatbots.flow.flusher import MAX_HELD, NOW, Flusher
+from chatbots.joined import Joined
 from chatbots.wakeup import Wakeup
 
 DEFAULT_CAPACITY: Final = 64 * 1024
@@ -28,7 +29,7 @@ class _Shared:
         # A full channel is due at once, or a sender and a reader would wait for each other.
         self.flusher = Flusher(window, min(capacity, MAX_HELD))
         self.window = window
-        self.capacity = capacity
+        self.capacity = capacity  # nothing fits in when an end is closed
         self.readable = Wakeup()
         self.writable = Wakeup()
         self.due: float | None = None
@@ -41,6 +42,11 @@ class SendChannel(ObjectSendStream[Delta]):
 
     def __init__(self, shared: _Shared) -> None:
         self._shared = shared
+
+    @property
+    def said(self) -> Joined:
+        """The text of the answer that goes in, for all who need it: a long one is kept once."""
+        return self._shared.flusher.said
 
     async def send(self, item: Delta) -> None:
         """Hand over one delta, waiting first while the channel is full.
@@ -64,16 +70,17 @@ class SendChannel(ObjectSendStream[Delta]):
         For the rest as `send`; the event loop's own callbacks may call it.
         """
         shared = self._shared
-        if shared.sender_closed:
-            raise anyio.ClosedResourceError
-        if shared.receiver_closed:
-            raise anyio.BrokenResourceError
         flusher = shared.flusher
         if flusher.held >= shared.capacity:
-            raise anyio.WouldBlock
+            raise self._refusal()
         flusher.push(item)
         if flusher.due != shared.due:
             shared.readable.wake()
+
+    def _refusal(self) -> Exception:
+        if self._shared.sender_closed:
+            return anyio.ClosedResourceError()
+        return anyio.BrokenResourceError() if self._shared.receiver_closed else anyio.WouldBlock()
 
     async def aclose(self) -> None:
         """Say that nothing more will come; what was sent can still be received."""
@@ -82,6 +89,7 @@ class SendChannel(ObjectSendStream[Delta]):
     def close(self) -> None:
         """As `aclose`, without a checkpoint."""
         self._shared.sender_closed = True
+        self._shared.capacity = 0
         self._shared.readable.wake()
 
 
@@ -139,6 +147,7 @@ class ReceiveChannel(ObjectReceiveStream[Delta]):
     def close(self) -> None:
         """As `aclose`, without a checkpoint."""
         self._shared.receiver_closed = True
+        self._shared.capacity = 0
         self._shared.flusher.take(NOW)
         self._taken.clear()
         self._shared.writable.wake()

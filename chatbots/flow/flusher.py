@@ -5,9 +5,11 @@ Pure: it is told the time. `channel.py` gives it a clock and somebody who waits.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Final
 
 from chatbots.deltas import Delta, Done, Failed, ReasoningDelta, TextDelta
+from chatbots.joined import Joined
 
 NOW: Final = float("-inf")
 
@@ -31,43 +33,35 @@ class Flusher:
         """How much is held: characters of text and reasoning, and one for each other delta."""
         self.due: float | None = None
         """When what is held should be shown; None if nothing is held."""
+        self.said = Joined()
+        """The text of the answer so far, shown and held; after its terminal, of the next one."""
         self._window = window
         self._max_chars = max_chars
-        self._ready: list[Delta] = []
-        self._thoughts: list[str] = []  # before the texts
-        self._texts: list[TextDelta] = []
+        self._deltas: list[Delta] = []
         self._last_flush = NOW
 
     def push(self, delta: Delta) -> None:
         """Hold *delta*, after those that are held."""
+        self._deltas.append(delta)
         if isinstance(delta, TextDelta):
             text = delta.text
-            self._texts.append(delta)
+            self.said.add(text)
             self.held += len(text)
-            if not self._window or self.held >= self._max_chars or text.endswith("\n"):
-                self.due = NOW
-            elif self.due is None:
-                self.due = self._last_flush + self._window
-            return
-        self.due = NOW
-        if isinstance(delta, ReasoningDelta):
-            if self._texts:
-                self._join()
-            self._thoughts.append(delta.text)
-            self.held += len(delta.text)
+            if self._window and self.held < self._max_chars and text[-1:] != "\n":
+                if self.due is None:
+                    self.due = self._last_flush + self._window
+                return
         else:
-            self._join()
-            self._ready.append(delta)
-            self.held += 1
+            self.held += len(delta.text) if isinstance(delta, ReasoningDelta) else 1
+            if isinstance(delta, Done | Failed):
+                self.said = Joined()
+        self.due = NOW
 
     def take(self, now: float) -> list[Delta]:
         """Give up all that is held, text joined."""
-        taken: list[Delta]
-        if self._ready or self._thoughts or len(self._texts) != 1:
-            self._join()
-            taken, self._ready = self._ready, []
-        else:
-            taken = [self._texts.pop()]
+        taken, self._deltas = self._deltas, []
+        if len(taken) > 1:
+            taken = _joined(taken)
         self.held = 0
         self.due = None
         if self._window:
@@ -78,12 +72,13 @@ class Flusher:
                     self._last_flush = NOW
         return taken
 
-    def _join(self) -> None:
-        if self._thoughts:
-            self._ready.append(ReasoningDelta("".join(self._thoughts)))
-            self._thoughts.clear()
-        texts = self._texts
-        if texts:
-            joined = texts[0] if len(texts) == 1 else TextDelta("".join([t.text for t in texts]))
-            self._ready.append(joined)
-            texts.clear()
+
+def _joined(deltas: list[Delta]) -> list[Delta]:
+    joined: list[Delta] = []
+    for kind, run in groupby(deltas, type):
+        if kind is TextDelta or kind is ReasoningDelta:
+            pieces = [each.text for each in run if isinstance(each, kind)]
+            joined.append(kind("".join(pieces)))
+        else:
+            joined += run
+    return joined

@@ -19,20 +19,22 @@ class Transcript(Generic[OutputT_co]):
     def __init__(self, prompt: Prompt) -> None:
         self.terminal: Done | Failed | None = None
         self._wish = cast("OutputFormat[OutputT_co] | None", prompt.output)
-        self._said = Joined()
-        self.say = self._said.add
-        """Take in text alone."""
+        self.said = Joined()
+        """The text, perhaps more of it than has been heard."""
+        self.heard = 0
+        """How many of its characters the reader has."""
         self._reply: Reply[OutputT_co] | None = None
 
     @property
     def text(self) -> str:
         """The text so far."""
-        return self._said.text
+        return self.said.text[: self.heard]
 
     def add(self, delta: Delta) -> None:
         """Take in the next delta."""
         if isinstance(delta, TextDelta):
-            self.say(delta.text)
+            self.said.add(delta.text)
+            self.heard += len(delta.text)
         elif isinstance(delta, Done | Failed):
             self.terminal = delta
 
@@ -77,6 +79,7 @@ class Collector(ObjectSendStream[Delta]):
 
     def __init__(self, prompt: Prompt) -> None:
         self.transcript = Transcript[Any](prompt)
+        self.said = self.transcript.said
 
     async def send(self, item: Delta) -> None:
         """Take in *item*."""

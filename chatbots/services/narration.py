@@ -24,18 +24,21 @@ SHORTEST_STREAM: Final = 0.001
 
 
 class Spoken:
-    """What the assistant has said in a turn: the text, and the messages it is kept as."""
+    """What the assistant has said in a turn: the text, and the messages it is kept as.
 
-    def __init__(self) -> None:
-        self._text = Joined()
+    The text is what comes to stand in *said* from now on.
+    """
+
+    def __init__(self, said: Joined) -> None:
+        self._said = said
+        self._start = said.size
         self._settled: list[Message] = []
         self._settled_chars = 0
-        self.add: Callable[[str], int] = self._text.add
 
     @property
     def text(self) -> str:
         """All of the text."""
-        return self._text.text
+        return self._said.text[self._start :]
 
     @property
     def messages(self) -> list[Message]:
@@ -50,7 +53,7 @@ class Spoken:
 
 
 class Narration(ObjectSendStream[Delta]):
-    """The way out of a turn: passes deltas on and remembers the text that was shown.
+    """The way out of a turn: passes deltas on and remembers the text that was shown, as `said`.
 
     About once a second, in the course of sending, it logs how much it was and awaits *keep*.
     `request` is what the model was asked.
@@ -58,10 +61,13 @@ class Narration(ObjectSendStream[Delta]):
 
     def __init__(self, out: Sink) -> None:
         self._out = out
-        self._send_nowait: Callable[[Delta], None] | None = getattr(out, "send_nowait", None)
-        self.spoken = Spoken()
-        self._add = self.spoken.add
-        self._started = self._kept_at = monotonic()
+        self._send_nowait: Callable[[Delta], None] = getattr(out, "send_nowait", _would_block)
+        kept = Joined.of(out)
+        self.said = kept or Joined()
+        self._own = kept is None
+        self.spoken = Spoken(self.said)
+        self._started = monotonic()
+        self._keep_at = self._started + KEEP_INTERVAL
         self._unlogged = 0
         self.deadline = anyio.CancelScope()
         self.waits_for_session = False
@@ -82,13 +88,14 @@ class Narration(ObjectSendStream[Delta]):
     async def send(self, item: Delta) -> None:
         """Pass *item* on."""
         if isinstance(item, TextDelta):
-            # First remember, then show: what is stored may be ahead of the screen, never behind.
-            self._add(item.text)
+            if self._own:
+                # First remember, then show: what is stored may be ahead of the screen, not behind.
+                self.said.add(item.text)
             self._unlogged += 1
             self._first_at = self._first_at or monotonic()
         await self._out.send(item)
-        if monotonic() - self._kept_at >= KEEP_INTERVAL:
-            self._kept_at = monotonic()
+        if monotonic() >= self._keep_at:
+            self._keep_at = monotonic() + KEEP_INTERVAL
             self.log_flushes()
             await self.keep_now()
 
@@ -100,13 +107,15 @@ class Narration(ObjectSendStream[Delta]):
     def send_nowait(self, item: Delta) -> None:
         """Pass *item* on at once; raises `anyio.WouldBlock` where only `send` can."""
         send, now = self._send_nowait, monotonic()
-        if send is None or now - self._kept_at >= KEEP_INTERVAL:
+        if now >= self._keep_at:
             raise anyio.WouldBlock
         send(item)
         if isinstance(item, TextDelta):
-            self._add(item.text)
+            if self._own:
+                self.said.add(item.text)
             self._unlogged += 1
-            self._first_at = self._first_at or now
+            if self._first_at is None:
+                self._first_at = now
 
     def metrics(self, answer: ModelAnswer) -> Metrics:
         """Return how quick the turn was that got *answer*, now that it is over."""
@@ -145,3 +154,7 @@ class Narration(ObjectSendStream[Delta]):
 
     async def aclose(self) -> None:
         """Leave the way open: it is the caller's."""
+
+
+def _would_block(item: Delta) -> None:  # noqa: ARG001 - a way out's
+    raise anyio.WouldBlock

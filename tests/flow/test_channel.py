@@ -156,6 +156,24 @@ async def test_a_send_costs_no_task_switch() -> None:
         assert not switched
 
 
+async def test_the_text_of_an_answer_is_kept_until_its_terminal() -> None:
+    send, receive = open_channel(capacity=3)
+    said = send.said
+    await send.send(TextDelta("Hel"))
+    with pytest.raises(anyio.WouldBlock):
+        send.send_nowait(TextDelta("never"))
+    assert await receive.receive() == TextDelta("Hel")
+    for delta in (NOTICE, TextDelta("lo")):
+        await send.send(delta)
+    assert said.text == "Hello"
+    await receive.receive()
+    await receive.receive()
+    await send.send(DONE)
+    await receive.receive()
+    await send.send(TextDelta("Next"))
+    assert (said.text, send.said.text) == ("Hello", "Next")
+
+
 # A full channel
 
 

@@ -79,4 +79,5 @@ async def test_a_collector_is_a_sink() -> None:
     await collector.send(TextDelta("12"))
     await collector.send(done())
     await collector.aclose()
+    assert collector.said.text == "12"
     assert collector.transcript.reply().output == 12

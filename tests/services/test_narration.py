@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from chatbots.deltas import Done, Notice, TextDelta
+from chatbots.deltas import Delta, Done, Notice, TextDelta
 from chatbots.flow.channel import open_channel
 from chatbots.messages import Message, ModelAnswer, ModelRequest, UnderWay, Usage
 from chatbots.services import narration as module
@@ -77,6 +77,26 @@ async def test_it_passes_on_at_once_what_its_way_out_takes_at_once() -> None:
     assert await source.receive() == TextDelta("Hel")
     narration.send_nowait(Notice("n", "By the way."))
     assert await source.receive() == Notice("n", "By the way.")
+
+
+async def test_the_text_is_kept_once_where_the_way_out_keeps_it() -> None:
+    out, _source = open_channel()
+    await out.send(TextDelta("Before. "))
+    narration = Narration(out)
+    await narration.send(TextDelta("Hel"))
+    narration.send_nowait(TextDelta("lo"))
+    assert narration.said is out.said
+    assert narration.text == "Hello"
+    assert narration.spoken.messages == [Message("assistant", "Hello")]
+
+
+async def test_it_keeps_the_text_itself_where_the_way_out_does_not() -> None:
+    out, source = anyio.create_memory_object_stream[Delta](2)
+    with out, source:
+        narration = Narration(out)
+        await narration.send(TextDelta("Hel"))
+        narration.send_nowait(TextDelta("lo"))
+        assert narration.text == "Hello"
 
 
 async def test_a_way_out_that_always_waits_is_never_hurried() -> None:
