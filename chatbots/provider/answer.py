@@ -7,35 +7,17 @@ Strict in what it makes of it: an answer without a finish reason is not an answe
 from __future__ import annotations
 
 import json
-import secrets
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 from chatbots.joined import Joined
 from chatbots.messages import REFUSAL, ModelAnswer, TokenLogprob, Usage
-from chatbots.tool_calls import ToolCall
+from chatbots.provider.calls import Called, Calls
 
 INCOMPLETE: Final = frozenset({"length", "content_filter"})
 """Finish reasons that mean the answer was cut; any other means the model had finished."""
-
-MAX_ARGUMENTS: Final = 1024 * 1024
-"""Characters the arguments of all tool calls of an answer may have; the rest is left out,
-which makes them no JSON any more."""
-MAX_HEARD: Final = 8 * MAX_ARGUMENTS
-"""Characters of arguments after which an answer is none."""
-
-
-class _Function(Struct, gc=False):
-    name: str | None = None
-    arguments: str | dict[str, object] | None = None
-
-
-class _Called(Struct, gc=False):
-    index: int | None = None
-    id: str | None = None
-    function: _Function | None = None
 
 
 class _Delta(Struct, gc=False):
@@ -44,7 +26,7 @@ class _Delta(Struct, gc=False):
     # DeepSeek, vLLM and llama.cpp say the first, OpenRouter and newer vLLM the second.
     reasoning_content: str | None = None
     reasoning: object = None
-    tool_calls: list[_Called] | None = None
+    tool_calls: list[Called] | None = None
 
 
 class _Likely(Struct, gc=False):
@@ -112,10 +94,33 @@ class Completion(Struct, gc=False):
         return Failure(message=self.error) if isinstance(self.error, str) else self.error
 
 
-_decoder: Final = msgspec.json.Decoder(Completion)
+class _Words(Struct, gc=False):
+    content: str
+    refusal: None = None
+    reasoning_content: None = None
+    reasoning: None = None
+    tool_calls: None = None
 
-quickly: Final = _decoder.decode
-"""As `decode`, for a chunk that is as it should be; raises `ValueError` or `RecursionError`."""
+
+class _OnlyChoice(Struct, gc=False):
+    delta: _Words
+    finish_reason: None = None
+    index: Literal[0] = 0
+    logprobs: None = None
+
+
+class _Talk(Struct, gc=False):
+    choices: tuple[_OnlyChoice]
+    usage: None = None
+    error: None = None
+
+
+talk: Final = msgspec.json.Decoder(_Talk).decode
+"""As `decode`, for a chunk that has text and nothing else that matters, as most have.
+
+Raises `ValueError` or `RecursionError` for any other."""
+
+_decoder: Final = msgspec.json.Decoder(Completion)
 
 
 def decode(data: bytes) -> Completion:
@@ -140,21 +145,24 @@ def _mend_surrogates(data: bytes) -> bytes:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-class ArgumentsTooLong(ValueError):
-    """The arguments of the tool calls have more characters than an answer's may have."""
-
-
 class Answer:
-    """What the chunks of one answer add up to."""
+    """What the chunks of one answer add up to.
 
-    def __init__(self) -> None:
+    *said* is where its text comes to stand once it is shown; else it is kept here.
+    """
+
+    def __init__(self, said: Joined | None = None) -> None:
         self.reasoning = ""
         """What the model thought in the parts since it was last taken."""
         self.called = False
         """Whether pieces of tool calls have come."""
-        self._said = Joined()
-        self._add = self._said.add
-        self._calls = _Calls()
+        self.talks = False
+        """Whether it has begun and not finished: most of what comes then is `talk`."""
+        self.own = said is None
+        """Whether `say` has something to do."""
+        self._said = said or Joined()
+        self._start = self._said.size
+        self._calls = Calls()
         self._logprobs: list[TokenLogprob] = []
         self._finish_reason: str | None = None
         self._usage: _Usage | None = None
@@ -179,6 +187,7 @@ class Answer:
             if choice.index:
                 continue
             self._finish_reason = choice.finish_reason or None
+            self.talks = self._finish_reason is None
             if self._model is None:
                 self._model = part.model
             if choice.logprobs is not None:
@@ -189,9 +198,14 @@ class Answer:
             text = said.content or ""
             if said.tool_calls or said.reasoning_content or said.reasoning or said.refusal:
                 text += self._beside_text(said)
-            self._add(text)
+            self.say(text)
             return text
         return ""
+
+    def say(self, text: str) -> None:
+        """Take in text alone."""
+        if self.own:
+            self._said.add(text)
 
     def _beside_text(self, said: _Delta) -> str:
         """Take in what is no content; return the words of a refusal."""
@@ -216,7 +230,7 @@ class Answer:
             raise ValueError("The answer has no finish reason.")
         cut = reason in INCOMPLETE
         return ModelAnswer(
-            text=self._said.text,
+            text=self._said.text[self._start :],
             state="incomplete" if cut else "completed",
             reason=REFUSAL if self._refused and reason == "stop" else reason,
             usage=None if self._usage is None else self._usage.counted,
@@ -224,51 +238,6 @@ class Answer:
             logprobs=tuple(self._logprobs),
             model=self._model,
         )
-
-
-class _Calls:
-    """The tool calls of an answer, as their pieces come."""
-
-    def __init__(self) -> None:
-        self._order: list[_Call] = []
-        self._by_index: dict[int | None, _Call] = {}
-        self._size = 0
-
-    def add(self, pieces: list[_Called]) -> None:
-        for piece in pieces:
-            function = piece.function or _Function()
-            call = self._by_index.get(piece.index)
-            # Some servers give no index, or the same to each call: then a name begins another.
-            other = piece.index is None or (
-                call and call.id and piece.id not in (None, "", call.id)
-            )
-            if call is None or (function.name and other):
-                call = self._by_index[piece.index] = _Call()
-                self._order.append(call)
-            call.id = call.id or piece.id or ""
-            call.name = call.name or function.name or ""
-            said = function.arguments
-            text = msgspec.json.encode(said).decode() if isinstance(said, dict) else said or ""
-            call.arguments.add(text[: max(0, MAX_ARGUMENTS - self._size)])
-            self._size += 1 + len(text)
-            if self._size > MAX_HEARD:
-                raise ArgumentsTooLong(
-                    f"the arguments of its tool calls have more than {MAX_HEARD:,} characters"
-                )
-
-    def whole(self) -> tuple[ToolCall, ...]:
-        """Return the calls; one without an id gets one."""
-        return tuple(
-            ToolCall(call.id or f"call_{secrets.token_hex(12)}", call.name, call.arguments.text)
-            for call in self._order
-        )
-
-
-class _Call:
-    def __init__(self) -> None:
-        self.id = ""
-        self.name = ""
-        self.arguments = Joined()
 
 
 def _logprob(token: _Likely) -> TokenLogprob:

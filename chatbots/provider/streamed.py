@@ -11,8 +11,9 @@ import anyio
 from chatbots.deltas import Delta, ReasoningDelta, TextDelta
 from chatbots.errors import ChatError, ProviderError
 from chatbots.interfaces import Sink
+from chatbots.joined import Joined
 from chatbots.messages import ModelAnswer
-from chatbots.provider.answer import Answer, Completion, Failure, decode, quickly
+from chatbots.provider.answer import Answer, Completion, Failure, decode, talk
 from chatbots.provider.sse import EventDecoder, EventTooLarge
 from chatbots.telemetry import redact
 
@@ -27,7 +28,7 @@ class StreamedAnswer:
     """Takes network reads, and narrates them into *out*; no error tells the *secret*."""
 
     def __init__(self, out: Sink, *, secret: str = "") -> None:
-        self.answer = Answer()
+        self.answer = Answer(Joined.of(out))
         self.ended = False
         self.shown = False
         # When the last of the answer's content came; comments and empty chunks are none.
@@ -56,14 +57,13 @@ class StreamedAnswer:
         self._size += len(data)
         if self._size > MAX_BODY:
             self._error = EventTooLarge(f"it has more than {MAX_BODY:,} bytes")
-        text = self._text
-        if text:
-            self._text = ""
-            self._show(TextDelta(text))
+        if self._text:
+            self._show_text()
         elif self.answer.called:
             self.answer.called = False
             self.heard_at = monotonic()
-        return self.answer.finished or self.ended or self._error is not None or bool(self._waiting)
+        over = self.ended or (not self.answer.talks and self.answer.finished)
+        return over or bool(self._waiting or self._error)
 
     def take_whole(self, data: bytes) -> None:
         """Take in a whole answer, and show nothing of one that is not; `settle` does the rest."""
@@ -109,13 +109,20 @@ class StreamedAnswer:
     def _read(self, events: list[bytes]) -> None:
         answer = self.answer
         for event in events:
+            if answer.talks:
+                try:
+                    text = talk(event).choices[0].delta.content
+                except (ValueError, RecursionError):
+                    pass  # There is more to it.
+                else:
+                    self._text += text
+                    if answer.own:
+                        answer.say(text)
+                    continue
             if event == END:
                 self.ended = True
                 break
-            try:
-                part = quickly(event)
-            except (ValueError, RecursionError):
-                part = decode(event)
+            part = decode(event)
             if part.error is not None:
                 raise refusal(part, self._secret)
             text = answer.add(part)
@@ -126,21 +133,22 @@ class StreamedAnswer:
 
     def _show_text(self) -> None:
         if self._text:
-            self._show(TextDelta(self._text))
-            self._text = ""
+            text, self._text = self._text, ""
+            self._show(TextDelta(text))
 
     def _show(self, delta: Delta) -> None:
         self.shown = True
         self.heard_at = monotonic()
-        if self._send_nowait is not None and not self._waiting:
-            try:
-                self._send_nowait(delta)
-            except anyio.WouldBlock:
-                self._waiting.append(delta)
-            except Exception as error:
-                self._error = error
-        else:
+        send = self._send_nowait
+        if send is None or self._waiting:
             self._waiting.append(delta)
+            return
+        try:
+            send(delta)
+        except anyio.WouldBlock:
+            self._waiting.append(delta)
+        except Exception as error:
+            self._error = error
 
 
 def refusal(part: Completion, secret: str = "") -> ChatError:

@@ -125,6 +125,16 @@ async def test_a_broken_event_ends_it_after_the_text_before(
     assert out.taken == ([shown] if shown else [])
 
 
+async def test_text_that_its_way_out_keeps_is_not_kept_again() -> None:
+    out, _source = open_channel()
+    answer = StreamedAnswer(out)
+    for chunk in (said("Hel"), said("lo"), b'data: {"choices":[{"finish_reason":"stop"}]}\n\n'):
+        answer.take(chunk)
+    assert not answer.answer.own
+    assert answer.result().text is out.said.text
+    assert out.said.text == "Hello"
+
+
 async def test_the_text_before_a_broken_event_in_the_same_read_is_shown() -> None:
     out = Immediate(room=9)
     answer = StreamedAnswer(out)
