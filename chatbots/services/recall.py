@@ -128,19 +128,19 @@ class Recall:
         self._window = manner.window
         self._stream = stream
 
-    async def look_back(self, prompt: Prompt, narration: Narration, *, before: int) -> View:
-        """Return the request for *prompt*, with what fits of the turns *before*.
+    async def look_back(self, prompt: Prompt, narration: Narration) -> View:
+        """Return the request for *prompt*, with what fits of the turns before.
 
         What does not fit is summed up if that is wanted, or else left out with a `Notice`.
         """
-        view = await self._view(prompt, before)
+        view = await self._view(prompt)
         if not view.past.overflows:
             return view
         code, why = "context_trimmed", "The conversation is longer than the model can read"
         if self._window.sums_up:
             try:
                 spent = await self._sum_up(prompt, view, narration)
-                return replace(await self._view(prompt, before), spent=spent)
+                return replace(await self._view(prompt), spent=spent)
             except ChatError as error:
                 code, why = "summary_failed", f"The conversation was not summed up: {error.message}"
         number = view.past.without_room
@@ -150,7 +150,7 @@ class Recall:
         return view
 
     async def look_back_less(
-        self, prompt: Prompt, narration: Narration, view: View, error: ProviderError, *, before: int
+        self, prompt: Prompt, narration: Narration, view: View, error: ProviderError
     ) -> View:
         """Return a shorter request than that of *view*, which *error* has refused as too long."""
         estimated = view.fixed + self._count(view.past.messages)
@@ -159,7 +159,7 @@ class Recall:
         self._window.calibration.refuse(
             prompt.model, limit=reads, estimated=estimated, counted=given
         )
-        return await self.look_back(prompt, narration, before=before)
+        return await self.look_back(prompt, narration)
 
     def learn(self, view: View, answer: ModelAnswer, narration: Narration) -> None:
         """Compare what the server counted with the estimate, where they are of the same request."""
@@ -175,7 +175,7 @@ class Recall:
 
     async def explain(self, prompt: Prompt) -> Explanation:
         """Return what would be sent for *prompt* now; asks no model."""
-        view = await self._view(prompt, math.inf)
+        view = await self._view(prompt)
         past, request = view.past, view.request
         system = request.messages[: -len(past.messages) - len(prompt.messages)]
         pinned = visible(turn for turn in past.turns if turn.pinned)
@@ -197,12 +197,11 @@ class Recall:
             summary_due=self._window.sums_up and past.overflows,
         )
 
-    async def _view(self, prompt: Prompt, before: float) -> View:
+    async def _view(self, prompt: Prompt) -> View:
         window, view = self._window, frame(prompt, self._manner, stream=self._stream)
         number, known = FIRST_LOAD + (window.last or 0), 0
         while True:
-            loaded = await self._store.load(prompt.session or "", last=number)
-            turns = tuple(turn for turn in loaded if turn.seq < before)
+            turns = await self._store.load(prompt.session or "", last=number)
             past = fit(
                 turns, view.room, last=window.last, sums_up=window.sums_up, count=window.count
             )
@@ -210,7 +209,7 @@ class Recall:
                 break
             number, known = 4 * number, len(turns)
         request = request_for(prompt, self._manner, past.messages, stream=self._stream)
-        return replace(view, request=request, past=past, loaded=turns)
+        return replace(view, request=request, past=past, loaded=tuple(turns))
 
     async def _sum_up(self, prompt: Prompt, view: View, narration: Narration) -> Usage | None:
         """Have the older half of what there is summed up, and keep that; return what it cost."""

@@ -70,7 +70,7 @@ class Remembered:
         keeping = _Keeping(self._store, turn, narration)
         narration.keep = keeping.keep
         try:
-            answer = await self._ask_model(prompt, turn, narration)
+            answer = await self._ask_model(prompt, narration)
         except anyio.get_cancelled_exc_class():
             await self._give_up(turn, narration, "upstream_timeout")
             raise
@@ -83,17 +83,15 @@ class Remembered:
         stored = await keeping.finish(answer)
         return replace(done_for(prompt, answer, narration), stored=stored)
 
-    async def _ask_model(self, prompt: Prompt, turn: Turn, narration: Narration) -> ModelAnswer:
+    async def _ask_model(self, prompt: Prompt, narration: Narration) -> ModelAnswer:
         """Ask with the past; where that is too long for the model, once more with less of it."""
-        view = await self._recall.look_back(prompt, narration, before=turn.seq)
+        view = await self._recall.look_back(prompt, narration)
         try:
             answer = await ask_model(self._model, view.request, narration, prompt)
         except ProviderError as error:
             if error.code != "context_too_long" or narration.spoken.messages or not view.past.turns:
                 raise
-            view = await self._recall.look_back_less(
-                prompt, narration, view, error, before=turn.seq
-            )
+            view = await self._recall.look_back_less(prompt, narration, view, error)
             answer = await ask_model(self._model, view.request, narration, prompt)
         self._recall.learn(view, answer, narration)
         return replace(answer, usage=total(view.spent, answer.usage))

@@ -171,13 +171,10 @@ def fit(
         too_old = len(newest) == last and seq < newest[-1] and seq not in pinned
         return "older" if too_old else "no_room"
 
-    return Past(
-        messages=(*summary, *(m for turn in turns if turn.seq in kept for m in shown[turn.seq])),
-        summary=summary,
-        turns=tuple([turn for turn in turns if turn.seq in kept]),
-        left_out=_gaps(turns, kept, why),
-        tokens=used,
-    )
+    carried = tuple([turn for turn in turns if turn.seq in kept])
+    said = (*summary, *(message for turn in carried for message in shown[turn.seq]))
+    gaps = _gaps(turns, kept, why)
+    return Past(messages=said, summary=summary, turns=carried, left_out=gaps, tokens=used)
 
 
 def _taken(

@@ -198,7 +198,7 @@ async def test_a_prompt_that_may_be_read_is_sent_alone() -> None:
 
 async def test_where_nobody_said_what_a_model_reads_nothing_is_refused_unasked() -> None:
     talk = Talk(None)
-    await talk.ask("x" * 150_000)
+    await talk.ask("x" * 199_000)
     assert len(talk.model.requests) == 1
     view = frame(prompt(), Manner(window=talk.window), stream=False)
     assert (view.context, view.known) == (ASSUMED, False)
