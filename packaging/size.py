@@ -50,9 +50,9 @@ def budgets() -> list[Budget]:
         Budget("chatbots/testing/", fake, 5_000),
         # 2,500 for a turn of text; 500 for an HTTP connection of our own, which makes a token
         # cheap; 1,200 for what a server may do wrong; 1,400 for what is said beside text:
-        # images, tools and their rounds, reasoning, demanded shapes, embeddings; 500 for
+        # images, tools and their rounds, reasoning, demanded shapes, embeddings; 900 for
         # sessions: what is said of them, and how much of the past is sent.
-        Budget("words + flow + provider + services", sum(map(lines_of, core)), 6_100),
+        Budget("words + flow + provider + services", sum(map(lines_of, core)), 6_500),
     ]
 
 
