@@ -1,32 +1,73 @@
-"""One task waits, another or a thread wakes it: `anyio.Event` at a third of the cost."""
+"""One task waits; another, a thread or a callback of the loop wakes it, the last one at once.
+
+`asyncio.Event` and `anyio.Event` make a future a wait, and the loop goes round before the task
+goes on. `Wakeup` is itself what the task waits for, by the protocol asyncio keeps for futures that
+are not its own (`asyncio.isfuture`).
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
-from typing import Generic, TypeVar, cast
+from collections.abc import Callable, Generator
+from contextvars import Context
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 T = TypeVar("T")
 
+Step: TypeAlias = Callable[[Any], object]
+"""Lets a task go on."""
+
 
 class Wakeup:
-    """Where one task at a time waits until it is woken."""
+    """Where one task at a time waits (`await wakeup`) until it is woken.
 
-    __slots__ = ("_future",)
+    A `wake` before it waits counts for nothing. Woken by a callback of the loop's, such as what
+    a socket has received, the task goes on at once; by another task, in its turn.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_context", "_step")
 
     def __init__(self) -> None:
-        self._future: asyncio.Future[None] | None = None
+        self._asyncio_future_blocking = False
+        self._step: Step | None = None
+        self._context: Context
 
-    def wait(self) -> Awaitable[None]:
-        """Return what ends with the next `wake`; one before it counts for nothing."""
-        # The future itself: a coroutine around it would cost as much again.
-        self._future = asyncio.get_running_loop().create_future()
-        return self._future
+    def __await__(self) -> Generator[Any]:
+        self._asyncio_future_blocking = True
+        yield self
 
     def wake(self) -> None:
-        """Wake who waits, if anybody does."""
-        if self._future is not None and not self._future.done():
-            self._future.set_result(None)
+        """Wake who waits, if anybody does. Whoever calls this must be ready for what it does."""
+        step = self._step
+        if step is not None:
+            if asyncio.current_task() is None:
+                self._step = None
+                self._context.run(step, self)
+            else:
+                self._soon(step)
+
+    def _soon(self, step: Step) -> None:
+        self._step = None
+        asyncio.get_running_loop().call_soon(step, self, context=self._context)
+
+    # What a task asks of a future
+
+    get_loop = result = staticmethod(asyncio.get_running_loop)  # the result is looked at by nobody
+
+    def add_done_callback(self, step: Step, *, context: Context) -> None:
+        """Remember how the task goes on."""
+        self._step = step
+        self._context = context
+
+    def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - asyncio's
+        """Let the task go on, to raise in itself: false says that nothing else does."""
+        if self._step is not None:
+            self._soon(self._step)
+        return False
+
+    def done(self) -> bool:
+        """Tell whether nobody waits; `anyio.wait_all_tasks_blocked` asks."""
+        return self._step is None
 
 
 class Awaited(Generic[T]):

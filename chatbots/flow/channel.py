@@ -58,7 +58,7 @@ class SendChannel(ObjectSendStream[Delta]):
             try:
                 return self.send_nowait(item)
             except anyio.WouldBlock:
-                await self._shared.writable.wait()
+                await self._shared.writable
             except anyio.BrokenResourceError:
                 # A reader that left may have cancelled this turn as well; then that is the word.
                 await checkpoint_if_cancelled()
@@ -116,7 +116,7 @@ class ReceiveChannel(ObjectReceiveStream[Delta]):
             if shared.sender_closed:
                 raise anyio.EndOfStream
             shared.due = None
-            await shared.readable.wait()
+            await shared.readable
         # Without a window nobody needs the time, and asking for it is not free.
         now = await self._window_over() if shared.window else NOW
         full = flusher.held >= shared.capacity
@@ -138,7 +138,7 @@ class ReceiveChannel(ObjectReceiveStream[Delta]):
                 return now
             shared.due = due
             with anyio.move_on_at(due):
-                await shared.readable.wait()
+                await shared.readable
 
     async def aclose(self) -> None:
         """Leave: the sender's next send raises `anyio.BrokenResourceError`."""

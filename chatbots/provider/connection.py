@@ -83,7 +83,7 @@ class Connection(asyncio.BufferedProtocol):
             while not self.answer.status:
                 if self._error is not None:
                     raise self._error
-                await self._news.wait()
+                await self._news
         finally:
             if alarm is not None:
                 alarm.cancel()
@@ -105,7 +105,7 @@ class Connection(asyncio.BufferedProtocol):
             while not self.answer.whole:
                 if self._error is not None:
                     raise self._error
-                await self._news.wait()
+                await self._news
                 if self._sated:
                     return self._more
         finally:

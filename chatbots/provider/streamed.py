@@ -57,8 +57,10 @@ class StreamedAnswer:
         self._size += len(data)
         if self._size > MAX_BODY:
             self._error = EventTooLarge(f"it has more than {MAX_BODY:,} bytes")
-        if self._text:
-            self._show_text()
+        text = self._text
+        if text:
+            self._text = ""
+            self._show(TextDelta(text))
         elif self.answer.called:
             self.answer.called = False
             self.heard_at = monotonic()
@@ -133,8 +135,8 @@ class StreamedAnswer:
 
     def _show_text(self) -> None:
         if self._text:
-            text, self._text = self._text, ""
-            self._show(TextDelta(text))
+            self._show(TextDelta(self._text))
+            self._text = ""
 
     def _show(self, delta: Delta) -> None:
         self.shown = True
