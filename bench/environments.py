@@ -23,7 +23,8 @@ TOLD: Final = """
 import json, platform
 from importlib.metadata import distributions
 names = "aiohttp aiosqlite anyio httptools httpx httpx2 langchain-core langchain-openai langgraph"
-names += " langgraph-checkpoint-sqlite litellm llm msgspec openai openai-agents orjson pydantic pydantic-ai-slim uvloop"
+names += " langgraph-checkpoint-sqlite litellm llm msgspec openai openai-agents orjson pydantic"
+names += " pydantic-ai-slim uvloop"
 found = {one.name.lower(): one.version for one in distributions()}
 found = {name: found[name] for name in names.split() if name in found}
 print(json.dumps({"python": platform.python_version()} | found))

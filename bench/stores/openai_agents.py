@@ -26,6 +26,7 @@ class Store:
     async def turn(self, session: str, number: int, asked: str, answered: str) -> None:
         del number  # it has no request ids
         await self.session(session).add_items([{"role": "user", "content": asked}])
+        await self.last(session, 20)
         await self.session(session).add_items([{"role": "assistant", "content": answered}])
 
     async def fill(self, session: str, messages: int, text: str) -> None:

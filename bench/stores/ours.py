@@ -26,6 +26,7 @@ class Store:
 
     async def turn(self, session: str, number: int, asked: str, answered: str) -> None:
         turn = await self.store.begin(session, str(number), (Message("user", asked),))
+        await self.last(session, 20)
         answer = (Message("assistant", answered),)
         await self.store.finish(turn, answer, state="completed", reason="stop", usage=USAGE)
 
