@@ -29,6 +29,13 @@ class Asked(Struct, frozen=True):
         return (BEFORE_TOOL if wants_tool(self.prompt) else "") + words_for(self.prompt)
 
 
+class Note(Struct):
+    """What somebody was told: that a turn had begun, or its answer."""
+
+    prompt: str
+    answer: str | None = None
+
+
 def draw(random: Random, session: str, request_id: str) -> Asked:
     """Return a request: long or short, with a tool or without."""
     words = random.choice((3, 8, 8, 15, 70))

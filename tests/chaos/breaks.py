@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 from time import sleep
 from typing import Any, Final, NamedTuple
 from unittest import mock
 from uuid import uuid4
 
-from chatbots.sessions.sqlite import turns, worker
+from chatbots.sessions.sqlite import database, turns, worker
 from chatbots.sessions.sqlite.owners import Owner
 from chatbots.sessions.sqlite.store import SQLiteSessions
 from chatbots.sessions.sqlite.writer import Writer
@@ -28,6 +29,7 @@ class Break(NamedTuple):
     about: str
     off: Callable[[], AbstractContextManager[object]]
     columns: tuple[str, ...]
+    scenario: str = "kill"
 
 
 @contextmanager
@@ -120,6 +122,20 @@ def fencing_off() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def fsync_off() -> Iterator[None]:
+    """Leave it to the system when what is committed comes to the disk."""
+    open_writer = database.open_writer
+
+    def unsynced(path: Path) -> Any:
+        connection = open_writer(path)
+        connection.execute("PRAGMA synchronous = OFF")
+        return connection
+
+    with mock.patch.object(database, "open_writer", unsynced):
+        yield
+
+
 BREAKS: Final[dict[str, Break]] = {
     "begin-commit": Break(
         "what is written is acknowledged before its commit", begin_commit_off, ("lost",)
@@ -130,5 +146,6 @@ BREAKS: Final[dict[str, Break]] = {
     "lease": Break("the turns of living processes are taken over", lease_off, ("lost",)),
     "checkpoint": Break("nothing is kept before the end", checkpoint_off, ("prefix",)),
     "fencing": Break("a turn taken over is ended twice", fencing_off, ("duplicated",)),
+    "fsync": Break("nothing is synced to the disk", fsync_off, ("lost",), "power"),
 }
 """By the name that `--break` takes."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from chatbots.messages import Turn
 from chatbots.sessions.turn import FINAL
-from tests.chaos.asked import id_in, wants_tool
+from tests.chaos.asked import Note, id_in, wants_tool
 from tests.chaos.clients import Attempt, History
 from tests.chaos.upstream import Read
 
@@ -68,14 +68,7 @@ def check(
 ) -> Tally:
     """Return what is wrong; with *disk_failed* an answer may say that it was not stored."""
     tally = Tally()
-    by_prompt: dict[str, list[Turn]] = {}
-    for session, turns in stored.items():
-        if [turn.seq for turn in turns] != list(range(1, len(turns) + 1)):
-            tally.fault("gaps", f"{session}: {[turn.seq for turn in turns]}")
-        for turn in turns:
-            by_prompt.setdefault(turn.said[-1].content, []).append(turn)
-            if turn.state not in FINAL:
-                tally.fault("left open", f"{session} {turn.seq}: {turn.state}")
+    by_prompt = _by_prompt(tally, stored)
     first_reads = Counter(read.prompt for read in reads if not read.again)
     for read in reads:
         if read.refused is not None:
@@ -89,6 +82,35 @@ def check(
         _check_one(tally, history, turns, times, disk_failed=disk_failed)
         _check_tools(tally, prompt, turns, ran[id_in(prompt)])
     return tally
+
+
+def check_stored(told: Iterable[Note], stored: Mapping[str, Sequence[Turn]]) -> Tally:
+    """Return what is wrong with what is *stored* after all that was *told*."""
+    tally = Tally()
+    by_prompt = _by_prompt(tally, stored)
+    for one in told:
+        turns = by_prompt.get(one.prompt, [])
+        tally["accepted" if one.answer is None else "acked"] += 1
+        if len(turns) > 1:
+            tally.fault("duplicated", f"{one.prompt}: {len(turns)} turns")
+        if not turns:
+            tally.fault("lost", f"{one.prompt}: accepted, and not there")
+        elif one.answer is not None and (turns[0].state, turns[0].text) != ("completed", one.answer):
+            tally.fault("lost", f"{one.prompt}: done, but {turns[0].state} is stored")
+    return tally
+
+
+def _by_prompt(tally: Tally, stored: Mapping[str, Sequence[Turn]]) -> dict[str, list[Turn]]:
+    """Look at each session for itself; return the turns by what was asked."""
+    by_prompt: dict[str, list[Turn]] = {}
+    for session, turns in stored.items():
+        if [turn.seq for turn in turns] != list(range(1, len(turns) + 1)):
+            tally.fault("gaps", f"{session}: {[turn.seq for turn in turns]}")
+        for turn in turns:
+            by_prompt.setdefault(turn.said[-1].content, []).append(turn)
+            if turn.state not in FINAL:
+                tally.fault("left open", f"{session} {turn.seq}: {turn.state}")
+    return by_prompt
 
 
 def _check_one(

@@ -106,7 +106,7 @@ async def stored_in(path: Path) -> dict[str, list[Turn]]:
         await store.aclose()
 
 
-async def kill_often(folder: Path, kills: int, *, seed: int, guard: str | None = None) -> Tally:
+async def kill_often(folder: Path, kills: int, *, seed: int, guard: str | None) -> Tally:
     """Kill processes so many times while clients ask, and check all that was seen."""
     path, log, tools = folder / "sessions.db", folder / "model.jsonl", folder / "tools"
     ports = free_ports(PROCESSES)
