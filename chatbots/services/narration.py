@@ -30,7 +30,7 @@ class Spoken:
     """
 
     def __init__(self, said: Joined) -> None:
-        self._said = said
+        self.said = said
         self._start = said.size
         self._settled: list[Message] = []
         self._settled_chars = 0
@@ -38,7 +38,7 @@ class Spoken:
     @property
     def text(self) -> str:
         """All of the text."""
-        return self._said.text[self._start :]
+        return self.said.text[self._start :]
 
     @property
     def messages(self) -> list[Message]:
@@ -63,9 +63,8 @@ class Narration(ObjectSendStream[Delta]):
         self._out = out
         self._send_nowait: Callable[[Delta], None] = getattr(out, "send_nowait", _would_block)
         kept = Joined.of(out)
-        self.said = kept or Joined()
         self._own = kept is None
-        self.spoken = Spoken(self.said)
+        self.spoken = Spoken(kept or Joined())
         self._started = monotonic()
         self._keep_at = self._started + KEEP_INTERVAL
         self._unlogged = 0
@@ -74,6 +73,11 @@ class Narration(ObjectSendStream[Delta]):
         self.keep: Callable[[UnderWay | None], Awaitable[None]] | None = None
         self.request: ModelRequest | None = None
         self._first_at: float | None = None
+
+    @property
+    def said(self) -> Joined:
+        """Where the text comes to stand; see `Joined.of`."""
+        return self.spoken.said
 
     @property
     def timed_out(self) -> bool:
@@ -96,7 +100,7 @@ class Narration(ObjectSendStream[Delta]):
         await self._out.send(item)
         if monotonic() >= self._keep_at:
             self._keep_at = monotonic() + KEEP_INTERVAL
-            self.log_flushes()
+            self._log_flushes()
             await self.keep_now()
 
     async def keep_now(self, doing: UnderWay | None = None) -> None:
@@ -141,7 +145,7 @@ class Narration(ObjectSendStream[Delta]):
         written = estimate(self.text)
         return Usage(read, written, read + written, estimated=True)
 
-    def log_flushes(self) -> None:
+    def _log_flushes(self) -> None:
         """Log how many pieces went out since the last time."""
         if self._unlogged:
             telemetry.emit("debug", "token.flush", pieces=self._unlogged, chars=len(self.text))
@@ -149,7 +153,7 @@ class Narration(ObjectSendStream[Delta]):
 
     def log_end(self, level: telemetry.Level, event: str, **facts: telemetry.Value) -> None:
         """Log what is left to log, and with *facts* how the turn ended."""
-        self.log_flushes()
+        self._log_flushes()
         telemetry.emit(level, event, seconds=round(monotonic() - self._started, 3), **facts)
 
     async def aclose(self) -> None:
