@@ -1,7 +1,8 @@
 """How many turns a second are kept, how soon the newest are read, and what that costs a bot.
 
-A turn is two commits, each on the disk before it is acknowledged, what was asked and what was
-answered, and between them the newest 20 messages are read. Each client has an interpreter and a file of its own, and takes turns with the others.
+A turn is two commits, each on the disk before it is acknowledged: what was asked, what was
+answered; the newest 20 messages are read between them. Each client has an interpreter and a file
+of its own, and takes turns with the others.
 """
 
 from __future__ import annotations

@@ -115,16 +115,19 @@ def _check_file(path: Path) -> None:
         raise unusable(path, "it is no regular file")
     with path.open("rb") as file:
         header = file.read(100)
-    log = path.with_name(f"{path.name}-wal")
-    if len(header) == 100 and header.startswith(b"SQLite format 3\0") and not _holds(log):
-        page = int.from_bytes(header[16:18], "big")
-        pages = int.from_bytes(header[28:32], "big")
-        if found.st_size < pages * (65536 if page == 1 else page):
-            raise damaged(path, "its end is missing")
+        # In this order: another process may be working its log into the file just now.
+        log = path.with_name(f"{path.name}-wal")
+        whole = log.exists() or os.fstat(file.fileno()).st_size >= _size_in(header)
+    if not whole:
+        raise damaged(path, "its end is missing")
 
 
-def _holds(path: Path) -> bool:
-    return path.exists() and path.stat().st_size > 0
+def _size_in(header: bytes) -> int:
+    """Return how large the file is by its own account (https://www.sqlite.org/fileformat.html)."""
+    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
+        return 0
+    page = int.from_bytes(header[16:18], "big")
+    return int.from_bytes(header[28:32], "big") * (65536 if page == 1 else page)
 
 
 def _make_file(path: Path) -> None:
@@ -155,8 +158,14 @@ def _file_system(path: Path) -> str:
 
 def _check_ours(connection: sqlite3.Connection, path: Path, newest: int) -> None:
     """Look before anything is written: what is not ours stays as it is."""
+    begun = connection.in_transaction
+    if not begun:
+        # One look, so that another process makes it before or after, not meanwhile.
+        connection.execute("BEGIN")
     mark, version = _number(connection, "application_id"), _number(connection, "user_version")
     empty = not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+    if not begun:
+        connection.execute("ROLLBACK")
     if mark != APPLICATION_ID and not (empty and mark == version == 0):
         raise unusable(path, "it is the database of another program")
     if version > newest:

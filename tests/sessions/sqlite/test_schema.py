@@ -215,6 +215,13 @@ def test_a_migration_is_done_all_of_the_way_or_not_at_all(tmp_path: Path) -> Non
         assert not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'more'").fetchall()
 
 
+def test_what_another_process_has_made_newer_meanwhile_is_refused(tmp_path: Path) -> None:
+    with closing(open_writer(tmp_path / "s.db", SECOND)) as connection:
+        with pytest.raises(StorageError, match="a newer version"):
+            schema._migrate(connection, tmp_path / "s.db", MIGRATIONS)
+        assert not connection.in_transaction
+
+
 def test_a_lock_on_the_new_log_is_waited_for_and_in_the_end_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,8 +27,10 @@ class Two:
         self.me = Owner(path.with_name("owners"))
         self.other = Owner(path.with_name("owners"))
 
-    def begin(self, session: str, name: str, *, owner: Owner | None = None) -> Turn:
-        return turns.accept(self.db, session, name, HI, now=7.0, owner=owner or self.me)
+    def begin(
+        self, session: str, name: str, *, owner: Owner | None = None, now: float = 7.0
+    ) -> Turn:
+        return turns.accept(self.db, session, name, HI, now=now, owner=owner or self.me)
 
     def end(self, turn: Turn, *, usage: Usage | None = None) -> Turn:
         return turns.end(
@@ -109,6 +111,11 @@ def test_what_was_forgotten_is_ended_into_nothing(two: Two) -> None:
     assert two.end(turn).text == "Hello."
     turns.withdraw(two.db, turn)
     assert two.load("s") == []
+    new = two.begin("s", "r", now=8.0)
+    turns.keep(two.db, turn, HELLO, "streaming")
+    two.end(turn)
+    turns.withdraw(two.db, turn)
+    assert two.load("s") == [new]
     two.other.close()
 
 
