@@ -135,6 +135,8 @@ class _Keeping:
             "storage_unavailable",
             f"The answer could not be stored within {FINISH_TIMEOUT:g} seconds.",
         )
+        # A store may owe the end, and have it kept when the notice of that is sent.
+        self._narration.keep = None
         with anyio.move_on_after(FINISH_TIMEOUT, shield=True):
             try:
                 await self._store.finish(

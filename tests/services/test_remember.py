@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import anyio
 import pytest
@@ -285,6 +286,21 @@ async def test_an_answer_that_is_not_stored_is_shown_to_its_end_and_says_so_once
     )
     assert isinstance(deltas[-1], Done)
     assert (deltas[-1].state, deltas[-1].stored) == ("completed", stored)
+
+
+class Owing(InMemorySessions):
+    """A store that is late with the end: it raises, and the turn has ended all the same."""
+
+    async def finish(self, *args: Any, **more: Any) -> Turn:
+        await super().finish(*args, **more)
+        raise StorageError("storage_unavailable", "Not yet.")
+
+
+async def test_nothing_is_kept_of_an_answer_after_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(narration, "KEEP_INTERVAL", 0.0)
+    deltas = await Asker(ScriptedModel(["Hello"]), Owing()).ask(prompt())
+    assert isinstance(deltas[-1], Done)
+    assert not deltas[-1].stored
 
 
 async def test_calls_are_kept_before_they_are_run_and_their_results_after() -> None:
