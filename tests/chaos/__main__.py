@@ -9,35 +9,18 @@ guard off, which has to show.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import sys
-import tempfile
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
-from pathlib import Path
-from time import monotonic
-from typing import Final, NamedTuple
-
-import anyio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Final
 
 from tests.chaos.breaks import BREAKS
 from tests.chaos.checking import COUNTS, FAULTS, Tally
-from tests.chaos.killing import kill_often
-from tests.chaos.power import lose_power
+from tests.chaos.scenarios import SCENARIOS, crash
 
-
-class Scenario(NamedTuple):
-    """A way to crash: `times` how often, and in a short run."""
-
-    about: str
-    run: Callable[..., Awaitable[Tally]]
-    times: int
-    smoke: int
-
-
-SCENARIOS: Final[Mapping[str, Scenario]] = {
-    "kill": Scenario("kill -9, two processes on one file", kill_often, 100, 8),
-    "power": Scenario("power losses, un-synced writes dropped", lose_power, 200, 30),
-}
+TOGETHER: Final = 3
+"""Scenarios at a time: most of the time they wait."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,23 +36,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     if asked.guard:
         print(f"Without the guard {asked.guard}: {BREAKS[asked.guard].about}.")
         names = asked.scenarios or [BREAKS[asked.guard].scenario]
+    times = {
+        name: asked.times or (SCENARIOS[name].smoke if asked.smoke else SCENARIOS[name].times)
+        for name in names
+    }
     tallies: dict[str, Tally] = {}
-    for name in names:
-        scenario, started = SCENARIOS[name], monotonic()
-        times = asked.times or (scenario.smoke if asked.smoke else scenario.times)
-        with tempfile.TemporaryDirectory() as folder:
-            run = partial(scenario.run, Path(folder), times, seed=asked.seed, guard=asked.guard)
-            tallies[name] = anyio.run(run)
-        print(f"{name}: {times} {scenario.about}; {monotonic() - started:.0f} s", flush=True)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(TOGETHER, spawn) as pool:
+        runs = [pool.submit(crash, name, times[name], asked.seed, asked.guard) for name in names]
+        for name, run in zip(names, runs, strict=True):
+            tallies[name], seconds = run.result()
+            print(f"{name}: {times[name]} {SCENARIOS[name].about}; {seconds:.0f} s", flush=True)
     show(tallies)
     return 0 if all(tally.good for tally in tallies.values()) else 1
 
 
 def show(tallies: Mapping[str, Tally]) -> None:
     """Print what was counted in each scenario, and an example of each fault."""
-    print("\n" + " " * 16 + "".join(f"{name:>10}" for name in tallies))
+    print("\n" + " " * 24 + "".join(f"{name:>11}" for name in tallies))
     for column in (*COUNTS, *FAULTS):
-        print(f"{column:<16}" + "".join(f"{tally[column]:>10,}" for tally in tallies.values()))
+        counts = [tally.counts[column] for tally in tallies.values()]
+        print(f"{column:<24}" + "".join(f"{count:>11,}" for count in counts))
     for tally in tallies.values():
         for column, why in tally.examples.items():
             print(f"{column}, the first: {why[:300]}")

@@ -11,6 +11,8 @@ BotKind: TypeAlias = Literal["memory", "streaming"]
 
 TOOL: Final = "note"
 BEFORE_TOOL: Final = "Let me note that. "
+PING: Final = "ping"
+"""A prompt that is answered by the program alone: is its loop alive?"""
 PACE: Final = 0.04
 """Seconds between two words of a stream."""
 

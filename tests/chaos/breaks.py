@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from unittest import mock
 from uuid import uuid4
 
-from chatbots.sessions.sqlite import database, turns, worker
+from chatbots.sessions.sqlite import database, schema, turns, worker
 from chatbots.sessions.sqlite.owners import Owner
 from chatbots.sessions.sqlite.store import SQLiteSessions
 from chatbots.sessions.sqlite.writer import Writer
@@ -125,7 +125,7 @@ def fencing_off() -> Iterator[None]:
 @contextmanager
 def fsync_off() -> Iterator[None]:
     """Leave it to the system when what is committed comes to the disk."""
-    open_writer = database.open_writer
+    open_writer = schema.open_writer
 
     def unsynced(path: Path) -> Any:
         connection = open_writer(path)

@@ -17,8 +17,17 @@ LOSS: Final = 1.0
 SLACK: Final = 0.75
 """Seconds by which a busy machine may show a piece late."""
 
-COUNTS: Final = ("requests", "accepted", "acked", "cut short")
-"""Columns that say how much was tried: all, in the model's hands, answered, and broken off."""
+COUNTS: Final = (
+    "requests",
+    "accepted",
+    "acked",
+    "cut short",
+    "refused",
+    "stored late",
+    "slowest ping, ms",
+    "recovery of 10,000, ms",
+)
+"""Columns that say how much was tried: with the model, answered, broken off; how quick."""
 FAULTS: Final = (
     "lost",
     "duplicated",
@@ -34,28 +43,27 @@ FAULTS: Final = (
 """Columns that have to be 0."""
 
 
-class Tally(Counter[str]):
+class Tally:
     """How often what was seen, and the first of each fault in words."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.counts: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
 
     def fault(self, column: str, why: str) -> None:
         """Count a fault."""
-        self[column] += 1
+        self.counts[column] += 1
         self.examples.setdefault(column, why)
 
     @property
     def good(self) -> bool:
         """Whether nothing is wrong."""
-        return not any(self[column] for column in FAULTS)
+        return not any(self.counts[column] for column in FAULTS)
 
     def take(self, other: Tally) -> None:
         """Add what another has counted."""
-        self.update(other)
-        for column, why in other.examples.items():
-            self.examples.setdefault(column, why)
+        self.counts.update(other.counts)
+        self.examples = other.examples | self.examples
 
 
 def check(
@@ -77,8 +85,8 @@ def check(
     for history in histories:
         prompt = history.asked.prompt
         times, turns = first_reads[prompt], by_prompt.get(prompt, [])
-        tally["requests"] += 1
-        tally["accepted"] += bool(times)
+        tally.counts["requests"] += 1
+        tally.counts["accepted"] += bool(times)
         _check_one(tally, history, turns, times, disk_failed=disk_failed)
         _check_tools(tally, prompt, turns, ran[id_in(prompt)])
     return tally
@@ -90,12 +98,15 @@ def check_stored(told: Iterable[Note], stored: Mapping[str, Sequence[Turn]]) -> 
     by_prompt = _by_prompt(tally, stored)
     for one in told:
         turns = by_prompt.get(one.prompt, [])
-        tally["accepted" if one.answer is None else "acked"] += 1
+        tally.counts["accepted" if one.answer is None else "acked"] += 1
         if len(turns) > 1:
             tally.fault("duplicated", f"{one.prompt}: {len(turns)} turns")
         if not turns:
             tally.fault("lost", f"{one.prompt}: accepted, and not there")
-        elif one.answer is not None and (turns[0].state, turns[0].text) != ("completed", one.answer):
+        elif one.answer is not None and (turns[0].state, turns[0].text) != (
+            "completed",
+            one.answer,
+        ):
             tally.fault("lost", f"{one.prompt}: done, but {turns[0].state} is stored")
     return tally
 
@@ -127,12 +138,12 @@ def _check_one(
     turn = turns[0]
     if turn.state == "completed" and turn.text != asked.text:
         tally.fault("false-complete", f"{asked.prompt}: {turn.text!r} is stored as whole")
-    tally["cut short"] += turn.state != "completed"
+    tally.counts["cut short"] += turn.state != "completed"
     answered = False
     for attempt in history.attempts:
         _check_attempt(tally, asked.prompt, attempt, turn, asked.text, disk_failed=disk_failed)
         answered |= attempt.end == "completed"
-    tally["acked"] += answered
+    tally.counts["acked"] += answered
     if not history.ended:
         tally.fault(
             "unanswered", f"{asked.prompt}: no end after so many times: {len(history.attempts)}"
@@ -150,7 +161,7 @@ def _check_attempt(
             tally.fault("false-complete", f"{prompt}: {shown!r} was shown as whole")
         if not attempt.stored and not disk_failed:
             tally.fault("lost", f"{prompt}: the answer was not stored, and the disk was well")
-        if attempt.stored and (turn.state != "completed" or kept != shown):
+        if (attempt.stored or disk_failed) and (turn.state != "completed" or kept != shown):
             tally.fault("lost", f"{prompt}: done, but {turn.state} with {kept!r} is stored")
     elif attempt.replayed and shown != kept:
         tally.fault("duplicated", f"{prompt}: replayed as {shown!r}, stored {kept!r}")

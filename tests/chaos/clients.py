@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 from time import monotonic
+from typing import Final
 
 import anyio
 import msgspec
@@ -14,7 +15,7 @@ from msgspec import Struct, field
 from tests.chaos.asked import Asked, draw
 from tests.chaos.serving import LONGEST, Said
 
-TURNS: int = 6
+TURNS: Final = 6
 """Requests of a session, then comes a new one: a long past only costs time."""
 
 
@@ -46,12 +47,18 @@ class History(Struct):
 
 
 class Clients:
-    """Asks at *ports*, any of them, until the scope is cancelled; `histories` is what came."""
+    """Asks at *ports*, any of them, until it is `stopping`; `histories` is what came of it.
 
-    def __init__(self, ports: Sequence[int], seed: int, *, vanish: float = 0.05) -> None:
+    Each client asks so many *turns* of a session; *vanish* is how often it goes away half-way.
+    """
+
+    def __init__(
+        self, ports: Sequence[int], seed: int, *, turns: int = TURNS, vanish: float = 0.05
+    ) -> None:
         self.histories: list[History] = []
         self._ports = ports
         self._seed = seed
+        self._turns = turns
         self._vanish = vanish
         self.stopping = False
 
@@ -60,7 +67,7 @@ class Clients:
         random = Random(self._seed * 1000 + number)
         count = 0
         while not self.stopping:
-            session = f"s{number // 2}-{count // TURNS}"
+            session = f"s{number // 2}-{count // self._turns}"
             await self.ask(draw(random, session, f"r{number}-{count}"), random)
             count += 1
 
@@ -73,7 +80,7 @@ class Clients:
             history.attempts.append(attempt)
             leaves = random.random() < self._vanish
             with anyio.move_on_after(random.uniform(0, 0.6)) if leaves else anyio.CancelScope():
-                if await _once(random.choice(self._ports), asked, attempt):
+                if await ask_once(random.choice(self._ports), asked, attempt):
                     history.ended = True
                     return
             if leaves:
@@ -83,7 +90,7 @@ class Clients:
             await anyio.sleep(random.uniform(0.02, 0.1))
 
 
-async def _once(port: int, asked: Asked, attempt: Attempt) -> bool:
+async def ask_once(port: int, asked: Asked, attempt: Attempt) -> bool:
     """Ask once; return whether that was the answer."""
     try:
         stream = await anyio.connect_tcp("127.0.0.1", port)

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -32,14 +32,18 @@ QUIET: Final = 60.0
 """Seconds in which every client gets its last answer, after the last kill."""
 
 
-class Killed:
+class Bots:
     """A process of bots, in one place: started again when it was killed."""
 
     def __init__(self, config: Config, random: Random) -> None:
         self._config = config
         self._random = random
         self._process = self._start()
-        self.kills = 0
+
+    @property
+    def pid(self) -> int:
+        """The process as it is now."""
+        return self._process.pid
 
     def _start(self, *, dies: tuple[str, int] | None = None) -> subprocess.Popen[bytes]:
         config = msgspec.structs.replace(self._config, dies=dies)
@@ -49,25 +53,23 @@ class Killed:
     async def be_killed(self, times: int) -> None:
         """Be killed so many times, at a step or at any moment, and run on after."""
         for _ in range(times):
-            while self._process.poll() is None and not await self._listens():
-                await anyio.sleep(0.02)
+            await self.listening()
             until = anyio.current_time() + self._random.uniform(0.0, LIFE)
             while self._process.poll() is None and anyio.current_time() < until:
                 await anyio.sleep(0.01)
             self.end()
-            self.kills += 1
             dies = (self._random.choice(STEPS), self._random.randint(1, 60))
             self._process = self._start(dies=dies if self._random.random() < 0.5 else None)
         self.end()  # the last one may be about to die at a step
         self._process = self._start()
 
-    async def _listens(self) -> bool:
-        try:
-            stream = await anyio.connect_tcp("127.0.0.1", self._config.port)
-        except OSError:
-            return False
-        await stream.aclose()
-        return True
+    async def listening(self) -> None:
+        """Return when it takes requests, or is dead."""
+        while self._process.poll() is None:
+            with suppress(OSError):
+                await (await anyio.connect_tcp("127.0.0.1", self._config.port)).aclose()
+                return
+            await anyio.sleep(0.02)
 
     def end(self) -> None:
         """Kill it, and be sure that it has not ended by itself."""
@@ -96,11 +98,11 @@ def upstream(log: Path) -> Iterator[str]:
         process.communicate()
 
 
-async def stored_in(path: Path) -> dict[str, list[Turn]]:
-    """Return every session in the file, opened as anybody would."""
+async def stored_in(path: Path, *, only: int | None = None) -> dict[str, list[Turn]]:
+    """Return the sessions in the file, opened as anybody would: all, or *only* the newest."""
     store = SQLiteSessions(path)
     try:
-        names = [info.name for info in await store.sessions()]
+        names = [info.name for info in await store.sessions(limit=only)]
         return {name: list(await store.load(name)) for name in names}
     finally:
         await store.aclose()
@@ -113,7 +115,7 @@ async def kill_often(folder: Path, kills: int, *, seed: int, guard: str | None) 
     clients = Clients(ports, seed)
     with upstream(log) as base_url:
         places = [
-            Killed(Config(str(path), base_url, port, str(tools), guard), Random(seed + number))
+            Bots(Config(str(path), base_url, port, str(tools), guard), Random(seed + number))
             for number, port in enumerate(ports)
         ]
         async with anyio.create_task_group() as asking:
@@ -127,11 +129,5 @@ async def kill_often(folder: Path, kills: int, *, seed: int, guard: str | None) 
             asking.cancel_scope.deadline = anyio.current_time() + QUIET
         for place in places:
             place.end()
-    tally = check(
-        clients.histories,
-        await stored_in(path),
-        reads(log),
-        tools.read_text().split() if tools.exists() else (),
-    )
-    tally["kills"] = sum(place.kills for place in places)
-    return tally
+    ran = tools.read_text().split() if tools.exists() else ()
+    return check(clients.histories, await stored_in(path), reads(log), ran)

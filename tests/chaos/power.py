@@ -11,6 +11,7 @@ from random import Random
 from struct import Struct as Packed
 from typing import Final, NamedTuple
 
+import anyio
 import msgspec
 
 from chatbots.errors import StorageError
@@ -81,8 +82,7 @@ def rebuild(done: Sequence[Record], path: Path, random: Random) -> None:
 
 async def lose_power(folder: Path, losses: int, *, seed: int, guard: str | None) -> Tally:
     """Take turns once, and lose the power so many times at moments of it."""
-    raw = take_turns(folder, guard)
-    done = list(records(raw))
+    done = list(records(await anyio.to_thread.run_sync(take_turns, folder, guard)))
     random = Random(seed)
     told = [number for number, record in enumerate(done) if record.kind == NOTE]
     # Just after somebody was told something it counts most.
@@ -100,8 +100,8 @@ async def lose_power(folder: Path, losses: int, *, seed: int, guard: str | None)
             tally.fault("lost", f"all of {len(notes)}: {error}")
             continue
         tally.take(check_stored(notes, stored))
-    tally["power losses"] = losses
-    tally["syncs"] = sum(record.kind == SYNC for record in done)
+    tally.counts["power losses"] = losses
+    tally.counts["syncs"] = sum(record.kind == SYNC for record in done)
     return tally
 
 

@@ -10,6 +10,8 @@ import sys
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
+from typing import Final
+from unittest import mock
 
 import anyio
 import msgspec
@@ -19,15 +21,19 @@ from msgspec import Struct
 
 from chatbots import Chatbots, ChatError, Settings, TextDelta, tool
 from chatbots.deltas import Done, Failed, Notice
-from tests.chaos.asked import Asked
+from chatbots.sessions.sqlite import schema
+from tests.chaos.asked import PING, Asked
 from tests.chaos.breaks import BREAKS
 from tests.chaos.steps import dying_at
 
-LONGEST: int = 1 << 20
+LONGEST: Final = 1 << 20
 
 
 class Config(Struct):
-    """What a process is told at its start; `dies` at which step, the how manyth time."""
+    """What a process is told at its start; `dies` at which step, the how manyth time.
+
+    `patience` is how many seconds SQLite waits for a lock.
+    """
 
     db: str
     base_url: str
@@ -35,6 +41,7 @@ class Config(Struct):
     tools: str
     guard: str | None = None
     dies: tuple[str, int] | None = None
+    patience: float | None = None
 
 
 class Said(Struct, omit_defaults=True):
@@ -70,6 +77,9 @@ async def main(given: str) -> None:
     with ExitStack() as stack:
         if config.guard is not None and config.guard in BREAKS:
             stack.enter_context(BREAKS[config.guard].off())
+        if config.patience is not None:
+            patience = mock.patch.object(schema, "BUSY_TIMEOUT", config.patience)
+            stack.enter_context(patience)
         if config.dies is not None:
             stack.enter_context(dying_at(*config.dies))
         async with Chatbots(settings) as bots:
@@ -103,6 +113,9 @@ async def hang_up(client: SocketStream, scope: anyio.CancelScope) -> None:
 
 async def tell(bots: Chatbots, note: object, asked: Asked, client: SocketStream) -> None:
     """Answer, delta by delta."""
+    if asked.prompt == PING:
+        await client.send(msgspec.json.encode(Said(end=PING)) + b"\n")
+        return
     bot = {"memory": bots.memory, "streaming": bots.streaming}[asked.bot](
         session=asked.session, request_id=asked.request_id, tools=[note], timeout=60
     )

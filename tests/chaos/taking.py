@@ -17,7 +17,7 @@ import anyio
 
 from chatbots import Chatbots, Settings, tool
 from chatbots.messages import Turn
-from chatbots.sessions.sqlite import database
+from chatbots.sessions.sqlite import database, schema
 from chatbots.sessions.sqlite.store import SQLiteSessions
 from tests.chaos.asked import Note, draw
 from tests.chaos.breaks import BREAKS
@@ -41,7 +41,7 @@ def nothing(request_id: str) -> str:
 async def main(base_url: str, seconds: str, guard: str) -> None:
     """Take turns for so long, then die."""
     log = os.open(os.environ["CHAOS_LOG"], os.O_WRONLY | os.O_APPEND)
-    begin, open_writer = SQLiteSessions.begin, database.open_writer
+    begin, open_writer = SQLiteSessions.begin, schema.open_writer
 
     async def begin_and_note(self: SQLiteSessions, *args: Any) -> Turn:
         turn = await begin(self, *args)
@@ -80,4 +80,4 @@ async def main(base_url: str, seconds: str, guard: str) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, *sys.argv[1:4])
+    anyio.run(main, sys.argv[1], sys.argv[2], sys.argv[3])
