@@ -1,0 +1,1 @@
+"""Speech and text over one socket: the Realtime API of OpenAI."""
