@@ -11,6 +11,7 @@ import json
 import statistics
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from bench import serving_store
@@ -28,7 +29,8 @@ FEWER: Final = {"langgraph": 10_000}
 def result(client: str, task: str, many: int, long: float) -> dict[str, float]:
     """Let the store of *client* work in a process of its own; raises `RuntimeError`."""
     name = client.replace("-", "_")
-    command = [interpreter(client), "-m", "bench.storing", name, task, str(many), str(long)]
+    command: list[str | Path] = [interpreter(client), "-m", "bench.storing", name, task]
+    command += [str(many), str(long)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"The store of {client} failed:\n{done.stderr[-2000:]}")

@@ -12,6 +12,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "chatbots"
 CORE_ROOMS = {"flow", "provider", "services"}
+ASIDE = ("testing", "realtime")
+"""Rooms that are read on their own."""
 
 
 class Budget(NamedTuple):
@@ -40,14 +42,16 @@ def budgets() -> list[Budget]:
     everything = sorted(PACKAGE.rglob("*.py"))
     parts = words() | CORE_ROOMS
     core = [path for path in everything if path.relative_to(PACKAGE).parts[0] in parts]
-    kit = [path for path in everything if path.relative_to(PACKAGE).parts[0] == "testing"]
-    whole, fake = sum(map(lines_of, everything)), sum(map(lines_of, kit))
+    whole = sum(map(lines_of, everything))
+    fake, realtime = (sum(map(lines_of, (PACKAGE / room).rglob("*.py"))) for room in ASIDE)
     return [
         # 12,000 for a turn and its programs; 3,000 for tools: what a model may call, checked and
         # bounded, from other servers too; 4,000 for a memory that loses nothing.
-        Budget("chatbots/ without testing/", whole - fake, 19_000),
+        Budget("chatbots/ without testing/ and realtime/", whole - fake - realtime, 19_000),
         # A product of its own, read by who tests a bot: the fake server and its 106 faults.
         Budget("chatbots/testing/", fake, 5_000),
+        # Another protocol: its events, each typed, its states, its sockets.
+        Budget("chatbots/realtime/", realtime, 5_000),
         # 2,500 for a turn of text; 500 for an HTTP connection of our own, which makes a token
         # cheap; 1,200 for what a server may do wrong; 1,400 for what is said beside text:
         # images, tools and their rounds, reasoning, demanded shapes, embeddings; 900 for
