@@ -81,3 +81,10 @@ async def test_a_collector_is_a_sink() -> None:
     await collector.aclose()
     assert collector.said.text == "12"
     assert collector.transcript.reply().output == 12
+
+
+def test_a_reader_that_is_behind_has_heard_no_more_than_it_has_read() -> None:
+    transcript = Transcript(PLAIN)
+    transcript.said.add("Hello")
+    transcript.heard += 3
+    assert transcript.text == "Hel"
