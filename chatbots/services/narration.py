@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final
@@ -66,7 +67,7 @@ class Narration(ObjectSendStream[Delta]):
         self._own = kept is None
         self.spoken = Spoken(kept or Joined())
         self._started = monotonic()
-        self._keep_at = self._started + KEEP_INTERVAL
+        self._keep_at = math.inf
         self._unlogged = 0
         self.deadline = anyio.CancelScope()
         self.waits_for_session = False
@@ -96,12 +97,18 @@ class Narration(ObjectSendStream[Delta]):
                 # First remember, then show: what is stored may be ahead of the screen, not behind.
                 self.said.add(item.text)
             self._unlogged += 1
-            self._first_at = self._first_at or monotonic()
-        await self._out.send(item)
+            self._begin(monotonic())
         if monotonic() >= self._keep_at:
+            # Before more is shown: a crash while it is kept must not cost more than the interval.
             self._keep_at = monotonic() + KEEP_INTERVAL
             self._log_flushes()
             await self.keep_now()
+        await self._out.send(item)
+
+    def _begin(self, now: float) -> None:
+        if self._first_at is None:
+            self._first_at = now
+            self._keep_at = now + KEEP_INTERVAL
 
     async def keep_now(self, doing: UnderWay | None = None) -> None:
         """Have kept what was said, and what the turn is doing from now on if that is new."""
@@ -118,8 +125,7 @@ class Narration(ObjectSendStream[Delta]):
             if self._own:
                 self.said.add(item.text)
             self._unlogged += 1
-            if self._first_at is None:
-                self._first_at = now
+            self._begin(now)
 
     def metrics(self, answer: ModelAnswer) -> Metrics:
         """Return how quick the turn was that got *answer*, now that it is over."""

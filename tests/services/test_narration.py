@@ -123,7 +123,7 @@ async def test_once_a_second_the_text_goes_the_way_that_can_store_it(
         narration.send_nowait(TextDelta("c"))
     await narration.send(TextDelta("c"))
     narration.send_nowait(TextDelta("d"))
-    assert kept == ["abc None"]
+    assert kept == ["ab None"]  # before more is shown
     await narration.keep_now("waiting_for_tools")
     assert kept[1:] == ["abcd waiting_for_tools"]
     assert module.KEEP_INTERVAL == 1.0
