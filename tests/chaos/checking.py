@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from chatbots.messages import Turn
 from chatbots.sessions.turn import FINAL
@@ -66,15 +66,21 @@ class Tally:
         self.examples = other.examples | self.examples
 
 
+class Rules(NamedTuple):
+    """What else is allowed: pieces *slack* seconds late, and answers that could not be stored."""
+
+    slack: float = SLACK
+    disk_failed: bool = False
+
+
 def check(
     histories: Iterable[History],
     stored: Mapping[str, Sequence[Turn]],
     reads: Sequence[Read],
     runs: Iterable[str],
-    *,
-    disk_failed: bool = False,
+    rules: Rules | None = None,
 ) -> Tally:
-    """Return what is wrong; with *disk_failed* an answer may say that it was not stored."""
+    """Return what is wrong, by the *rules*."""
     tally = Tally()
     by_prompt = _by_prompt(tally, stored)
     first_reads = Counter(read.prompt for read in reads if not read.again)
@@ -87,7 +93,7 @@ def check(
         times, turns = first_reads[prompt], by_prompt.get(prompt, [])
         tally.counts["requests"] += 1
         tally.counts["accepted"] += bool(times)
-        _check_one(tally, history, turns, times, disk_failed=disk_failed)
+        _check_one(tally, history, turns, times, rules or Rules())
         _check_tools(tally, prompt, turns, ran[id_in(prompt)])
     return tally
 
@@ -125,7 +131,7 @@ def _by_prompt(tally: Tally, stored: Mapping[str, Sequence[Turn]]) -> dict[str, 
 
 
 def _check_one(
-    tally: Tally, history: History, turns: Sequence[Turn], read: int, *, disk_failed: bool
+    tally: Tally, history: History, turns: Sequence[Turn], read: int, rules: Rules
 ) -> None:
     asked = history.asked
     shown_any = any(attempt.texts for attempt in history.attempts)
@@ -141,7 +147,7 @@ def _check_one(
     tally.counts["cut short"] += turn.state != "completed"
     answered = False
     for attempt in history.attempts:
-        _check_attempt(tally, asked.prompt, attempt, turn, asked.text, disk_failed=disk_failed)
+        _check_attempt(tally, asked.prompt, attempt, turn, asked.text, rules)
         answered |= attempt.end == "completed"
     tally.counts["acked"] += answered
     if not history.ended:
@@ -151,7 +157,7 @@ def _check_one(
 
 
 def _check_attempt(
-    tally: Tally, prompt: str, attempt: Attempt, turn: Turn, whole: str, *, disk_failed: bool
+    tally: Tally, prompt: str, attempt: Attempt, turn: Turn, whole: str, rules: Rules
 ) -> None:
     shown, kept = attempt.shown, turn.text
     if not (kept.startswith(shown) or shown.startswith(kept)):
@@ -159,14 +165,14 @@ def _check_attempt(
     if attempt.end == "completed":
         if shown != whole:
             tally.fault("false-complete", f"{prompt}: {shown!r} was shown as whole")
-        if not attempt.stored and not disk_failed:
+        if not attempt.stored and not rules.disk_failed:
             tally.fault("lost", f"{prompt}: the answer was not stored, and the disk was well")
-        if (attempt.stored or disk_failed) and (turn.state != "completed" or kept != shown):
+        if (attempt.stored or rules.disk_failed) and (turn.state != "completed" or kept != shown):
             tally.fault("lost", f"{prompt}: done, but {turn.state} with {kept!r} is stored")
-    elif attempt.replayed and shown != kept:
+    elif attempt.replayed and attempt.end == "failed" and shown != kept:
         tally.fault("duplicated", f"{prompt}: replayed as {shown!r}, stored {kept!r}")
     elif attempt.at and not attempt.replayed:
-        until = attempt.at[-1] - LOSS - SLACK
+        until = attempt.at[-1] - LOSS - rules.slack
         pieces = zip(attempt.texts, attempt.at, strict=True)
         early = "".join(text for text, at in pieces if at < until)
         if len(kept) < len(early):

@@ -14,7 +14,7 @@ from typing import Final
 import anyio
 
 from tests.chaos.asked import PING, Asked
-from tests.chaos.checking import Tally, check
+from tests.chaos.checking import Rules, Tally, check
 from tests.chaos.clients import Attempt, Clients, ask_once
 from tests.chaos.killing import CLIENTS, QUIET, Bots, free_ports, stored_in, upstream
 from tests.chaos.serving import Config
@@ -83,7 +83,7 @@ async def _trouble(
         bots.end()
     ran = tools.read_text().split() if tools.exists() else ()
     stored = await stored_in(path)
-    tally = check(clients.histories, stored, reads(log), ran, disk_failed=True)
+    tally = check(clients.histories, stored, reads(log), ran, Rules(disk_failed=True))
     attempts = [attempt for history in clients.histories for attempt in history.attempts]
     tally.counts["refused"] = sum(attempt.code == "storage_unavailable" for attempt in attempts)
     tally.counts["stored late"] = sum(not attempt.stored for attempt in attempts)
