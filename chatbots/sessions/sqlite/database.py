@@ -11,6 +11,7 @@ from typing import TypeVar
 import anyio
 
 from chatbots.sessions.sqlite import turns
+from chatbots.sessions.sqlite.glance import Glance
 from chatbots.sessions.sqlite.owners import Owner
 from chatbots.sessions.sqlite.schema import open_reader, open_writer
 from chatbots.sessions.sqlite.worker import Act, Job, Worker
@@ -25,7 +26,8 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._owner: Owner | None = None
-        self._writer = Writer(path, self._open, "sessions-writer")
+        self._writer = Writer(path, self._open, "sessions-writer", chore=turns.read_up)
+        self._glance = Glance(path)
         self._reader = Worker(path, partial(open_reader, path), "sessions-reader")
 
     @property
@@ -61,11 +63,19 @@ class Database:
             await self.write(_nothing)
         return await self._reader.submit(Job(act)).result()
 
+    async def read_session(self, session: str, act: Act[T]) -> T:
+        """Do *act*, which reads of one *session*, at once if that is quick."""
+        found = None if self._owner is None else self._glance.at(session, act)
+        if found is None:
+            found = await self.read(lambda db: self._glance.timed(session, act, db))
+        return found
+
     async def aclose(self) -> None:
         """Do what there is to do and close the file. May be called again."""
         await anyio.to_thread.run_sync(self._close)
 
     def _close(self) -> None:
+        self._glance.close()
         self._reader.close()
         self._writer.close()
         if self._owner is not None:

@@ -31,6 +31,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             turns INTEGER NOT NULL,
             input_tokens INTEGER NOT NULL DEFAULT 0,
             output_tokens INTEGER NOT NULL DEFAULT 0,
+            noted INTEGER NOT NULL DEFAULT 0,
             owner TEXT
         )""",
         "CREATE INDEX sessions_by_change ON sessions (changed_at)",
@@ -52,6 +53,12 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE UNIQUE INDEX turns_by_request ON turns (session, request_id)",
         """CREATE INDEX turns_noted ON turns (session, seq)
             WHERE pinned OR summary IS NOT NULL""",
+        # Turns that have ended and whose words are not in `words` yet.
+        """CREATE TABLE unread (
+            session INTEGER NOT NULL,
+            seq INTEGER NOT NULL,
+            PRIMARY KEY (session, seq)
+        ) WITHOUT ROWID""",
         "CREATE VIRTUAL TABLE words USING fts5 (text, tokenize='unicode61 remove_diacritics 2')",
     ),
 )
@@ -67,7 +74,7 @@ def open_writer(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) ->
     """
     _check_file(path)
     _make_file(path)
-    connection = _connect(path)
+    connection = _connect(path, BUSY_TIMEOUT)
     try:
         _check_ours(connection, path, len(migrations))
         _set_wal(connection, path)
@@ -84,18 +91,18 @@ def open_writer(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) ->
     return connection
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path, *, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
     """Open the file, which a writer has opened before, to read it."""
-    connection = _connect(path)
+    connection = _connect(path, timeout)
     connection.execute("PRAGMA query_only = ON")
     return connection
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, timeout: float) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"file:{quote(str(path))}?mode=rw",
         uri=True,
-        timeout=BUSY_TIMEOUT,
+        timeout=timeout,
         isolation_level=None,
         check_same_thread=False,
     )

@@ -49,6 +49,8 @@ class SQLiteShelf:
         words = re.findall(r"\w+", text)
         if not words:
             return ()
+        while await self._db.read(_unread):
+            await self._db.write(rows.read_up)
         query = " ".join(f'"{word}"*' for word in words)
         return await self._db.read(partial(_search, query=query, session=session, limit=limit))
 
@@ -107,6 +109,10 @@ def _info(row: tuple[str, int, float, float, str, int]) -> SessionInfo:
     )
 
 
+def _unread(db: Connection) -> bool:
+    return db.execute("SELECT 1 FROM unread LIMIT 1").fetchone() is not None
+
+
 def _search(db: Connection, query: str, session: SessionId | None, limit: int) -> Sequence[Found]:
     return [
         Found(
@@ -144,12 +150,14 @@ def _restore(db: Connection, session: SessionId, turns: Sequence[Turn], now: flo
     number = rows.new_session(db, session, title_of(copied[0].said), now)
     for turn in copied:
         rows.insert(db, number, turn)
-        rows.index(db, number, turn)
+        rows.to_be_read(db, number, turn.seq)
     usages = [turn.usage for turn in copied if turn.usage is not None]
     db.execute(
-        "UPDATE sessions SET turns = ?, input_tokens = ?, output_tokens = ? WHERE id = ?",
+        "UPDATE sessions SET turns = ?, noted = ?, input_tokens = ?, output_tokens = ?"
+        " WHERE id = ?",
         (
             len(copied),
+            any(turn.pinned or turn.summary is not None for turn in copied),
             sum(usage.input_tokens for usage in usages),
             sum(usage.output_tokens for usage in usages),
             number,

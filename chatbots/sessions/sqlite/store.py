@@ -76,7 +76,7 @@ class SQLiteSessions(SQLiteShelf):
     async def load(self, session: SessionId, *, last: int | None = None) -> Sequence[Turn]:
         """Return the session's turns, oldest first; see `SessionStore.load`."""
         act = partial(turns.load, session=session, last=last)
-        loaded, owner = await self._db.read(act)
+        loaded, owner = await self._db.read_session(session, act)
         if owner is not None and not self._db.owner.is_alive(owner):
             recover = partial(turns.recover_one, session=session, owner=self._db.owner)
             await self._db.write(recover, frees=session)

@@ -25,6 +25,9 @@ from chatbots.sessions.turn import (
     recovered,
 )
 
+READ_AT_ONCE: Final = 256
+"""Turns that have ended before their words are made findable, if nobody searches before."""
+
 _SEQS: Final = 24
 """Bits of a row's number in `words` for the seq; one more says who spoke."""
 
@@ -143,7 +146,7 @@ def end(
         " output_tokens = output_tokens + ? WHERE id = ?",
         (now, read, written, number),
     )
-    index(db, number, ended)
+    to_be_read(db, number, turn.seq)
     return ended
 
 
@@ -158,7 +161,7 @@ def recover(db: Connection, number: int) -> None:
             "UPDATE turns SET state = ?, reason = ? WHERE session = ? AND seq = ?",
             (turn.state, turn.reason, number, turn.seq),
         )
-        index(db, number, turn)
+        to_be_read(db, number, turn.seq)
     db.execute("UPDATE sessions SET owner = NULL WHERE id = ?", (number,))
 
 
@@ -182,14 +185,15 @@ def recover_one(db: Connection, session: SessionId, owner: Owner) -> None:
 def load(db: Connection, session: SessionId, last: int | None) -> tuple[list[Turn], str | None]:
     """Return turns of a session, oldest first, and who runs the newest."""
     found = db.execute(
-        "SELECT id, turns, owner FROM sessions WHERE name = ?", (session,)
+        "SELECT id, turns, noted, owner FROM sessions WHERE name = ?", (session,)
     ).fetchone()
     if found is None:
         return [], None
-    number, turns, owner = found
+    number, turns, noted, owner = found
     first = 0 if last is None else max(0, turns - last)
-    noted = db.execute(_NOTED, (number, first, number)) if first else ()
-    rows = [*noted, *db.execute(_LAST, (number, first))]
+    rows = db.execute(_LAST, (number, first)).fetchall()
+    if noted and first:
+        rows = [*db.execute(_NOTED, (number, first, number)), *rows]
     return [turn_of(session, row) for row in rows], owner
 
 
@@ -204,6 +208,7 @@ def mark(
     )
     if not done.rowcount:
         raise not_found(session, seq)
+    db.execute("UPDATE sessions SET noted = 1 WHERE name = ?", (session,))
 
 
 def forget(db: Connection, session: SessionId) -> None:
@@ -211,6 +216,7 @@ def forget(db: Connection, session: SessionId) -> None:
     row = db.execute("SELECT id FROM sessions WHERE name = ?", (session,)).fetchone()
     if row is not None:
         db.execute("DELETE FROM turns WHERE session = ?", row)
+        db.execute("DELETE FROM unread WHERE session = ?", row)
         db.execute("DELETE FROM sessions WHERE id = ?", row)
         db.execute("DELETE FROM words WHERE rowid BETWEEN ? AND ?", words_of(row[0]))
         # A deleted word stays in the index until its parts are merged.
@@ -246,11 +252,24 @@ def insert(db: Connection, number: int, turn: Turn) -> None:
     )
 
 
-def index(db: Connection, number: int, turn: Turn) -> None:
-    """Make the words of a turn that has ended findable."""
-    row = (number << _SEQS | turn.seq) << 1
-    texts = ((row, spoken(turn.said)), (row | 1, spoken(turn.answer)))
-    db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", [t for t in texts if t[1]])
+def to_be_read(db: Connection, number: int, seq: int) -> None:
+    """Note that the words of a turn are to be made findable: many at once cost half."""
+    db.execute("INSERT INTO unread VALUES (?, ?)", (number, seq))
+
+
+def read_up(db: Connection) -> int:
+    """Make the words of so many turns findable; return how many there were to be read."""
+    turns = db.execute(
+        "SELECT u.session, u.seq, t.said, t.answer FROM unread u"
+        " JOIN turns t ON t.session = u.session AND t.seq = u.seq LIMIT ?",
+        (READ_AT_ONCE,),
+    ).fetchall()
+    for number, seq, said, answer in turns:
+        row = (number << _SEQS | seq) << 1
+        texts = ((row, spoken(_messages(said))), (row | 1, spoken(_messages(answer))))
+        db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", [t for t in texts if t[1]])
+    db.executemany("DELETE FROM unread WHERE session = ? AND seq = ?", [t[:2] for t in turns])
+    return len(turns)
 
 
 def words_of(number: int) -> tuple[int, int]:

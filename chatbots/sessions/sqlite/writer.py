@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from chatbots.errors import ChatError, StorageError
 from chatbots.sessions.sqlite.errors import mapped
-from chatbots.sessions.sqlite.worker import Job, Outcome, Worker, tell
+from chatbots.sessions.sqlite.worker import Act, Job, Outcome, Worker, tell
 
 POLL: Final = 0.1
 """Seconds between two looks at a session that another process is using."""
+CHORE_EVERY: Final = 256
+"""Turns that end between two chores."""
 RETRY: Final = 1.0
 """Seconds between two tries to write what the disk would not take."""
 
@@ -29,10 +32,22 @@ class Busy(Exception):
 
 
 class Writer(Worker):
-    """Groups what tasks write; keeps the jobs that wait for a session, and those the disk owes."""
+    """Groups what tasks write; keeps the jobs that wait for a session, and those the disk owes.
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    The *chore* is done once in a while, for many turns at once.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        connect: Callable[[], sqlite3.Connection],
+        name: str,
+        *,
+        chore: Act[object] | None = None,
+    ) -> None:
+        super().__init__(path, connect, name)
+        self._chore = chore
+        self._ended = 0
         self._waiting: dict[str, list[Job[Any]]] = {}
         self._owed: list[Job[Any]] = []
 
@@ -50,8 +65,12 @@ class Writer(Worker):
             outcomes = self._commit([job for job in todo if job.owed or not job.abandoned])
             self._owe(outcomes)
             told += outcomes
+            self._ended += sum(job.owed for job in todo)
             freed = [job.frees for job, _, error in outcomes if job.frees and error is None]
             todo = [job for session in freed for job in self._waiting.pop(session, ())]
+        if self._chore is not None and self._ended >= CHORE_EVERY:
+            self._ended = 0
+            self._commit([Job(self._chore, waited=False)])
         return told
 
     def _stop_waiting(self, jobs: Sequence[Job[Any]]) -> None:

@@ -57,7 +57,12 @@ def test_a_new_file_is_ours_and_this_users_alone(tmp_path: Path) -> None:
 
 def test_a_reader_sees_what_was_written_and_writes_nothing(tmp_path: Path) -> None:
     with closing(open_writer(tmp_path / "s.db")), closing(open_reader(tmp_path / "s.db")) as reader:
-        assert [name for (name,) in reader.execute(TABLES)] == ["sessions", "turns", "words"]
+        assert [name for (name,) in reader.execute(TABLES)] == [
+            "sessions",
+            "turns",
+            "unread",
+            "words",
+        ]
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             reader.execute("DELETE FROM turns")
 

@@ -207,3 +207,22 @@ async def test_what_is_owed_is_tried_once_more_in_the_end(writer: Traced) -> Non
         await writer.submit(Job(end, owed=True)).result()
     writer.close()
     assert len(tries) == 2
+
+
+async def test_a_chore_is_done_after_so_many_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHORE_EVERY", 3)
+    chores: list[bool] = []
+
+    def open_it() -> sqlite3.Connection:
+        return sqlite3.connect(tmp_path / "s.db", isolation_level=None, check_same_thread=False)
+
+    def chore(db: sqlite3.Connection) -> None:
+        chores.append(db.in_transaction)
+
+    made = Writer(tmp_path / "s.db", open_it, "test-writer", chore=chore)
+    for number in range(8):
+        await made.submit(Job(lambda _: 1, owed=number != 5)).result()
+    made.close()
+    assert chores == [True, True]
