@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 
 from bench.measure import Report, interleaved, times, wall
 from bench.serving import upstream
@@ -23,8 +24,9 @@ print()
 
 def report(*, smoke: bool) -> Report:
     """Measure and return the table."""
-    with upstream() as (base_url, _):
+    with upstream() as (base_url, _), tempfile.TemporaryDirectory() as home:
         where = os.environ | {
+            "XDG_DATA_HOME": home,  # the turns are kept, but among nobody's own
             "OPENAI_BASE_URL": base_url,
             "OPENAI_API_KEY": "sk-bench-0000",
             "OPENAI_MODEL": "burst:20",

@@ -1,4 +1,4 @@
-"""Us, through the whole of a streaming bot."""
+"""Us, through the whole of a streaming bot; it keeps nothing on the disk, as the others do not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ CONNECTIONS = 10_000
 async def connect(url: str, model: str, *tools: Multiply) -> AsyncIterator[Ask]:
     """Open the client; it makes its connections when they are needed."""
     settings = Settings(
-        openai_base_url=url, openai_api_key=KEY, chatbots_max_connections=CONNECTIONS
+        openai_base_url=url,
+        openai_api_key=KEY,
+        chatbots_max_connections=CONNECTIONS,
+        db_type="memory",
     )
     async with Chatbots(settings) as bots:
 

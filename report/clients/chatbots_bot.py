@@ -17,6 +17,7 @@ async def answer(question: Question, seen: Seen) -> None:
         openai_model=question.model,
         chatbots_first_token_timeout=SILENCE,
         chatbots_gap_timeout=SILENCE,
+        db_type="memory",
     )
     async with (
         Chatbots(settings) as bots,

@@ -21,19 +21,20 @@ PAUSE: Final = 0.02
 """Seconds before a retry, in place of half a second: the pauses have tests of their own."""
 SETTINGS: Final = (
     "OPENAI_", "AZURE_", "CHATBOTS_", "LOG_", "ASSISTANT_",
-    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
+    "DB_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
 )  # fmt: skip
 """What variables begin with that say whom to ask, and how."""
 
 
 @contextmanager
 def in_haste() -> Iterator[None]:
-    """Wait less before retries, read one certificate, not all of the system's, and no settings."""
+    """Wait less before retries, read one certificate, not all the system's; no settings."""
     kept = {
         name: text for name, text in os.environ.items() if not name.upper().startswith(SETTINGS)
     }
     with tempfile.TemporaryDirectory() as folder:
         kept["SSL_CERT_FILE"] = str(certificate(Path(folder) / "one.pem"))
+        kept["XDG_DATA_HOME"] = folder  # nobody's sessions
         with (
             mock.patch("chatbots.provider.tries._BACKOFF", PAUSE),
             mock.patch.dict(os.environ, kept, clear=True),
