@@ -145,7 +145,7 @@ BREAKS: Final[dict[str, Break]] = {
     "pairing": Break("calls go without their results", pairing_off, ("poisoned",)),
     "lease": Break("the turns of living processes are taken over", lease_off, ("lost",)),
     "checkpoint": Break("nothing is kept before the end", checkpoint_off, ("prefix",)),
-    "fencing": Break("a turn taken over is ended twice", fencing_off, ("duplicated",)),
+    "fencing": Break("a turn taken over is ended twice", fencing_off, ("left open",)),
     "fsync": Break("nothing is synced to the disk", fsync_off, ("lost",), "power"),
 }
 """By the name that `--break` takes."""

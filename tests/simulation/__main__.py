@@ -12,8 +12,10 @@ from contextlib import nullcontext
 from time import monotonic
 
 from tests.chaos.breaks import BREAKS
-from tests.chaos.checking import COUNTS, FAULTS, Tally
-from tests.simulation.seeds import DISKS, play_seed
+from tests.chaos.checking import FAULTS, Tally
+from tests.simulation.seeds import DISKS, GUARDS, play_seed
+
+COUNTS = ("crashes", "requests", "accepted", "acked", "cut short")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="play this one only")
     parser.add_argument("--seeds", type=int, default=1000, help="how many to play, from 0")
     parser.add_argument("--disk", choices=DISKS, default="sqlite")
-    parser.add_argument("--break", dest="guard", choices=BREAKS, help="a guard to switch off")
+    parser.add_argument("--break", dest="guard", choices=GUARDS, help="a guard to switch off")
     asked = parser.parse_args(argv)
     seeds = range(asked.seeds) if asked.seed is None else [asked.seed]
     total, bad, started = Tally(), 0, monotonic()
@@ -32,10 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             total.take(tally)
             if not tally.good:
                 bad += 1
-                if bad <= 5:
-                    print(f"seed {seed}: {tally.examples}")
+                for column, why in tally.examples.items():
+                    print(f"--seed {seed} --disk {asked.disk}: {column}, {why[:200]}")
     print(f"{len(seeds)} seeds on {asked.disk}, {monotonic() - started:.1f} s; ended badly: {bad}")
-    for column in (*COUNTS[:4], "crashes", *FAULTS):
+    for column in (*COUNTS, *FAULTS):
         print(f"{column:<24}{total.counts[column]:>11,}")
     return 1 if bad else 0
 

@@ -43,10 +43,12 @@ STEPS: Final = 150
 
 
 class Play:
-    """Everything that one *seed* stands for."""
+    """Everything that one *seed* stands for; *dies_at* are the steps of crashes, or else drawn."""
 
-    def __init__(self, seed: int, disk: Disk) -> None:
+    def __init__(self, seed: int, disk: Disk, dies_at: Sequence[int] | None = None) -> None:
         self.random = Random(seed)
+        drawn = [self.random.randrange(1, STEPS) for _ in range(LIVES)]
+        self.dies_at = drawn if dies_at is None else dies_at
         self.disk = disk
         self.clock = Clock()
         self.reads: list[Read] = []
@@ -59,8 +61,8 @@ class Play:
 
     async def run(self) -> Tally:
         """Live and die; return what is wrong in the end."""
-        for _ in range(LIVES):
-            await self._live(self.random.randrange(1, STEPS))
+        for step in self.dies_at:
+            await self._live(step)
         for number, histories in enumerate(self.histories):
             # What is remembered has to be taken by the server once more.
             session, name = histories[0].asked.session, f"last{number}"
