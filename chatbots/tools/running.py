@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from contextvars import copy_context
 from inspect import isawaitable
 from threading import Thread
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import anyio
 import msgspec
@@ -15,6 +16,7 @@ from anyio.lowlevel import checkpoint_if_cancelled, current_token
 from msgspec.structs import replace
 
 from chatbots import telemetry
+from chatbots.errors import ChatError
 from chatbots.tool_calls import ToolCall, ToolContext, ToolResult
 from chatbots.tools.arguments import digest_of, read_arguments
 from chatbots.tools.tool import Tool
@@ -49,8 +51,13 @@ async def _content(tool: Tool[..., Any], call: ToolCall, context: ToolContext) -
     try:
         arguments = read_arguments(call.arguments)
         work = tool.shape.bind(call.arguments, context)
+    except ChatError:  # It can be no tool.
+        raise
     except ValueError as error:
         raise _Wrong(f"The arguments of {tool.name!r} are wrong: {error}.") from None
+    # A validator of the tool's own may raise anything.
+    except (Exception, SystemExit) as error:
+        raise _Wrong(f"The arguments of {tool.name!r} are wrong: {_said(error)}.") from None
     if tool.marks.confirm:
         await _confirm(tool, call, arguments, context)
     content = await _bounded(tool, work)
@@ -78,7 +85,11 @@ async def _bounded(tool: Tool[..., Any], work: Callable[[], object]) -> str:
     with anyio.move_on_after(tool.marks.timeout):
         try:
             value = work() if tool.is_async else await _in_thread(lambda: _settled(work()))
-            return _text_of(await value) if isawaitable(value) else _text_of(value)
+            if isawaitable(value):
+                value = await value
+            if isinstance(value, AsyncIterator):
+                value = [one async for one in cast("AsyncIterator[object]", value)]
+            return _text_of(value)
         except anyio.get_cancelled_exc_class():
             # Ours goes on; of its own making it is an error like another.
             await checkpoint_if_cancelled()
@@ -87,15 +98,22 @@ async def _bounded(tool: Tool[..., Any], work: Callable[[], object]) -> str:
             raise
         # Whoever exits in a tool ends the tool: the process is not its own.
         except BaseException as error:
-            name, why = type(error).__name__, str(error)
-            facts = {"tool": tool.name, "error": name, "message": telemetry.redact(why)}
+            name, said = type(error).__name__, _said(error)
+            facts = {"tool": tool.name, "error": name, "message": telemetry.redact(said)}
             telemetry.emit("warning", "tool.error", **facts)
-            told = f"{name}: {why}" if why else name
-            raise _Wrong(f"{tool.name!r} failed: {told}") from None
+            raise _Wrong(f"{tool.name!r} failed: {said}") from None
     left = "stopped" if tool.is_async else "left behind: it may still be running"
     raise _Wrong(
         f"{tool.name!r} had no result after {tool.marks.timeout:g} seconds and was {left}."
     )
+
+
+def _said(error: BaseException) -> str:
+    """Return the type of *error* and its message, if it can be had."""
+    name, why = type(error).__name__, ""
+    with suppress(Exception):
+        why = str(error)
+    return f"{name}: {why}" if why else name
 
 
 async def _in_thread(work: Callable[[], object]) -> object:
@@ -127,7 +145,7 @@ async def _in_thread(work: Callable[[], object]) -> object:
 
 def _settled(value: object) -> object:
     """Return text where the value is there: an endless iterator then binds its thread alone."""
-    return value if isawaitable(value) else _text_of(value)
+    return value if isawaitable(value) or isinstance(value, AsyncIterator) else _text_of(value)
 
 
 def _text_of(value: object) -> str:

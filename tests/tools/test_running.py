@@ -6,18 +6,20 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 import structlog
 from anyio import to_thread
+from pydantic import AfterValidator
 from structlog.testing import CapturingLogger
 
+from chatbots.errors import InvalidRequest
 from chatbots.tool_calls import ToolCall, ToolContext, ToolResult
 from chatbots.tools.running import MAX_MESSAGE, failure, run_tool
 from chatbots.tools.tool import Marks, Tool, tool
@@ -97,6 +99,15 @@ async def test_a_result_is_text_or_json(value: object, content: str) -> None:
     assert await ran(give) == ToolResult("c1", content)
 
 
+async def test_what_an_async_generator_yields_is_a_list() -> None:
+    async def count(most: int) -> AsyncIterator[int]:
+        for number in range(most):
+            await anyio.lowlevel.checkpoint()
+            yield number
+
+    assert (await ran(count, '{"most":3}')).content == "[0,1,2]"
+
+
 async def test_a_sync_tool_runs_in_a_thread_with_the_context_it_was_called_in() -> None:
     here = contextvars.ContextVar("here", default="nowhere")
     here.set("in the turn")
@@ -140,7 +151,44 @@ async def test_wrong_arguments_are_told_and_nothing_is_run(arguments: str, why: 
     assert not ran
 
 
+def refuse(value: object) -> object:
+    raise LookupError(f"{value} is not known to sk-canary-1234567890")
+
+
+def leave(value: object) -> object:
+    raise SystemExit(value)
+
+
+@pytest.mark.parametrize(
+    ("validator", "why"),
+    [(refuse, "LookupError: 3 is not known to [redacted]"), (leave, "SystemExit: 3")],
+)
+async def test_whatever_a_validator_of_ones_own_raises_is_told(
+    validator: Callable[[object], object], why: str
+) -> None:
+    def take(a: int) -> None:
+        """Take a number."""
+
+    take.__annotations__["a"] = Annotated[int, AfterValidator(validator)]
+    assert await wrong(take, '{"a":3}') == f"The arguments of 'take' are wrong: {why}."
+
+
+async def test_a_function_that_can_be_no_tool_raises() -> None:
+    def print_all(*values: object) -> None:
+        """Print them."""
+
+    with pytest.raises(InvalidRequest, match="cannot be a tool"):
+        await ran(print_all)
+
+
 # What the tool did wrong
+
+
+class Mute(Exception):
+    """It cannot even be printed."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
 
 
 def raising(error: BaseException, *, waits: bool) -> Callable[..., object]:
@@ -169,6 +217,7 @@ class Odd(BaseException):
         (StopIteration(), "RuntimeError|StopIteration"),
         (TimeoutError("too slow"), "TimeoutError: too slow"),
         (Odd("odd"), "Odd: odd"),
+        (Mute(), "failed: Mute"),
         (BaseExceptionGroup("two", [SystemExit(1)]), "BaseExceptionGroup: two"),
     ],
 )
