@@ -9,12 +9,13 @@ UV := $(VENV)/constraints/bin/uv
 DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
 
-# Two workers suit the smallest machine; asyncio's debug mode names what blocks the loop.
-PYTEST_OPTIONS ?= -n 2 --asyncio-debug
+# Two workers suit the smallest machine.
+PYTEST_OPTIONS ?= -n 2
 PYTEST := $(PY) -W error packaging/check_skips.py $(PYTEST_OPTIONS)
 FAST := -m "not weights and not slow"
-# The properties with 5,000 examples in place of 100, and the time for that.
-THOROUGH := --hypothesis-profile=thorough --timeout=240
+# asyncio's debug mode names what blocks the loop; the properties have 5,000 examples in place of
+# 100, and the time for that.
+THOROUGH := --asyncio-debug --hypothesis-profile=thorough --timeout=240
 
 DEMO_PROMPT ?= Explain in one sentence what a Python generator is.
 
