@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import anyio
 
-from chatbots.sessions.sqlite import turns
+from chatbots.sessions.sqlite import turns, words
 from chatbots.sessions.sqlite.glance import Glance
 from chatbots.sessions.sqlite.owners import Owner
 from chatbots.sessions.sqlite.schema import open_reader, open_writer
@@ -26,7 +26,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._owner: Owner | None = None
-        self._writer = Writer(path, self._open, "sessions-writer", chore=turns.read_up)
+        self._writer = Writer(path, self._open, "sessions-writer", chore=words.read_up)
         self._glance = Glance(path)
         self._reader = Worker(path, partial(open_reader, path), "sessions-reader")
 

@@ -12,7 +12,7 @@ from typing import Final
 from chatbots.conversations import Found, SessionInfo, StoreStats, title_of
 from chatbots.messages import SessionId, Turn
 from chatbots.sessions.alike import busy, copies, exists, not_found
-from chatbots.sessions.sqlite import turns as rows
+from chatbots.sessions.sqlite import turns as rows, words
 from chatbots.sessions.sqlite.database import Database
 from chatbots.sessions.sqlite.owners import Owner
 from chatbots.sessions.turn import FINAL
@@ -46,12 +46,12 @@ class SQLiteShelf:
         self, text: str, *, session: SessionId | None = None, limit: int = 50
     ) -> Sequence[Found]:
         """Return where it was said; see `SessionShelf.search`."""
-        words = re.findall(r"\w+", text)
-        if not words:
+        asked = re.findall(r"\w+", text)
+        if not asked:
             return ()
-        while await self._db.read(_unread):
-            await self._db.write(rows.read_up)
-        query = " ".join(f'"{word}"*' for word in words)
+        while await self._db.read(words.any_unread):
+            await self._db.write(words.read_up)
+        query = " ".join(f'"{word}"*' for word in asked)
         return await self._db.read(partial(_search, query=query, session=session, limit=limit))
 
     async def rename(self, session: SessionId, to: SessionId) -> None:
@@ -109,17 +109,13 @@ def _info(row: tuple[str, int, float, float, str, int]) -> SessionInfo:
     )
 
 
-def _unread(db: Connection) -> bool:
-    return db.execute("SELECT 1 FROM unread LIMIT 1").fetchone() is not None
-
-
 def _search(db: Connection, query: str, session: SessionId | None, limit: int) -> Sequence[Found]:
     return [
         Found(
             session=name,
-            seq=rows.place_of(row)[1],
+            seq=words.place_of(row)[1],
             request_id=request_id,
-            role="assistant" if rows.place_of(row)[2] else "user",
+            role="assistant" if words.place_of(row)[2] else "user",
             snippet=" ".join(snippet.split()),
             at=at,
         )
@@ -150,7 +146,7 @@ def _restore(db: Connection, session: SessionId, turns: Sequence[Turn], now: flo
     number = rows.new_session(db, session, title_of(copied[0].said), now)
     for turn in copied:
         rows.insert(db, number, turn)
-        rows.to_be_read(db, number, turn.seq)
+        words.to_be_read(db, number, turn.seq)
     usages = [turn.usage for turn in copied if turn.usage is not None]
     db.execute(
         "UPDATE sessions SET turns = ?, noted = ?, input_tokens = ?, output_tokens = ?"

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from chatbots.conversations import title_of
 from chatbots.errors import StorageError
 from chatbots.messages import FinalState, Message, SessionId, Turn, UnderWay, Usage
-from chatbots.sessions.alike import conflict, not_found, spoken
+from chatbots.sessions.alike import conflict, not_found
+from chatbots.sessions.sqlite import words
 from chatbots.sessions.sqlite.owners import Owner
 from chatbots.sessions.sqlite.writer import Busy
 from chatbots.sessions.turn import (
@@ -24,12 +25,6 @@ from chatbots.sessions.turn import (
     finished,
     recovered,
 )
-
-READ_AT_ONCE: Final = 256
-"""Turns that have ended before their words are made findable, if nobody searches before."""
-
-_SEQS: Final = 24
-"""Bits of a row's number in `words` for the seq; one more says who spoke."""
 
 _COLUMNS: Final = (
     "t.request_id, t.seq, t.state, t.began_at, t.said, t.answer, t.reason, t.usage, t.pinned,"
@@ -146,7 +141,7 @@ def end(
         " output_tokens = output_tokens + ? WHERE id = ?",
         (now, read, written, number),
     )
-    to_be_read(db, number, turn.seq)
+    words.to_be_read(db, number, turn.seq)
     return ended
 
 
@@ -161,7 +156,7 @@ def recover(db: Connection, number: int) -> None:
             "UPDATE turns SET state = ?, reason = ? WHERE session = ? AND seq = ?",
             (turn.state, turn.reason, number, turn.seq),
         )
-        to_be_read(db, number, turn.seq)
+        words.to_be_read(db, number, turn.seq)
     db.execute("UPDATE sessions SET owner = NULL WHERE id = ?", (number,))
 
 
@@ -216,11 +211,8 @@ def forget(db: Connection, session: SessionId) -> None:
     row = db.execute("SELECT id FROM sessions WHERE name = ?", (session,)).fetchone()
     if row is not None:
         db.execute("DELETE FROM turns WHERE session = ?", row)
-        db.execute("DELETE FROM unread WHERE session = ?", row)
         db.execute("DELETE FROM sessions WHERE id = ?", row)
-        db.execute("DELETE FROM words WHERE rowid BETWEEN ? AND ?", words_of(row[0]))
-        # A deleted word stays in the index until its parts are merged.
-        db.execute("INSERT INTO words (words) VALUES ('optimize')")
+        words.forget(db, row[0])
 
 
 def new_session(db: Connection, name: SessionId, title: str, now: float) -> int:
@@ -250,36 +242,6 @@ def insert(db: Connection, number: int, turn: Turn) -> None:
             turn.summary,
         ),
     )
-
-
-def to_be_read(db: Connection, number: int, seq: int) -> None:
-    """Note that the words of a turn are to be made findable: many at once cost half."""
-    db.execute("INSERT INTO unread VALUES (?, ?)", (number, seq))
-
-
-def read_up(db: Connection) -> int:
-    """Make the words of so many turns findable; return how many there were to be read."""
-    turns = db.execute(
-        "SELECT u.session, u.seq, t.said, t.answer FROM unread u"
-        " JOIN turns t ON t.session = u.session AND t.seq = u.seq LIMIT ?",
-        (READ_AT_ONCE,),
-    ).fetchall()
-    for number, seq, said, answer in turns:
-        row = (number << _SEQS | seq) << 1
-        texts = ((row, spoken(_messages(said))), (row | 1, spoken(_messages(answer))))
-        db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", [t for t in texts if t[1]])
-    db.executemany("DELETE FROM unread WHERE session = ? AND seq = ?", [t[:2] for t in turns])
-    return len(turns)
-
-
-def words_of(number: int) -> tuple[int, int]:
-    """Return the first and the last row in `words` that a session may have."""
-    return number << _SEQS + 1, (number + 1 << _SEQS + 1) - 1
-
-
-def place_of(row: int) -> tuple[int, int, int]:
-    """Return which session and which turn a row in `words` is of, and 0 or 1: asked, answered."""
-    return row >> _SEQS + 1, row >> 1 & (1 << _SEQS) - 1, row & 1
 
 
 def turn_of(session: SessionId, row: Sequence[Any]) -> Turn:

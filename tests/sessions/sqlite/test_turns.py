@@ -155,22 +155,6 @@ def test_the_last_turns_of_many_are_read_by_their_index(two: Two) -> None:
     two.other.close()
 
 
-@pytest.mark.parametrize(("number", "seq"), [(1, 1), (2**30, 2**24 - 1)])
-def test_words_know_whose_they_are(two: Two, number: int, seq: int) -> None:
-    turn = Turn(
-        session="s", request_id="r", seq=seq, state="completed", said=HI, answer=HELLO, began_at=1.0
-    )
-    turns.insert(two.db, number, turn)
-    turns.to_be_read(two.db, number, seq)
-    assert turns.read_up(two.db) == 1
-    assert turns.read_up(two.db) == 0
-    first, last = turns.words_of(number)
-    rows = [row for (row,) in two.db.execute("SELECT rowid FROM words")]
-    assert all(first <= row <= last for row in rows)
-    assert [turns.place_of(row) for row in rows] == [(number, seq, 0), (number, seq, 1)]
-    two.other.close()
-
-
 def test_a_row_that_is_no_turn_is_an_error(two: Two) -> None:
     two.begin("s", "r")
     two.db.execute("UPDATE turns SET said = 'no JSON'")
