@@ -17,11 +17,12 @@ FAST := -m "not weights and not slow"
 # 100, and the time for that.
 THOROUGH := --asyncio-debug --hypothesis-profile=thorough --timeout=240
 
+SEEDS ?= 1000
 DEMO_PROMPT ?= Explain in one sentence what a Python generator is.
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo weights test test-all format lint types cover owncov size \
-	docs docs-check faults routing bench bench-smoke report report-smoke check constraints model-wheels clean
+	docs docs-check faults chaos simulation routing bench bench-smoke report report-smoke check constraints model-wheels clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +83,12 @@ docs-check: $(DEV) ## Check that the generated pages and the chart are current
 
 faults: $(DEV) ## Try every way a server fails through every bot and program, and print how it ends
 	$(PY) -m tests.faults
+
+chaos: $(DEV) ## Crash the bots and their store in every way there is, and print what was lost: 4 minutes
+	$(PY) -m tests.chaos
+
+simulation: $(DEV) ## Play conversations that crash at any step (SEEDS=1000)
+	$(PY) -m tests.simulation --seeds $(SEEDS)
 
 routing: $(DEV) weights ## Score how well the local model calls tools
 	$(PY) -m tests.local.routing
