@@ -118,7 +118,9 @@ class Link:
         try:
             result = await client.call_tool(name, arguments, progress_callback=progress.tell)
         except MCPError as error:
-            if not life.over and error.code != CONNECTION_CLOSED:
+            # A server's own errors may have this code; of the end of a child we know.
+            lost = error.code == CONNECTION_CLOSED and not self.server.command
+            if not (life.over or lost):
                 raise _failed(error.message) from None
             life.end()
             await life.ended.wait()

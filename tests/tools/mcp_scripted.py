@@ -92,7 +92,7 @@ class Script:
                 told = {"progressToken": token, "progress": number, "total": 4, "message": "on it"}
                 yield {"jsonrpc": "2.0", "method": "notifications/progress", "params": told}
         elif name == "refuse":
-            yield {"error": {"code": -32602, "message": "Not like this."}}
+            yield {"error": {"code": given.get("code", -32602), "message": "Not like this."}}
             return
         text = json.dumps(dict(os.environ) if name == "environment" else given)
         said = {"content": [{"type": "text", "text": text}], "isError": name == "fail"}

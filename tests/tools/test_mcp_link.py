@@ -17,9 +17,9 @@ from tests.tools.mcp_running import all_dead, call, heard, noted, scripted
 from tests.tools.mcp_scripted import over_http
 
 
-async def told_by(tools: ToolRegistry, name: str, **context: Any) -> str:
+async def told_by(tools: ToolRegistry, name: str, arguments: str = "{}", **context: Any) -> str:
     """Return the error of a call that must have one."""
-    result = await call(tools, name, **context)
+    result = await call(tools, name, arguments, **context)
     assert result.is_error
     return result.content
 
@@ -200,6 +200,14 @@ async def test_a_server_that_speaks_only_the_newest_protocol_is_understood(
     async with McpTools([scripted(tmp_path, "modern")]) as tools:
         assert (await call(tools, "s__echo", '{"n": 1}')).content == '{"n": 1}'
     await all_dead(tmp_path, how_many=2)
+
+
+async def test_an_error_with_the_code_of_a_lost_connection_ends_no_server(tmp_path: Path) -> None:
+    async with McpTools([scripted(tmp_path)]) as tools:
+        for _ in range(2):
+            told = await told_by(tools, "s__refuse", '{"code": -32000}')
+            assert "ToolError: Not like this." in told
+    await all_dead(tmp_path, how_many=1)
 
 
 # Over HTTP
