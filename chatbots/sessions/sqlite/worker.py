@@ -119,6 +119,7 @@ class Worker:
         jobs: list[Job[Any]] = []
         try:
             job = self._queue.get(timeout=self._patience())
+            self._gather()
             while job is not None:
                 jobs.append(job)
                 job = self._queue.get_nowait()
@@ -128,6 +129,9 @@ class Worker:
 
     def _patience(self) -> float | None:
         return None
+
+    def _gather(self) -> None:
+        """Wait for more, where that is worth it."""
 
     def _work(self, jobs: Sequence[Job[Any]]) -> list[Outcome]:
         """Do each job on its own."""

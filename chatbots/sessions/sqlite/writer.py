@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import sleep
 from typing import Any, Final
 
 from chatbots.errors import ChatError, StorageError
@@ -14,6 +15,8 @@ from chatbots.sessions.sqlite.worker import Act, Job, Outcome, Worker, tell
 
 POLL: Final = 0.1
 """Seconds between two looks at a session that another process is using."""
+GATHER: Final = 0.004
+"""Seconds a commit waits at most for as many jobs as the last one had."""
 CHORE_EVERY: Final = 256
 """Turns that end between two chores."""
 RETRY: Final = 1.0
@@ -48,6 +51,7 @@ class Writer(Worker):
         super().__init__(path, connect, name)
         self._chore = chore
         self._ended = 0
+        self._together = 1
         self._waiting: dict[str, list[Job[Any]]] = {}
         self._owed: list[Job[Any]] = []
 
@@ -56,11 +60,18 @@ class Writer(Worker):
             return POLL
         return RETRY if self._owed else None
 
+    def _gather(self) -> None:
+        # A commit for many costs little more than one for one. Who is alone never waits.
+        for _ in range(2):
+            if self._queue.qsize() + 1 < self._together:
+                sleep(GATHER / 2)
+
     def _work(self, jobs: Sequence[Job[Any]]) -> list[Outcome]:
         again = [job for jobs in self._waiting.values() for job in jobs if job.foreign]
         self._stop_waiting(again)
         todo, self._owed = [*self._owed, *again, *jobs], []
         told: list[Outcome] = []
+        self._together = len(jobs)
         while todo:
             outcomes = self._commit([job for job in todo if job.owed or not job.abandoned])
             self._owe(outcomes)

@@ -226,3 +226,21 @@ async def test_a_chore_is_done_after_so_many_turns(
         await made.submit(Job(lambda _: 1, owed=number != 5)).result()
     made.close()
     assert chores == [True, True]
+
+
+async def test_a_commit_waits_a_moment_for_others_and_for_nobody_who_is_alone(
+    writer: Traced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(module, "sleep", waits.append)
+
+    async def alone() -> int:
+        waits.clear()
+        await writer.submit(Job(values)).result()
+        return len(waits)
+
+    assert await alone() == 0
+    writer._work([Job(values, waited=False) for _ in range(5)])
+    assert await alone() == 2
+    assert sum(waits) == pytest.approx(module.GATHER)
+    assert await alone() == 0
