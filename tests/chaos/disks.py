@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from random import Random
@@ -16,7 +16,7 @@ import anyio
 from tests.chaos.asked import PING, Asked
 from tests.chaos.checking import Rules, Tally, check
 from tests.chaos.clients import Attempt, Clients, ask_once
-from tests.chaos.killing import CLIENTS, QUIET, Bots, free_ports, stored_in, upstream
+from tests.chaos.killing import CLIENTS, QUIET, Bots, free_ports, shim, stored_in, upstream
 from tests.chaos.serving import Config
 from tests.chaos.upstream import reads
 
@@ -28,11 +28,24 @@ OWED: Final = 2.5
 """Seconds in which a process writes what the disk would not take."""
 
 Trouble = Callable[[Bots, Path], AbstractContextManager[None]]
+FLAG: Final = "full"
+"""The file that tells the shim that there is no space."""
 
 
 @contextmanager
-def full(bots: Bots, _: Path) -> Iterator[None]:
-    """Let the process write nothing beyond the first bytes of a file: EFBIG, as ENOSPC would be."""
+def full(_: Bots, path: Path) -> Iterator[None]:
+    """Let there be no space for the database: ENOSPC."""
+    flag = path.with_name(FLAG)
+    flag.touch()
+    try:
+        yield
+    finally:
+        flag.unlink()
+
+
+@contextmanager
+def bounded(bots: Bots, _: Path) -> Iterator[None]:
+    """Let the process write nothing beyond the first bytes of a file: EFBIG."""
     soft, hard = resource.prlimit(bots.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(bots.pid, resource.RLIMIT_FSIZE, (512, hard))
     try:
@@ -50,17 +63,17 @@ def locked(_: Bots, path: Path) -> Iterator[None]:
 
 
 async def fill_disk(folder: Path, times: int, *, seed: int, guard: str | None) -> Tally:
-    """Fill the disk so many times, and make room again."""
-    return await _trouble(folder, times, full, seed=seed, guard=guard)
+    """Fill the disk so many times, in one way and the other, and make room again."""
+    return await _trouble(folder, times, (full, bounded), seed=seed, guard=guard)
 
 
 async def lock_file(folder: Path, times: int, *, seed: int, guard: str | None) -> Tally:
     """Lock the file so many times for longer than SQLite waits."""
-    return await _trouble(folder, times, locked, seed=seed, guard=guard)
+    return await _trouble(folder, times, (locked,), seed=seed, guard=guard)
 
 
 async def _trouble(
-    folder: Path, times: int, trouble: Trouble, *, seed: int, guard: str | None
+    folder: Path, times: int, troubles: Sequence[Trouble], *, seed: int, guard: str | None
 ) -> Tally:
     path, log, tools = folder / "sessions.db", folder / "model.jsonl", folder / "tools"
     (port,) = free_ports(1)
@@ -68,14 +81,15 @@ async def _trouble(
     slowest = 0.0
     with upstream(log) as base_url:
         config = Config(str(path), base_url, port, str(tools), guard, patience=PATIENCE)
-        bots = Bots(config, Random(seed))
+        env = shim(folder, path) | {"CHAOS_FULL": str(path.with_name(FLAG))}
+        bots = Bots(config, Random(seed), env)
         await bots.listening()
         async with anyio.create_task_group() as asking:
             for number in range(CLIENTS):
                 asking.start_soon(clients.run, number)
-            for _ in range(times):
+            for number in range(times):
                 await anyio.sleep(TROUBLE)
-                with trouble(bots, path):
+                with troubles[number % len(troubles)](bots, path):
                     slowest = max(slowest, await _slowest_ping(port))
             clients.stopping = True
             asking.cancel_scope.deadline = anyio.current_time() + QUIET

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -35,8 +36,11 @@ QUIET: Final = 60.0
 class Bots:
     """A process of bots, in one place: started again when it was killed."""
 
-    def __init__(self, config: Config, random: Random) -> None:
+    def __init__(
+        self, config: Config, random: Random, env: Mapping[str, str] | None = None
+    ) -> None:
         self._config = config
+        self._env = env
         self._random = random
         self._process = self._start()
 
@@ -48,7 +52,8 @@ class Bots:
     def _start(self, *, dies: tuple[str, int] | None = None) -> subprocess.Popen[bytes]:
         config = msgspec.structs.replace(self._config, dies=dies)
         given = msgspec.json.encode(config).decode()
-        return subprocess.Popen([sys.executable, "-m", "tests.chaos.serving", given], cwd=ROOT)
+        command = [sys.executable, "-m", "tests.chaos.serving", given]
+        return subprocess.Popen(command, cwd=ROOT, env=self._env)
 
     async def be_killed(self, times: int) -> None:
         """Be killed so many times, at a step or at any moment, and run on after."""
@@ -85,6 +90,13 @@ def free_ports(number: int) -> list[int]:
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
+
+
+def shim(folder: Path, path: Path) -> dict[str, str]:
+    """Build the shim; return the environment of a program under it that has its file at *path*."""
+    source, built = Path(__file__).with_name("shim.c"), folder / "shim.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", built, source, "-ldl"], check=True)
+    return {**os.environ, "LD_PRELOAD": str(built), "CHAOS_DB": str(path)}
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import msgspec
 from chatbots.errors import StorageError
 from tests.chaos.asked import Note
 from tests.chaos.checking import Tally, check_stored
-from tests.chaos.killing import ROOT, stored_in, upstream
+from tests.chaos.killing import ROOT, shim, stored_in, upstream
 
 HEAD: Final = Packed("=IIQQ")
 WRITE, TRUNCATE, SYNC, NOTE = 1, 2, 3, 4
@@ -107,16 +107,13 @@ async def lose_power(folder: Path, losses: int, *, seed: int, guard: str | None)
 
 def take_turns(folder: Path, guard: str | None) -> bytes:
     """Have turns taken by a process under the shim; return the record."""
-    shim, log = folder / "shim.so", folder / "record"
-    source = Path(__file__).with_name("shim.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", shim, source, "-ldl"], check=True)
-    path = folder / "sessions.db"
+    log, path = folder / "record", folder / "sessions.db"
+    env = shim(folder, path) | {"CHAOS_LOG": str(log)}
     with upstream(folder / "model.jsonl") as base_url:
         subprocess.run(
             [sys.executable, "-m", "tests.chaos.taking", base_url, str(SECONDS), guard or ""],
             cwd=ROOT,
-            env=os.environ
-            | {"LD_PRELOAD": str(shim), "CHAOS_DB": str(path), "CHAOS_LOG": str(log)},
+            env=env,
             check=True,
         )
     return log.read_bytes()

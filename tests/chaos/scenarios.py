@@ -31,7 +31,7 @@ class Scenario(NamedTuple):
 SCENARIOS: Final[Mapping[str, Scenario]] = {
     "kill": Scenario("kill -9, two processes on one file", kill_often, 100, 8),
     "power": Scenario("power losses, un-synced writes dropped", lose_power, 200, 30),
-    "disk": Scenario("times a full disk", fill_disk, 5, 1),
+    "disk": Scenario("times a full disk", fill_disk, 6, 2),
     "lock": Scenario("times a locked file", lock_file, 5, 1),
     "migration": Scenario("migrations killed half-way", migrate_half_way, 24, 8),
     "recovery": Scenario("times 10,000 turns left open", recover_many, 3, 1),

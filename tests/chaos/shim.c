@@ -1,8 +1,11 @@
-/* Writes down what SQLite does to its file and its log, so that a power loss can be made up from it.
+/* Writes down what SQLite does to its file and its log, so that a power loss can be made up from it;
+ * and plays a full disk.
  *
  * cc -shared -fPIC -O2 -o shim.so shim.c -ldl
  * CHAOS_DB=/path/to/the.db CHAOS_LOG=/path/to/log LD_PRELOAD=./shim.so program
+ * CHAOS_DB=/path/to/the.db CHAOS_FULL=/path/to/flag LD_PRELOAD=./shim.so program
  *
+ * While the file CHAOS_FULL exists, there is no space for what is written to either.
  * A record is four numbers in the machine's order, then the data:
  *   kind (1 write, 2 truncate, 3 sync, 4 note) and file (0 database, 1 log), 32 bits each,
  *   offset and length, 64 bits each.
@@ -11,6 +14,7 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -32,19 +36,21 @@ struct head {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int record = -1;
 static char names[2][4096];
+static const char *flag;
 
 __attribute__((constructor)) static void begin(void) {
     const char *db = getenv("CHAOS_DB"), *log = getenv("CHAOS_LOG");
-    if (!db || !log) return;
+    if (!db) return;
     snprintf(names[0], sizeof names[0], "%s", db);
     snprintf(names[1], sizeof names[1], "%s-wal", db);
-    record = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    flag = getenv("CHAOS_FULL");
+    if (log) record = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
 /* Which of the two files it is; -1 for any other. */
 static int which(int fd) {
     char link[64], name[4096];
-    if (record < 0) return -1;
+    if (!names[0][0]) return -1;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, name, sizeof name - 1);
     if (length < 0) return -1;
@@ -55,6 +61,7 @@ static int which(int fd) {
 }
 
 static void put(uint32_t kind, int file, uint64_t offset, uint64_t length, const void *data) {
+    if (record < 0) return;
     struct head head = {kind, (uint32_t)file, offset, length};
     struct iovec parts[2] = {{&head, sizeof head}, {(void *)data, data ? length : 0}};
     pthread_mutex_lock(&lock);
@@ -62,8 +69,14 @@ static void put(uint32_t kind, int file, uint64_t offset, uint64_t length, const
     pthread_mutex_unlock(&lock);
 }
 
+/* Whether the disk is full for this file. */
+static int full(int file) {
+    return file >= 0 && flag && !access(flag, F_OK);
+}
+
 static uint64_t recorded(void) {
     struct stat found;
+    if (record < 0) return 0;
     if (fstat(record, &found)) abort();
     return (uint64_t)found.st_size;
 }
@@ -74,6 +87,10 @@ static uint64_t recorded(void) {
     ssize_t name(int fd, const void *data, size_t length, type offset) {     \
         NEXT(name);                                                          \
         int file = which(fd);                                                \
+        if (full(file)) {                                                    \
+            errno = ENOSPC;                                                  \
+            return -1;                                                       \
+        }                                                                    \
         if (file >= 0) put(WRITE, file, (uint64_t)offset, length, data);     \
         return next(fd, data, length, offset);                               \
     }
