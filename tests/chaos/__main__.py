@@ -23,6 +23,9 @@ TOGETHER: Final = 3
 """Scenarios at a time: most of the time they wait."""
 
 
+SPAWN: Final = multiprocessing.get_context("spawn")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
@@ -41,12 +44,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in names
     }
     tallies: dict[str, Tally] = {}
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(TOGETHER, spawn) as pool:
-        runs = [pool.submit(crash, name, times[name], asked.seed, asked.guard) for name in names]
-        for name, run in zip(names, runs, strict=True):
-            tallies[name], seconds = run.result()
-            print(f"{name}: {times[name]} {SCENARIOS[name].about}; {seconds:.0f} s", flush=True)
+    for alone in (False, True):
+        chosen = [name for name in names if SCENARIOS[name].alone is alone]
+        with ProcessPoolExecutor(1 if alone else TOGETHER, SPAWN) as pool:
+            runs = [
+                pool.submit(crash, name, times[name], asked.seed, asked.guard) for name in chosen
+            ]
+            for name, run in zip(chosen, runs, strict=True):
+                tallies[name], seconds = run.result()
+                about = f"{times[name]} {SCENARIOS[name].about}"
+                print(f"{name}: {about}; {seconds:.0f} s", flush=True)
     show(tallies)
     return 0 if all(tally.good for tally in tallies.values()) else 1
 
