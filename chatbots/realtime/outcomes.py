@@ -1,0 +1,65 @@
+"""What the protocol makes of what it is told: text and audio, calls, and how responses end."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from chatbots.deltas import TextDelta
+from chatbots.realtime.events.responses import ResponseAudioDelta, ResponseUsage
+from chatbots.realtime.events.server import ApiError
+from chatbots.tool_calls import ToolCall
+
+
+class UserSaid(Struct, frozen=True, gc=False):
+    """What the user said in an item; None where it could not be written down."""
+
+    item_id: str
+    text: str | None
+
+
+class Called(Struct, frozen=True, gc=False):
+    """The model has called a function; its result is owed."""
+
+    call: ToolCall
+
+
+class Interrupted(Struct, frozen=True, gc=False):
+    """The user spoke into the answer: play no more of it.
+
+    `heard_ms` of the item `item_id` were heard; None where nobody said how much was played.
+    """
+
+    item_id: str | None
+    heard_ms: int | None
+
+
+class Began(Struct, frozen=True, gc=False):
+    """A response has begun: the one that the event `event_id` asked for, or one of the server's."""
+
+    response_id: str
+    event_id: str | None
+
+
+class Ended(Struct, frozen=True, gc=False):
+    """A response has ended. `reason` says why it is not `completed`; `lost`: the connection."""
+
+    response_id: str
+    state: Literal["completed", "incomplete", "cancelled", "failed", "interrupted"]
+    reason: str | None
+    text: str
+    usage: ResponseUsage | None = None
+    metadata: dict[str, str] | None = None
+
+
+class Refused(Struct, frozen=True, gc=False):
+    """The server refuses what the event `event_id` of ours asks; None where it does not say."""
+
+    event_id: str | None
+    error: ApiError
+
+
+Outcome: TypeAlias = (
+    TextDelta | ResponseAudioDelta | UserSaid | Called | Interrupted | Began | Ended | Refused
+)
