@@ -107,14 +107,19 @@ class Conversation:
         """Return what tells another session all that this model sees, calls and results too.
 
         A call without its result is left out, and a result without its call.
+        From now on an item is what was told of it: without its audio, and what was cut is gone.
         """
         seen = [entry for entry in self if not entry.deleted]
         calls, results = (
             {entry.item.call_id for entry in seen if entry.item.type == kind}
             for kind in ("function_call", "function_call_output")
         )
-        said = (_retold(entry, calls & results) for entry in seen)
-        return [ConversationItemCreate(item) for item in said if item is not None]
+        told: list[ConversationItemCreate] = []
+        for entry in seen:
+            if (item := _retold(entry, calls & results)) is not None:
+                entry.item, entry.heard = item, 1.0
+                told.append(ConversationItemCreate(item))
+        return told
 
 
 def _retold(entry: Entry, answered: set[str | None]) -> Item | None:

@@ -74,18 +74,19 @@ class Protocol:
         """Let *event* be sent in its turn; return the id by which an error would name it.
 
         A response waits for the one before it and for results that are owed.
-        What stops a response is not sent where there is none.
+        What stops whichever response there is, is not sent where there is none.
         Raises `InvalidRequest` for an event that cannot be right.
         """
         if event.event_id is None and not isinstance(event, client.InputAudioBufferAppend):
             event = replace(event, event_id=generate_id("event_", 21))
+        active = self.now.responding.active
         match event:
             case client.ResponseCreate(response=ResponseParams(conversation="none")):
                 self.now.write(_aside(event))
             case client.ResponseCreate():
                 self.now.check(event)
                 self.now.responding.ask(event)
-            case client.ResponseCancel():
+            case client.ResponseCancel(response_id=name) if name in (None, active):
                 self._cancel(event)
             case client.ConversationItemTruncate():
                 self.now.write(self.now.playback.cut(event))

@@ -93,7 +93,10 @@ def test_what_was_cut_was_not_said() -> None:
     conversation.add(said("1234567890", "a"))
     conversation.entries["a"].heard = 0.3
     assert conversation.entries["a"].text == "123"
-    assert conversation.replay()[0].item.text == "123"
+    told = conversation.replay()[0].item
+    conversation.add(told)
+    assert (told.text, conversation.entries["a"].text) == ("123", "123")
+    assert conversation.replay()[0].item == told
 
 
 def test_another_session_is_told_all_of_it_with_calls_and_their_results() -> None:

@@ -143,6 +143,16 @@ def test_a_response_is_cancelled_once_and_only_if_there_is_one() -> None:
     assert kinds(protocol) == ["response.cancel"]
 
 
+def test_a_response_is_cancelled_by_its_name_even_one_beside_the_conversation() -> None:
+    protocol = told(Protocol(), created("resp_1"))
+    protocol.send(client.ResponseCancel("resp_2"))
+    assert protocol.now.turns.model == "answering"
+    protocol.send(client.ResponseCancel("resp_1"))
+    assert [frame["response_id"] for frame in sent(protocol)] == ["resp_2", "resp_1"]
+    told(protocol, growing(), text("late"))
+    assert protocol.ignored == 1
+
+
 def test_a_response_that_has_not_begun_is_cancelled_as_it_begins() -> None:
     protocol = Protocol()
     protocol.send(client.ResponseCreate())
