@@ -14,6 +14,9 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from chatbots.errors import ChatError
+from chatbots.realtime import turns
+from chatbots.realtime.events.beta import BETA_NAMES
+from chatbots.realtime.events.registry import CLIENT, REFERENCE_CLIENT, REFERENCE_SERVER, SERVER
 from chatbots.sessions.turn import TABLE, diagram
 from chatbots.settings import Settings
 from chatbots.testing.faults import names
@@ -103,6 +106,50 @@ def stores_page() -> str:
     return head + start + "\n".join(drawn) + end + rest.partition(end)[2]
 
 
+def realtime_page() -> str:
+    """Return the page of the realtime protocol: its names in both dialects, and its tables."""
+    others = "\n".join(f"| `{old}` | `{now}` |" for now, old in BETA_NAMES.items())
+    cut = "\n".join(f"| {u} | {m} | {to} |" for (u, m), to in turns.BARGE_IN.items())
+    return f"""# The realtime protocol
+
+{NOTE.format(source="chatbots/realtime/")}
+`chatbots/realtime/events/` has a class for each event of the Realtime API:
+{len(CLIENT)} that a client sends and {len(SERVER)} that a server sends.
+The beta dialect knew {len(REFERENCE_CLIENT)} and {len(REFERENCE_SERVER)} of them.
+An event of either dialect is of one class, so one handler serves both.
+What a session is told may be said in the words of either; it is sent in those of the dialect that
+is spoken, which is today's unless you say otherwise.
+An event that is not known, or not like that, is an `UnknownEvent` with its raw payload.
+
+| in the beta dialect | today |
+| --- | --- |
+{others}
+
+## Who has the word
+
+`chatbots/realtime/turns.py` has these tables; whatever is not in them is out of turn, changes
+nothing and is counted.
+The user:
+
+```mermaid
+{turns.diagram(turns.USER)}
+```
+
+The model; *asked* is a response that has not begun, *sounding* one that is whole and still being
+played:
+
+```mermaid
+{turns.diagram(turns.MODEL)}
+```
+
+Barge-in, where the session lets the user cut in:
+
+| the user is | the model was | and is then |
+| --- | --- | --- |
+{cut}
+"""
+
+
 def example_file() -> str:
     """Return the example of a settings file: everything there is, nothing set."""
     lines = [
@@ -146,6 +193,7 @@ PAGES: Final = {
     "docs/settings.md": settings_page,
     "docs/fake-server.md": fake_server_page,
     "docs/stores.md": stores_page,
+    "docs/realtime-protocol.md": realtime_page,
     ".env.example": example_file,
 }
 

@@ -88,7 +88,10 @@ def _on_error(now: Standing, event: server.ErrorEvent) -> None:
 
 
 def _on_user(now: Standing, event: ServerEvent) -> None:
-    if now.turns.heard(_DEEDS[type(event)]):
+    interrupted = now.turns.heard(_DEEDS[type(event)])
+    speaks_into = now.turns.interruptible and now.turns.user == "speaking"
+    # What was said before a call may still sound while results are owed.
+    if interrupted or (speaks_into and now.playback.unheard):
         now.cut_short()
 
 
@@ -122,10 +125,13 @@ def _on_no_transcript(
 def _on_created(now: Standing, event: responses.ResponseCreated) -> None:
     if ASIDE in (event.response.metadata or ()):
         return
+    if now.turns.model in ("idle", "calling", "sounding"):
+        # Nobody asked: the server has heard the end of the user's turn, if it said so or not.
+        now.turns.heard("committed")
     asked_by = now.responding.began(event.response.id or "")
     now.said = Joined()
     now.outcomes.append(Began(now.responding.active or "", asked_by))
-    if now.turns.model == "stopping":  # it was cancelled before it began
+    if now.turns.model == "stopping":  # it was cancelled before it began, or the user speaks
         now.write(client.ResponseCancel())
 
 

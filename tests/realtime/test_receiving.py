@@ -160,6 +160,34 @@ def test_who_may_not_cut_in_interrupts_nothing() -> None:
     assert now.turns.interruptible
 
 
+def test_what_was_said_before_a_call_is_cut_while_its_result_is_owed() -> None:
+    now = standing(created(), growing(), audio(500))
+    now.playback.played("item_1", 100)
+    now.take_in(done(said.call()))
+    now.take_in(speech_started())
+    assert last(now) == Interrupted("item_1", 100)
+    assert now.turns.model == "calling"
+    quiet = standing(created(), done(said.call()), speech_started())
+    assert Interrupted not in map(type, quiet.outcomes)
+
+
+def test_a_response_that_was_asked_for_is_stopped_if_the_user_speaks_as_it_begins() -> None:
+    now = standing(speech_started())
+    now.responding.ask(ResponseCreate())
+    now.responding.due()
+    now.take_in(created())
+    assert now.turns.model == "stopping"
+    assert [json.loads(frame)["type"] for frame in now.frames] == ["response.cancel"]
+
+
+@pytest.mark.parametrize("owed", [False, True])
+def test_a_response_of_the_servers_own_means_that_the_users_turn_has_ended(owed: bool) -> None:
+    before = [created("resp_0"), done(said.call(), response_id="resp_0")] if owed else []
+    now = standing(*before, speech_started(), created(), growing(), text("Hi"))
+    assert last(now) == TextDelta("Hi")
+    assert (now.turns.user, now.turns.model) == ("silent", "answering")
+
+
 def test_a_response_that_was_cancelled_before_it_began_is_stopped_as_it_begins() -> None:
     now = standing()
     now.responding.ask(ResponseCreate(event_id="event_1"))
