@@ -154,7 +154,10 @@ def test_who_speaks_into_an_answer_interrupts_it_and_what_was_not_heard_is_cut()
 
 
 def test_who_may_not_cut_in_interrupts_nothing() -> None:
-    now = standing(said.updated(interrupt=False), created(), growing(), speech_started())
+    now = standing(said.updated(interrupt=False), created(), growing(), audio(500))
+    now.playback.played("item_1", 0)
+    now.take_in(speech_started())
+    assert Interrupted not in map(type, now.outcomes)
     assert (now.turns.user, now.turns.model) == ("speaking", "answering")
     now.take_in(server.SessionUpdated(session=Session(audio=Audio(input=AudioInput()))))
     assert now.turns.interruptible

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from chatbots.errors import InvalidRequest
 from chatbots.realtime.events import responses
 from chatbots.realtime.events.event import BETA, GA, Dialect
 from chatbots.realtime.events.server import SessionUpdated
@@ -123,12 +124,20 @@ def translate(body: Body, dialect: Dialect) -> Body:
     """Return an event's *body* in the words of *dialect*, whichever it was in; changes *body*.
 
     What the dialect has no words for is left out.
+    Raises `InvalidRequest` where that is the session itself, which only transcribes.
     """
     names = GA_NAMES if dialect == GA else BETA_NAMES
     kind = body["type"] = names.get(body["type"], body["type"])
     items = [body["item"]] if "item" in body else []
     for part in {"session", "response"} & body.keys():
         told = manner(body[part], dialect)
+        if part == "session" and dialect == BETA and told.get("type") == "transcription":
+            raise InvalidRequest(
+                "invalid_request",
+                "The beta dialect knows no sessions that only transcribe.",
+                hint="Speak today's dialect, or let a session transcribe its input.",
+                param="session.type",
+            )
         for name in _GONE if dialect == GA else _NEW:
             told.pop(name, None)
         items += [*(told.get("input") or ()), *(told.get("output") or ())]

@@ -7,6 +7,7 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from chatbots.errors import InvalidRequest
 from chatbots.realtime.events import beta, responses
 from chatbots.realtime.events.client import ConversationItemCreate, ResponseCreate, SessionUpdate
 from chatbots.realtime.events.event import Dialect, Event
@@ -206,3 +207,11 @@ def test_a_session_of_either_dialect_can_be_looked_at_in_todays_words() -> None:
     assert beta.in_ga(TODAY) == TODAY
     kept = Session(temperature=0.8, client_secret={"value": "ek_1"}, expires_at=7)
     assert beta.in_ga(kept) == kept
+
+
+def test_a_session_that_only_transcribes_is_not_sent_as_another_one() -> None:
+    event = SessionUpdate(Session(type="transcription"))
+    assert said(event, "ga")["session"] == {"type": "transcription"}
+    with pytest.raises(InvalidRequest, match="only transcribe") as caught:
+        write(event, "beta")
+    assert caught.value.param == "session.type"
