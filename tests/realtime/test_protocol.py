@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from chatbots.deltas import TextDelta
 from chatbots.errors import InvalidRequest, ProviderError
@@ -19,6 +20,7 @@ from chatbots.realtime.events.unknown import UnknownEvent
 from chatbots.realtime.outcomes import Began, Called, Ended, Interrupted, Refused
 from chatbots.realtime.protocol import Protocol
 from tests.realtime import said
+from tests.realtime.events.sdk import BETA_SERVER, GA_SERVER, examples
 from tests.realtime.said import audio, created, done, growing, speech_started, text
 
 
@@ -307,3 +309,40 @@ def test_whatever_is_wanted_a_server_is_asked_for_one_thing_at_a_time(actions: l
     assert (server.active, server.owed, calls) == (None, [], [])
     assert (protocol.now.turns.model, protocol.ignored) == ("idle", 0)
     assert sent(protocol) == []
+
+
+FRAMES = [
+    body
+    for table in (GA_SERVER, BETA_SERVER)
+    for model in table.values()
+    for body in examples(model)
+]
+ODD: list[Any] = [None, 5, -1, 1.5, True, "", "x", "item_1", "resp_1", [], {}]
+
+
+def spoil(value: Any, random: Random) -> Any:
+    """Return *value* with a field here and there missing, null, or of another kind."""
+    if isinstance(value, list):
+        return [spoil(one, random) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: random.choice(ODD) if name != "type" and random.random() < 0.05 else spoil(it, random)
+        for name, it in value.items()
+        if name == "type" or random.random() > 0.03
+    }
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32))
+def test_whatever_a_server_sends_is_taken_in_or_left(seed: int) -> None:
+    random, protocol = Random(seed), Protocol()  # noqa: S311  # chance, not a secret
+    for _ in range(60):
+        protocol.receive(json.dumps(spoil(random.choice(FRAMES), random)))
+        protocol.outcomes()
+        assert sent(protocol) is not None
+    told_again = Protocol(protocol.now.conversation)
+    for event in protocol.now.conversation.replay():
+        told_again.send(event)
+    protocol.lost()
+    assert protocol.now.turns.model == "idle"

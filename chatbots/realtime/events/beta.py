@@ -187,8 +187,8 @@ def _put(told: Body, path: tuple[str, ...], value: object) -> None:
 
 
 def _today(flat: str, value: Any) -> Any:
-    if flat.endswith("_format"):
-        return _FORMATS.get(value, value)
+    if flat.endswith("_format") and value is not None:
+        return _FORMATS.get(value, {"type": value})
     # Today's answers are text, or audio with its transcript.
     return ["audio"] if flat == "modalities" and "audio" in (value or ()) else value
 

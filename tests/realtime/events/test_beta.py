@@ -153,6 +153,7 @@ def test_audio_has_its_text_with_it(modalities: tuple[str, ...], today: list[str
 def test_an_unknown_format_is_sent_as_it_is() -> None:
     flat = Session(input_audio_format="opus")
     assert said(SessionUpdate(flat), "beta")["session"] == {"input_audio_format": "opus"}
+    assert beta.in_ga(flat).audio == Audio(input=AudioInput(format=AudioFormat(type="opus")))
     today = Session(audio=Audio(input=AudioInput(format=AudioFormat(type="audio/opus"))))
     assert said(SessionUpdate(today), "beta")["session"] == {"input_audio_format": "audio/opus"}
 
