@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Mapping
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Protocol, Self
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,6 +19,20 @@ class Meaning(NamedTuple):
 
     code: str
     said: str
+
+
+class End(Protocol):
+    """A close frame."""
+
+    @property
+    def code(self) -> int:
+        """The close code."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """What was said; may be empty."""
+        ...
 
 
 _KEY: Final = Meaning("upstream_auth", "{} refuses the key")
@@ -108,6 +122,12 @@ class Peer(NamedTuple):
             broken = Meaning("upstream_bad_response", "{} says that the protocol was broken")
         meaning = _meant(reason) or _BY_CLOSE.get(code, broken)
         return self._error(meaning, reason if code == 1006 else f"{reason} (code {code})".strip())
+
+    def ended(self, theirs: End | None, ours: End | None, *, theirs_first: bool | None) -> ChatError:
+        """Return the error for a session by the close frames that were seen of both sides."""
+        if theirs and (theirs_first or not ours):
+            return self.closed(theirs.code, theirs.reason)
+        return self.failed(ours.code, ours.reason) if ours else self.closed(1006)
 
     def failed(self, code: int, reason: str = "") -> ChatError:
         """Return the error for a session that had to be ended here with a close *code*.

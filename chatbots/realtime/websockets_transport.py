@@ -133,12 +133,7 @@ class WebSocketsConn:
     def _ended(self, error: ConnectionClosed) -> Exception:
         if self._closed:
             return anyio.ClosedResourceError()
-        told, sent = error.rcvd, error.sent
-        if told is not None and (sent is None or error.rcvd_then_sent):
-            return self._peer.closed(told.code, told.reason)
-        if sent is not None:
-            return self._peer.failed(sent.code, sent.reason)
-        return self._peer.closed(1006)
+        return self._peer.ended(error.rcvd, error.sent, theirs_first=error.rcvd_then_sent)
 
 
 class _Direct(connect):

@@ -38,6 +38,7 @@ _HOMES = {
     "ScriptedModel": "scripted",
     "SessionShelfContract": "shelf_contract",
     "SessionStoreContract": "store_contract",
+    "WebSocketTransportContract": "transport_contract",
 }
 
 

@@ -70,8 +70,5 @@ class TinyConn:
         except ConnectionClosed as error:
             if self.closed:
                 raise anyio.ClosedResourceError from None
-            if error.rcvd and (error.sent is None or error.rcvd_then_sent):
-                raise self.peer.closed(error.rcvd.code, error.rcvd.reason) from None
-            if error.sent:
-                raise self.peer.failed(error.sent.code, error.sent.reason) from None
-            raise self.peer.closed(1006) from None
+            first = error.rcvd_then_sent
+            raise self.peer.ended(error.rcvd, error.sent, theirs_first=first) from None
