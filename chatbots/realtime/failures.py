@@ -151,7 +151,7 @@ class Peer(NamedTuple):
         if isinstance(error, ssl.SSLError):
             plain = Meaning("upstream_tls", "No TLS with {}")
             hint = "A server without TLS has an address with http:// or ws://."
-            return self._error(plain, error.reason or str(error), hint=hint)
+            return self._error(plain, str(error), hint=hint)
         if isinstance(error, socket.gaierror):
             return self._error(Meaning("upstream_unreachable", "The name of {} is not known"))
         return self._error(Meaning("upstream_unreachable", "No connection to {}"), str(error))

@@ -17,12 +17,6 @@ async def socks_proxy(behind: int) -> AsyncIterator[tuple[str, list[str]]]:
     """Yield the proxy's URL, and the addresses it was asked for; all of them lead to *behind*."""
     asked: list[str] = []
 
-    async def pump(source: ByteStream, to: ByteStream) -> None:
-        with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            while True:
-                await to.send(await source.receive())
-        await anyio.aclose_forcefully(to)
-
     async def serve(outside: ByteStream) -> None:
         async with outside:
             asked.append(await wanted(outside))
@@ -37,6 +31,14 @@ async def socks_proxy(behind: int) -> AsyncIterator[tuple[str, list[str]]]:
         group.start_soon(listener.serve, serve)
         yield f"socks5://127.0.0.1:{listener.extra(SocketAttribute.local_port)}", asked  # noqa: S610 - anyio's typed attributes
         group.cancel_scope.cancel()
+
+
+async def pump(source: ByteStream, to: ByteStream) -> None:
+    """Pass on what comes, and then the end."""
+    with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+        while True:
+            await to.send(await source.receive())
+    await anyio.aclose_forcefully(to)
 
 
 async def wanted(client: ByteStream) -> str:

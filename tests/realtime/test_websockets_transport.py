@@ -1,8 +1,168 @@
+"""The transport of `websockets` keeps the promises of all, and has some of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import anyio
+import pytest
+
+from chatbots.errors import ChatError, ConfigurationError, ProviderError
+from chatbots.realtime.proxies import Proxies
 from chatbots.realtime.transport import Limits, WebSocketDialer
 from chatbots.realtime.websockets_transport import WebSocketsDialer
+from chatbots.testing.socket_peer import silent_listener, socket_peer
 from chatbots.testing.transport_contract import WebSocketTransportContract
+from tests.provider.socks import socks_proxy
+from tests.provider.tls import server_with_its_own_certificate
+from tests.realtime.ways import answering, http_proxy, secure_echo
+
+KEY = "sk-canary-0123456789"
+HEADERS: Mapping[str, str] = {"Authorization": f"Bearer {KEY}"}
 
 
 class TestWebSockets(WebSocketTransportContract):
     def make_dialer(self, limits: Limits) -> WebSocketDialer:
         return WebSocketsDialer(limits)
+
+
+async def refusal(dialer: WebSocketDialer, url: str) -> ChatError:
+    with pytest.raises(ChatError) as caught:
+        await dialer.dial(url, HEADERS)
+    assert KEY not in f"{caught.value} {caught.value!r}"
+    return caught.value
+
+
+async def echoed(dialer: WebSocketDialer, url: str) -> str | bytes:
+    socket = await dialer.dial(url, HEADERS)
+    try:
+        await socket.write_message("hello")
+        return await socket.read_message()
+    finally:
+        await socket.close()
+
+
+async def test_a_name_that_nobody_has_is_told_from_a_server_that_is_down() -> None:
+    error = await refusal(WebSocketsDialer(), "ws://nowhere.invalid/v1/realtime")
+    assert (error.code, "name" in error.message) == ("upstream_unreachable", True)
+
+
+async def test_a_certificate_counts_if_its_authority_is_known(tmp_path: Path) -> None:
+    async with secure_echo(tmp_path) as (url, trusting):
+        assert await echoed(WebSocketsDialer(tls=trusting), url) == "hello"
+    async with server_with_its_own_certificate() as port:
+        error = await refusal(WebSocketsDialer(), f"wss://127.0.0.1:{port}/")
+        assert (error.code, "self-signed" in error.message) == ("upstream_tls", True)
+    async with answering(b"HTTP/1.1 400 What?\r\n\r\n") as plain:
+        error = await refusal(WebSocketsDialer(), f"wss://127.0.0.1:{plain}/")
+        assert (error.code, "http://" in str(error)) == ("upstream_tls", True)
+
+
+async def test_the_way_through_a_proxy_is_a_tunnel(tmp_path: Path) -> None:
+    async with secure_echo(tmp_path) as (url, trusting), http_proxy() as (proxy, asked):
+        proxies = Proxies(https=proxy)
+        assert await echoed(WebSocketsDialer(proxies=proxies, tls=trusting), url) == "hello"
+        assert await echoed(WebSocketsDialer(proxies=Proxies(), tls=trusting), url) == "hello"
+    assert len(asked) == 1
+    assert asked[0].startswith(f"CONNECT {url.removeprefix('wss://').strip('/')} ")
+    assert "Proxy-Authorization: Basic dXNlcjpwYXNz" in asked[0]
+    assert KEY not in asked[0]
+
+
+async def test_a_proxy_that_leads_nowhere_is_named_without_its_password() -> None:
+    async with http_proxy(status=407) as (proxy, _):
+        error = await refusal(WebSocketsDialer(proxies=Proxies(all=proxy)), "ws://far.invalid/")
+        assert (error.code, "proxy 127.0.0.1" in error.message) == ("upstream_unreachable", True)
+        assert "pass" not in str(error).replace("password", "")
+    error = await refusal(WebSocketsDialer(proxies=Proxies(all=proxy)), "ws://far.invalid/")
+    assert "proxy 127.0.0.1" in error.message  # nobody listens there any more
+    error = await refusal(WebSocketsDialer(proxies=Proxies(all="gopher://x:pw@y")), "ws://h/")
+    assert (error.code, "pw" in str(error)) == ("invalid_setting", False)
+
+
+async def test_a_socks_proxy_is_asked_for_the_name() -> None:
+    pytest.importorskip("python_socks")
+    async with socket_peer() as peer:
+        port = int(peer.url.rpartition(":")[2])
+        async with socks_proxy(port) as (proxy, asked):
+            dialer = WebSocketsDialer(proxies=Proxies(all=proxy))
+            assert await echoed(dialer, "ws://far.invalid/echo") == "hello"
+    assert asked == ["far.invalid:80"]
+
+
+async def test_without_its_extra_a_socks_proxy_is_a_matter_of_configuration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def missing(*_: object, **__: object) -> None:
+        raise ImportError
+
+    monkeypatch.setattr("websockets.asyncio.client.connect_socks_proxy", missing)
+    dialer = WebSocketsDialer(proxies=Proxies(all="socks5://127.0.0.1:1"))
+    with pytest.raises(ConfigurationError, match=r"chatriver\[socks\]"):
+        await dialer.dial("ws://h/", {})
+
+
+async def test_what_speaks_no_http_is_no_websocket_server() -> None:
+    async with answering(b"220 mail\r\n\r\n") as port:
+        error = await refusal(WebSocketsDialer(), f"ws://127.0.0.1:{port}/")
+    assert (error.code, "no WebSocket server" in error.message) == ("upstream_bad_response", True)
+
+
+async def test_nothing_is_compressed_and_the_library_logs_no_key(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with socket_peer() as peer:
+        socket = await WebSocketsDialer().dial(f"{peer.url}/echo", HEADERS)
+        await socket.close()
+        peer.open.clear()
+    assert "sec-websocket-extensions" not in peer.seen[0].headers
+    clients = [record for record in caplog.records if "client" in record.name]
+    assert clients == []
+
+
+async def test_a_peer_that_answers_no_ping_is_dropped_while_one_reads() -> None:
+    quick = Limits(ping_every=0.05, pong=0.05, close=0.1)
+    async with socket_peer() as peer:
+        socket = await WebSocketsDialer(quick).dial(f"{peer.url}/deaf", HEADERS)
+        with pytest.raises(ProviderError, match="no sign of life") as caught:
+            await socket.read_message()
+        await socket.close()
+    assert caught.value.code == "stream_stalled"
+
+
+async def test_a_ping_over_a_connection_that_is_gone_says_so() -> None:
+    async with socket_peer() as peer:
+        socket = await WebSocketsDialer().dial(f"{peer.url}/drop", HEADERS)
+        await socket.write_message("go on")
+        with pytest.raises(ProviderError, match="dropped"):
+            await socket.read_message()
+        with pytest.raises(ProviderError, match="dropped"):
+            await socket.ping()
+        await socket.close()
+
+
+async def test_the_environment_is_not_read_behind_ones_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    async with silent_listener() as (url, _):
+        error = await refusal(WebSocketsDialer(Limits(open=0.1)), url)
+    assert error.code == "upstream_timeout"
+
+
+@pytest.mark.slow
+async def test_a_thousand_connections_leave_nothing() -> None:
+    descriptors = Path("/dev/fd")
+    async with socket_peer() as peer:
+        assert await echoed(WebSocketsDialer(), f"{peer.url}/echo") == "hello"
+        before = len(list(descriptors.iterdir()))
+        tasks = len(anyio.get_running_tasks())
+        for _ in range(1000):
+            await echoed(WebSocketsDialer(), f"{peer.url}/echo")
+        while peer.open:  # noqa: ASYNC110 - the peer's own business has no event
+            await anyio.sleep(0.001)
+        assert len(list(descriptors.iterdir())) <= before
+        assert len(anyio.get_running_tasks()) <= tasks
