@@ -52,7 +52,7 @@ def _tools(word: str) -> list[Tool[..., Any]]:
     if word.endswith(".py"):
         module = _loaded(word, lambda: _run(Path(word)))
     elif "." in word:
-        module = _loaded(word, lambda: import_module(word))
+        module = _loaded(word, lambda: _imported(word))
     else:
         near = get_close_matches(word, BUILTIN, n=1)
         meant = f"Did you mean {near[0]}?" if near else f"There are {', '.join(BUILTIN)}."
@@ -80,6 +80,13 @@ def _run(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def _imported(name: str) -> ModuleType:
+    # As with `python -m`: a console script does not look in the folder it is run in.
+    if "" not in sys.path:
+        sys.path.append("")
+    return import_module(name)
 
 
 def _loaded(word: str, load: Callable[[], ModuleType]) -> ModuleType:

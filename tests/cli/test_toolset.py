@@ -140,3 +140,20 @@ def test_nothing_runs_that_was_not_named(dice: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(dice.parent)
     (dice.parent / "calculator.py").write_text("raise SystemExit")
     assert names("calculator") == ["calculator"]
+
+
+def test_a_module_is_found_in_the_folder_the_program_is_run_in(
+    dice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = dice.parent / "casino"
+    package.mkdir()
+    dice.rename(package / "dice.py")
+    monkeypatch.chdir(package.parent)
+    # As a console script has it.
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    monkeypatch.delitem(sys.modules, "casino", raising=False)
+    try:
+        assert names("casino.dice") == ["roll", "cheat"]
+    finally:
+        for name in ("casino", "casino.dice"):
+            sys.modules.pop(name, None)
