@@ -15,9 +15,9 @@ WHITE: Final = " \t\n\r"
 def read_arguments(text: str) -> dict[str, object]:
     """Return the arguments in *text*; none at all are written as nothing or as `{}`.
 
-    Whole numbers of any size stay exact. Raises `ValueError`, for the model to read, for what is
-    no JSON object (RFC 8259), and for what JSON readers differ about: duplicate keys, NaN,
-    infinities, numbers out of range, half surrogate pairs.
+    Whole numbers of up to 4,300 digits stay exact. Raises `ValueError`, for the model to read,
+    for what is no JSON object (RFC 8259), and for what JSON readers differ about: duplicate keys,
+    NaN, infinities, numbers out of range, half surrogate pairs.
     """
     try:
         value = json.loads(
@@ -25,6 +25,7 @@ def read_arguments(text: str) -> dict[str, object]:
             object_pairs_hook=_unique,
             parse_constant=_refuse,
             parse_float=_finite,
+            parse_int=_whole,
         )
         _canonical(value)
     except RecursionError:
@@ -53,6 +54,13 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) != len(pairs):
         raise ValueError("they have the same key twice")
     return found
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # Python's bound; see sys.get_int_max_str_digits.
+        raise ValueError(f"a whole number has {len(text):,} digits, too many to read") from None
 
 
 def _finite(text: str) -> float:
