@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from unittest import mock
 from uuid import uuid4
 
-from chatbots.sessions.sqlite import database, schema, turns, worker
+from chatbots.sessions.sqlite import database, schema, turns, words, worker
 from chatbots.sessions.sqlite.owners import Owner
 from chatbots.sessions.sqlite.store import SQLiteSessions
 from chatbots.sessions.sqlite.writer import Writer
@@ -118,7 +118,7 @@ def fencing_off() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(lease_off())
         stack.enter_context(mock.patch.object(turns, "end", unfenced))
-        stack.enter_context(mock.patch.object(turns, "index"))
+        stack.enter_context(mock.patch.object(words, "to_be_read"))
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from chatbots.interfaces import SessionStore
 from chatbots.messages import FinalState, Message, Turn, UnderWay, Usage
 from chatbots.sessions import turn as table
 from chatbots.sessions.alike import conflict, selected
-from chatbots.sessions.sqlite import database, schema, turns, worker
+from chatbots.sessions.sqlite import database, glance, schema, turns, worker
 from chatbots.sessions.sqlite.store import SQLiteSessions
 from tests.simulation.life import Life
 
@@ -205,6 +206,9 @@ class SQLiteDisk:
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(worker.Worker, "submit", submit))
             stack.enter_context(mock.patch.object(worker.Worker, "close", close))
+            stack.enter_context(
+                mock.patch.object(glance, "QUICK", math.inf)
+            )  # or never: it is timed
             stack.enter_context(mock.patch.object(database, "open_writer", unsynced))
             for name in _WRITES:
                 written = _then(getattr(turns, name), reach)
