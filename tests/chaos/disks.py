@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -79,10 +79,11 @@ async def _trouble(
     (port,) = free_ports(1)
     clients = Clients([port], seed, turns=1, vanish=0.0)
     slowest = 0.0
-    with upstream(log) as base_url:
+    with ExitStack() as stack:
+        base_url = stack.enter_context(upstream(log))
         config = Config(str(path), base_url, port, str(tools), guard, patience=PATIENCE)
         env = shim(folder, path) | {"CHAOS_FULL": str(path.with_name(FLAG))}
-        bots = Bots(config, Random(seed), env)
+        bots = stack.enter_context(Bots(config, Random(seed), env))
         await bots.listening()
         async with anyio.create_task_group() as asking:
             for number in range(CLIENTS):

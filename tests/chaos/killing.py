@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, Self
 
 import anyio
 import msgspec
@@ -76,6 +76,13 @@ class Bots:
                 return
             await anyio.sleep(0.02)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
     def end(self) -> None:
         """Kill it, and be sure that it has not ended by itself."""
         self._process.kill()
@@ -125,10 +132,12 @@ async def kill_often(folder: Path, kills: int, *, seed: int, guard: str | None) 
     path, log, tools = folder / "sessions.db", folder / "model.jsonl", folder / "tools"
     ports = free_ports(PROCESSES)
     clients = Clients(ports, seed)
-    with upstream(log) as base_url:
+    with ExitStack() as stack:
+        base_url = stack.enter_context(upstream(log))
+        configs = [Config(str(path), base_url, port, str(tools), guard) for port in ports]
         places = [
-            Bots(Config(str(path), base_url, port, str(tools), guard), Random(seed + number))
-            for number, port in enumerate(ports)
+            stack.enter_context(Bots(config, Random(seed + number)))
+            for number, config in enumerate(configs)
         ]
         async with anyio.create_task_group() as asking:
             for number in range(CLIENTS):
