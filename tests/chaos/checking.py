@@ -24,6 +24,7 @@ COUNTS: Final = (
     "cut short",
     "refused",
     "stored late",
+    "ping in calm, ms",
     "slowest ping, ms",
     "recovery of 10,000, ms",
 )
