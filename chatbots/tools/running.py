@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from contextvars import copy_context
 from inspect import isawaitable
@@ -145,7 +145,9 @@ async def _in_thread(work: Callable[[], object]) -> object:
 
 def _settled(value: object) -> object:
     """Return text where the value is there: an endless iterator then binds its thread alone."""
-    return value if isawaitable(value) or isinstance(value, AsyncIterator) else _text_of(value)
+    if isinstance(value, Awaitable | AsyncIterator):
+        return cast("object", value)
+    return _text_of(value)
 
 
 def _text_of(value: object) -> str:
