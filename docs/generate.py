@@ -117,8 +117,7 @@ def realtime_page() -> str:
 {len(CLIENT)} that a client sends and {len(SERVER)} that a server sends.
 The beta dialect knew {len(REFERENCE_CLIENT)} and {len(REFERENCE_SERVER)} of them.
 An event of either dialect is of one class, so one handler serves both.
-What a session is told may be said in the words of either; it is sent in those of the dialect that
-is spoken, which is today's unless you say otherwise.
+What a session is told may be said in either's words; it is sent in those of the dialect spoken.
 An event that is not known, or not like that, is an `UnknownEvent` with its raw payload.
 
 | in the beta dialect | today |
@@ -127,16 +126,14 @@ An event that is not known, or not like that, is an `UnknownEvent` with its raw 
 
 ## Who has the word
 
-`chatbots/realtime/turns.py` has these tables; whatever is not in them is out of turn, changes
-nothing and is counted.
+What is not in these tables, `chatbots/realtime/turns.py`, changes nothing and is counted.
 The user:
 
 ```mermaid
 {turns.diagram(turns.USER)}
 ```
 
-The model; *asked* is a response that has not begun, *sounding* one that is whole and still being
-played:
+The model; *asked*: a response has not begun; *sounding*: it is whole and still being played:
 
 ```mermaid
 {turns.diagram(turns.MODEL)}

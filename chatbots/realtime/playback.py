@@ -17,8 +17,24 @@ from chatbots.realtime.events.responses import ResponseAudioDelta
 from chatbots.realtime.events.session import Audio, AudioFormat, AudioOutput, Session
 from chatbots.realtime.outcomes import Interrupted
 
-_PCM_PER_MS: Final = 48  # 24,000 times two bytes
+PCM_PER_MS: Final = 48
+"""Bytes of a millisecond at 24 kHz, two each."""
+
 _BYTES_PER_MS: Final = {"audio/pcmu": 8, "audio/pcma": 8}
+
+
+def bytes_per_ms(told: object) -> int:
+    """Return how many bytes a millisecond has in the format that a session is told, or is not."""
+    match told:
+        case AudioFormat(type=str(name)):
+            return _BYTES_PER_MS.get(name, PCM_PER_MS)
+        case _:
+            return PCM_PER_MS
+
+
+def size(audio: str) -> int:
+    """Return how many bytes *audio* has, which is base64 and stays it."""
+    return len(audio) * 3 // 4 - audio[-2:].count("=")
 
 
 class Playback:
@@ -27,20 +43,19 @@ class Playback:
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
         self._sounding: list[Entry] = []
-        self._per_ms = _PCM_PER_MS
+        self._per_ms = PCM_PER_MS
 
     def configure(self, session: Session) -> None:
         """Take the output format of a *session*, said in today's words."""
         match session:
-            case Session(audio=Audio(output=AudioOutput(format=AudioFormat(type=str(name))))):
-                self._per_ms = _BYTES_PER_MS.get(name, _PCM_PER_MS)
+            case Session(audio=Audio(output=AudioOutput(format=told))):
+                self._per_ms = bytes_per_ms(told)
             case _:
-                self._per_ms = _PCM_PER_MS
+                self._per_ms = PCM_PER_MS
 
     def sounds(self, entry: Entry, event: ResponseAudioDelta) -> None:
         """Take in a piece of audio, by its size."""
-        text = event.delta
-        entry.audio += len(text) * 3 // 4 - text[-2:].count("=")
+        entry.audio += size(event.delta)
         entry.content_index = event.content_index or 0
         if entry not in self._sounding:
             self._sounding = [one for one in self._sounding if self._unheard(one)]
@@ -69,7 +84,7 @@ class Playback:
         return told or [Interrupted(None, None)], cuts
 
     def cut(self, event: ConversationItemTruncate) -> ClientEvent:
-        """Return what cuts an item as *event* wants it, but to no more than has come of it.
+        """Return what cuts an item as *event* wants it, but to no more than was heard of it.
 
         Cut to nothing it is deleted. Raises `InvalidRequest` for an item without audio.
         """
@@ -80,9 +95,10 @@ class Playback:
                 f"The item {event.item_id!r} has no audio that could be cut.",
                 param="item_id",
             )
-        heard = min(event.audio_end_ms, self._ms(entry))
+        whole = self._ms(entry)
+        heard = min(event.audio_end_ms, whole, whole if entry.played is None else entry.played)
         if heard > 0:
-            entry.heard = heard / self._ms(entry)
+            entry.heard = heard / whole
             return replace(event, audio_end_ms=heard)
         entry.heard = 0.0
         self._conversation.delete(event.item_id)

@@ -88,6 +88,13 @@ class Protocol:
                 self.now.responding.ask(event)
             case client.ResponseCancel(response_id=name) if name in (None, active):
                 self._cancel(event)
+            case client.InputAudioBufferAppend(audio=audio):
+                self.now.listening.hears(audio)
+                self.now.write(event)
+            case client.InputAudioBufferCommit():
+                self.now.listening.check()
+                self.now.listening.forget()
+                self.now.write(event)
             case client.ConversationItemTruncate():
                 self.now.write(self.now.playback.cut(event))
             case client.ConversationItemCreate(item=Item(type="function_call_output") as item):

@@ -13,6 +13,7 @@ from chatbots.realtime.events.beta import in_ga
 from chatbots.realtime.events.event import ClientEvent, Dialect, Event, ServerEvent
 from chatbots.realtime.events.registry import BETA_SERVER, SERVER, write
 from chatbots.realtime.events.session import Audio, AudioInput, Session, TurnDetection
+from chatbots.realtime.listening import Listening
 from chatbots.realtime.outcomes import Began, Called, Ended, Outcome, Refused, UserSaid
 from chatbots.realtime.playback import Playback
 from chatbots.realtime.responding import Responding
@@ -36,6 +37,7 @@ class Standing:
         self.rate_limits: tuple[server.RateLimit, ...] = ()
         self.responding = Responding(self.turns)
         self.playback = Playback(conversation)
+        self.listening = Listening()
         self.said = Joined()
         """The text of the response that is under way."""
         self.outcomes: list[Outcome] = []
@@ -71,6 +73,7 @@ class Standing:
 def _on_session(now: Standing, event: server.SessionCreated | server.SessionUpdated) -> None:
     now.session = in_ga(event.session)
     now.playback.configure(now.session)
+    now.listening.configure(now.session)
     match now.session:
         case Session(audio=Audio(input=AudioInput(turn_detection=TurnDetection() as detection))):
             now.turns.interruptible = detection.interrupt_response is not False
@@ -88,7 +91,9 @@ def _on_error(now: Standing, event: server.ErrorEvent) -> None:
 
 
 def _on_user(now: Standing, event: ServerEvent) -> None:
-    interrupted = now.turns.heard(_DEEDS[type(event)])
+    interrupted = now.turns.heard(deed := _DEEDS[type(event)])
+    if deed in ("committed", "cleared"):
+        now.listening.forget()
     speaks_into = now.turns.interruptible and now.turns.user == "speaking"
     # What was said before a call may still sound while results are owed.
     if interrupted or (speaks_into and now.playback.unheard):

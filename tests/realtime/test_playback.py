@@ -106,6 +106,14 @@ def test_a_cut_is_no_longer_than_what_has_come_and_never_of_no_length(
         assert conversation.entries["a"].heard == sent / 500
 
 
+def test_a_cut_is_no_longer_than_what_was_played() -> None:
+    playback, _ = playing(a=500)
+    playback.played("a", 200)
+    assert playback.cut(ConversationItemTruncate("a", 1, 300)) == ConversationItemTruncate(
+        "a", 1, 200
+    )
+
+
 @pytest.mark.parametrize("name", ["a", "ghost"])
 def test_what_has_no_audio_cannot_be_cut(name: str) -> None:
     playback, _ = playing(a=0)
@@ -124,6 +132,11 @@ def test_how_long_audio_is_depends_on_its_format(kind: str, ms: int) -> None:
     assert playback.cut(ConversationItemTruncate("a", 0, 9999)) == ConversationItemTruncate(
         "a", 0, ms
     )
+    playback.configure(Session(audio=Audio(output=AudioOutput())))
+    assert playback.cut(ConversationItemTruncate("a", 0, 9999)) == ConversationItemTruncate(
+        "a", 0, 100
+    )
+    playback.configure(Session(audio=Audio(output=output)))
     playback.configure(Session())
     assert playback.cut(ConversationItemTruncate("a", 0, 9999)) == ConversationItemTruncate(
         "a", 0, 100

@@ -11,11 +11,11 @@ from hypothesis import given, settings, strategies as st
 from chatbots.deltas import TextDelta
 from chatbots.errors import InvalidRequest, ProviderError
 from chatbots.realtime.conversation import Conversation
-from chatbots.realtime.events import client
+from chatbots.realtime.events import client, server
 from chatbots.realtime.events.event import ServerEvent
 from chatbots.realtime.events.items import function_output, user_text
 from chatbots.realtime.events.registry import write
-from chatbots.realtime.events.session import ResponseParams, Session
+from chatbots.realtime.events.session import Audio, AudioInput, ResponseParams, Session
 from chatbots.realtime.events.unknown import UnknownEvent
 from chatbots.realtime.outcomes import Began, Called, Ended, Interrupted, Refused
 from chatbots.realtime.protocol import Protocol
@@ -193,6 +193,24 @@ def test_an_item_is_truncated_by_hand_to_no_more_than_has_come() -> None:
     assert [frame["audio_end_ms"] for frame in sent(protocol)] == [100]
 
 
+def test_too_little_audio_is_not_committed_where_the_client_says_when() -> None:
+    by_hand = Session(audio=Audio(input=AudioInput(turn_detection=None)))
+    protocol = told(Protocol(), server.SessionUpdated(session=by_hand))
+    second = client.InputAudioBufferAppend.of(bytes(48_000))
+    for event in (second, client.InputAudioBufferCommit()):
+        protocol.send(event)
+    with pytest.raises(InvalidRequest, match="0 ms of audio to commit"):
+        protocol.send(client.InputAudioBufferCommit())
+    protocol.send(second)
+    told(protocol, server.InputAudioBufferCleared())
+    with pytest.raises(InvalidRequest, match="0 ms of audio to commit"):
+        protocol.send(client.InputAudioBufferCommit())
+    with pytest.raises(InvalidRequest, match="this has 3 bytes"):
+        protocol.send(client.InputAudioBufferAppend.of(bytes(3)))
+    append, commit = "input_audio_buffer.append", "input_audio_buffer.commit"
+    assert kinds(protocol) == [append, commit, append]
+
+
 def test_an_answer_that_the_connection_takes_with_it_is_interrupted_and_its_text_kept() -> None:
     conversation = Conversation()
     protocol = told(Protocol(conversation), created(), growing(), text("Hel"), speech_started())
@@ -294,7 +312,7 @@ class Server:
 
 @given(st.lists(st.sampled_from(["ask", "ask", "deliver", "done", "calls", "answer", "speech"])))
 def test_whatever_is_wanted_a_server_is_asked_for_one_thing_at_a_time(actions: list[str]) -> None:
-    server, protocol = Server(), Protocol()
+    peer, protocol = Server(), Protocol()
     calls: list[Called] = []
     for action in [*actions, *["deliver", "done", "answer"] * (len(actions) + 1)]:
         if action == "ask":
@@ -302,11 +320,11 @@ def test_whatever_is_wanted_a_server_is_asked_for_one_thing_at_a_time(actions: l
         elif action == "answer" and calls:
             protocol.output(calls.pop().call.id, "42")
         elif action == "deliver":
-            told(protocol, *server.hear(sent(protocol)))
+            told(protocol, *peer.hear(sent(protocol)))
         else:
-            told(protocol, *server.act(action))
+            told(protocol, *peer.act(action))
         calls += [one for one in protocol.outcomes() if isinstance(one, Called)]
-    assert (server.active, server.owed, calls) == (None, [], [])
+    assert (peer.active, peer.owed, calls) == (None, [], [])
     assert (protocol.now.turns.model, protocol.ignored) == ("idle", 0)
     assert sent(protocol) == []
 

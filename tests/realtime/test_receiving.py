@@ -14,7 +14,7 @@ from chatbots.realtime.events.client import (
     ResponseCreate,
 )
 from chatbots.realtime.events.event import ServerEvent
-from chatbots.realtime.events.items import user_text
+from chatbots.realtime.events.items import encoded, user_text
 from chatbots.realtime.events.session import Audio, AudioInput, Session
 from chatbots.realtime.outcomes import (
     Began,
@@ -222,6 +222,17 @@ def test_the_session_is_known_in_todays_words_and_how_long_its_audio_is() -> Non
     limits = (server.RateLimit(name="tokens", remaining=3),)
     now.take_in(server.RateLimitsUpdated(rate_limits=limits))
     assert now.rate_limits == limits
+
+
+@pytest.mark.parametrize("event", [said.committed(), server.InputAudioBufferCleared()])
+def test_audio_that_is_committed_or_cleared_cannot_be_committed(event: ServerEvent) -> None:
+    session = Session(audio=Audio(input=AudioInput(turn_detection=None)))
+    now = standing(server.SessionUpdated(session=session))
+    now.listening.hears(encoded(bytes(4800)))
+    now.listening.check()
+    now.take_in(event)
+    with pytest.raises(InvalidRequest):
+        now.listening.check()
 
 
 def test_the_conversation_is_what_the_server_says_it_is() -> None:
