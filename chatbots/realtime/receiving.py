@@ -22,6 +22,8 @@ from chatbots.realtime.turns import Illegal, Turns, UserDeed
 ASIDE: Final = "aside"
 """The key in a response's metadata that tells one beside the conversation from those in it."""
 
+_ALREADY: Final = "conversation_already_has_active_response"
+
 _State: TypeAlias = Literal["completed", "incomplete", "cancelled", "failed"]
 _STATES: Final = frozenset(get_args(_State))
 
@@ -86,8 +88,11 @@ def _on_rate_limits(now: Standing, event: server.RateLimitsUpdated) -> None:
 
 
 def _on_error(now: Standing, event: server.ErrorEvent) -> None:
-    now.responding.refused(event.error.event_id)
-    now.outcomes.append(Refused(event.error.event_id, event.error))
+    about = event.error.event_id
+    if about is None and event.error.code == _ALREADY:  # not every server says which event
+        about = now.responding.asked
+    now.responding.refused(about)
+    now.outcomes.append(Refused(about, event.error))
 
 
 def _on_user(now: Standing, event: ServerEvent) -> None:

@@ -26,6 +26,11 @@ class Responding:
         self._waiting: deque[ResponseCreate] = deque()
         self._asked: ResponseCreate | None = None
 
+    @property
+    def asked(self) -> str | None:
+        """The id of the event that asked for the response that has not ended, if one did."""
+        return None if self._asked is None else self._asked.event_id
+
     def is_active(self, response_id: str | None) -> bool:
         """Tell whether that response writes now; a server may leave out its id."""
         return self.active is not None and response_id in (None, self.active)
@@ -61,8 +66,7 @@ class Responding:
 
     def refused(self, event_id: str | None) -> bool:
         """Take in that the server refuses an event; return whether it was to make a response."""
-        asked = self._asked
-        if asked is None or event_id is None or asked.event_id != event_id:
+        if event_id is None or event_id != self.asked:
             return False
         self._asked = None
         if self._turns.may("refused"):
@@ -76,7 +80,7 @@ class Responding:
         """
         self._turns.does("created")
         self.active = response_id
-        return None if self._asked is None else self._asked.event_id
+        return self.asked
 
     def ended(self, calls: Sequence[Item], *, sounding: bool) -> list[ToolCall]:
         """Take in that the active response has ended; return the calls whose results are owed."""

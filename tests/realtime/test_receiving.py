@@ -270,6 +270,19 @@ def test_an_error_is_told_with_the_event_it_is_about() -> None:
     assert (now.outcomes, now.turns.model) == ([Refused("event_1", error.error)], "idle")
 
 
+def test_a_response_too_many_is_refused_by_a_server_that_does_not_say_which() -> None:
+    now = standing()
+    now.responding.ask(ResponseCreate(event_id="event_1"))
+    now.responding.due()
+    now.take_in(said.refused(None))
+    assert now.turns.model == "asked"
+    error = server.ApiError(code="conversation_already_has_active_response")
+    now.take_in(server.ErrorEvent(error=error))
+    assert last(now) == Refused("event_1", error)
+    now.responding.ask(ResponseCreate())
+    assert len(now.responding.due()) == 1
+
+
 def test_an_event_that_means_nothing_here_changes_nothing() -> None:
     assert standing(server.McpListToolsCompleted(item_id="item_1")).outcomes == []
 
