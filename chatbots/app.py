@@ -152,6 +152,7 @@ class Chatbots:
             instructions=self.settings.assistant_instructions,
             max_chars=self.settings.chatbots_max_prompt_chars,
             window=self._window,
+            secrets=self.settings.secrets,
         )
 
     def _window_with(self, count: Count) -> Window:

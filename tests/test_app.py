@@ -51,6 +51,23 @@ async def test_a_stateless_bot_answers() -> None:
     assert (reply.text, reply.state, reply.session) == ("Paris.", "completed", None)
 
 
+@pytest.mark.parametrize("kind", ["stateless", "memory", "streaming"])
+async def test_a_tool_that_fails_tells_no_model_the_key(kind: str) -> None:
+    key = "canary-as-no-pattern-knows-it"
+
+    def leak() -> str:
+        """Fail."""
+        raise RuntimeError(f"refused with {key}")
+
+    async with FakeOpenAI() as fake, Chatbots(settings_for(fake, openai_api_key=key)) as bots:
+        fake.answer(tool_calls=[("leak", "{}")])
+        fake.answer("Sorry.")
+        await getattr(bots, kind)(tools=[leak]).ask("Do it.")
+        told = fake.calls[1].json["messages"][-1]["content"]
+    assert "RuntimeError: refused with" in told
+    assert key not in told
+
+
 async def test_two_handles_on_one_session_share_what_was_said() -> None:
     async with FakeOpenAI() as fake, Chatbots(settings_for(fake)) as bots:
         await bots.memory(session="ada").ask("My name is Ada.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import anyio
@@ -85,14 +86,15 @@ class Remembered:
 
     async def _ask_model(self, prompt: Prompt, narration: Narration) -> ModelAnswer:
         """Ask with the past; where that is too long for the model, once more with less of it."""
+        ask = partial(ask_model, self._model, secrets=self._manner.secrets)
         view = await self._recall.look_back(prompt, narration)
         try:
-            answer = await ask_model(self._model, view.request, narration, prompt)
+            answer = await ask(view.request, narration, prompt)
         except ProviderError as error:
             if error.code != "context_too_long" or narration.spoken.messages or not view.past.turns:
                 raise
             view = await self._recall.look_back_less(prompt, narration, view, error)
-            answer = await ask_model(self._model, view.request, narration, prompt)
+            answer = await ask(view.request, narration, prompt)
         self._recall.learn(view, answer, narration)
         return replace(answer, usage=total(view.spent, answer.usage))
 

@@ -25,7 +25,8 @@ class StatelessChat:
 
         async def answer(narration: Narration) -> Done:
             request = frame(prompt, self._manner, stream=False).request
-            answer = await ask_model(self._model, request, narration, prompt)
+            secrets = self._manner.secrets
+            answer = await ask_model(self._model, request, narration, prompt, secrets=secrets)
             return done_for(prompt, answer, narration)
 
         await take_turn(prompt, out, answer, manner=self._manner, bot="stateless")

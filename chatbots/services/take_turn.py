@@ -24,7 +24,7 @@ Answering: TypeAlias = Callable[[Narration], Awaitable[Done]]
 
 class Manner(Struct, frozen=True, kw_only=True):
     """How a bot asks: its system message, how long a prompt may be, in characters, and how much of
-    the past goes with it.
+    the past goes with it; and the `secrets` that no error of a tool may tell.
 
     Raises `InvalidRequest` for a system message that cannot be sent.
     """
@@ -32,6 +32,7 @@ class Manner(Struct, frozen=True, kw_only=True):
     instructions: str = ""
     max_chars: int = DEFAULT_MAX_CHARS
     window: Window = field(default_factory=Window)
+    secrets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_text(self.instructions, "system message")

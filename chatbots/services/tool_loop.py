@@ -34,9 +34,16 @@ _UNNAMED: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 async def ask_model(
-    model: ChatModel, request: ModelRequest, narration: Narration, prompt: Prompt
+    model: ChatModel,
+    request: ModelRequest,
+    narration: Narration,
+    prompt: Prompt,
+    *,
+    secrets: Sequence[str] = (),
 ) -> ModelAnswer:
     """Ask *model* until it calls no tool any more, and narrate; return its last answer.
+
+    What fails in a tool is told without the *secrets*.
 
     The usage and the retries are those of all answers. Past a limit the answer is incomplete,
     and its reason `tool_limit`. Where `OptionalTools` are refused it goes without, and says so.
@@ -63,7 +70,7 @@ async def ask_model(
             raise ProviderError("upstream_bad_response", message)
         if rounds == MAX_ROUNDS or len(calls) > MAX_CALLS:
             return replace(answer, state="incomplete", reason=TOOL_LIMIT, tool_calls=())
-        request = await _Round(tools, prompt, narration).run(request, answer)
+        request = await _Round(tools, prompt, narration, secrets).run(request, answer)
         rounds += 1
 
 
@@ -83,10 +90,13 @@ def _refused(request: ModelRequest, tools: ToolRunner | None, error: ChatError) 
 class _Round:
     """The calls of one answer."""
 
-    def __init__(self, tools: ToolRunner, prompt: Prompt, narration: Narration) -> None:
+    def __init__(
+        self, tools: ToolRunner, prompt: Prompt, narration: Narration, secrets: Sequence[str]
+    ) -> None:
         self._tools = tools
         self._prompt = prompt
         self._narration = narration
+        self._secrets = secrets
         self._results: dict[int, ToolResult] = {}
         # A way out is for one sender at a time, and a person for one question.
         self._sending = anyio.Lock()
@@ -135,6 +145,8 @@ class _Round:
             report=report,
         )
         result = await self._tools.run(call, context)
+        if result.is_error:
+            result = replace(result, content=telemetry.redact(result.content, *self._secrets))
         self._results[number] = result
         seconds, failed = monotonic() - started, result.is_error
         telemetry.emit(
