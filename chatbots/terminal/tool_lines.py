@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -10,6 +11,9 @@ from chatbots.deltas import ToolDelta, ToolProgress, ToolStarted
 
 MAX_LINE: Final = 200
 """Characters of a line; the rest of it is for the model."""
+
+_TURNED: Final = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
+"""What turns the direction of writing: a line must not read as another."""
 
 
 def line_of(news: ToolDelta) -> str:
@@ -21,7 +25,7 @@ def line_of(news: ToolDelta) -> str:
         line = f"~ {share}{news.message}"
     else:
         line = f"< {news.content}"
-    line = " ".join(line.split())
+    line = _TURNED.sub("\ufffd", " ".join(line.split()))
     return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…"
 
 

@@ -10,6 +10,7 @@ from types import TracebackType
 import anyio
 from anyio.abc import TaskGroup
 
+from chatbots import telemetry
 from chatbots.errors import ChatError, ConfigurationError
 from chatbots.tools.mcp_child import GRACE
 from chatbots.tools.mcp_link import Link
@@ -85,8 +86,8 @@ class McpTools:
         for link in self._links:
             if link in errors:
                 raise errors[link]
-        self._open = True
         self._publish(self._tools.values())
+        self._open = True
 
     def _changed(self, link: Link, tools: Sequence[McpTool]) -> None:
         self._tools[link] = tools
@@ -94,11 +95,18 @@ class McpTools:
             self._publish(self._tools.values())
 
     def _publish(self, tools: Iterable[Sequence[McpTool]]) -> None:
-        """Have exactly these *tools* in the registry, beside its own: by server, in their order."""
+        """Have exactly these *tools* in the registry, beside its own: by server, in their order.
+
+        A name that is taken is an error at the start. Later it is nobody's doing here: what the
+        registry has itself stays.
+        """
         for name in self._added:
             self._registry.discard(name)
         self._added.clear()
         for tool in (tool for those in tools for tool in those):
+            if self._open and tool.name in self._registry:
+                telemetry.emit("warning", "tool.name_taken", tool=tool.name)
+                continue
             self._registry.add(tool)
             self._added.append(tool.name)
 

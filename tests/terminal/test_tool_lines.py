@@ -22,6 +22,7 @@ def finished(content: str) -> ToolFinished:
         (ToolProgress("c", "Reading"), "~ Reading"),
         (finished("42"), "< 42"),
         (finished("two\nlines\t and more "), "< two lines and more"),
+        (finished("no \u202erewsna\u2066"), "< no \ufffdrewsna\ufffd"),
         (finished("x" * 1000), "< " + "x" * (MAX_LINE - 3) + "…"),
     ],
 )

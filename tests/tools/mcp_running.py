@@ -38,7 +38,7 @@ def noted(notes: Path, what: str) -> list[Any]:
 
 def heard(notes: Path, method: str) -> list[dict[str, Any]]:
     """Return the parameters of each message of that *method* the server got."""
-    return [one.get("params", {}) for one in noted(notes, "heard") if one["method"] == method]
+    return [one.get("params", {}) for one in noted(notes, "heard") if one.get("method") == method]
 
 
 async def processes(notes: Path, how_many: int) -> None:

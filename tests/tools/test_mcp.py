@@ -17,7 +17,7 @@ from chatbots.tools import mcp_child
 from chatbots.tools.mcp import McpTools
 from chatbots.tools.mcp_servers import McpServer
 from chatbots.tools.registry import ToolRegistry
-from tests.tools.mcp_running import all_dead, call, scripted
+from tests.tools.mcp_running import all_dead, call, heard, scripted
 
 
 def double(n: int) -> int:
@@ -79,6 +79,25 @@ async def test_two_tools_of_one_name_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="two tools with the name 's__erase'"):
         async with McpTools([scripted(tmp_path)], registry=ToolRegistry([mine])):
             pytest.fail("There are two.")
+    await all_dead(tmp_path, how_many=1)
+
+
+async def test_a_name_that_is_taken_when_a_list_changes_stays_whose_it_was(tmp_path: Path) -> None:
+    async with McpTools([scripted(tmp_path)]) as tools:
+        before = {tool.name for tool in tools}
+        mine = tools.add(double)
+        tools.discard(mine.name)
+        mine.name = "s__more"
+        tools.add(mine)
+        (more,) = [name for name in before if name.startswith("s__add_more_")]
+        await call(tools, more, "{}")
+        with anyio.fail_after(20):
+            while len(heard(tmp_path, "tools/list")) < 4:  # noqa: ASYNC110 (a process)
+                await anyio.sleep(0.01)
+        assert not (await call(tools, "s__echo", '{"n": 1}')).is_error
+        assert tools["s__more"] is mine
+        assert {tool.name for tool in tools} == before | {"s__more"}
+    assert [tool.name for tool in tools] == ["s__more"]
     await all_dead(tmp_path, how_many=1)
 
 
