@@ -21,7 +21,7 @@ def test_a_conversation_survives_its_crashes(disk: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("disk", "seeds"), [("model", 2000), ("sqlite", 2000)])
+@pytest.mark.parametrize(("disk", "seeds"), [("model", 1500), ("sqlite", 1500)])
 def test_thousands_of_conversations_survive_their_crashes(disk: str, seeds: int) -> None:
     play(range(80, 80 + seeds), disk)
 
