@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from functools import partial
@@ -24,9 +25,12 @@ class Database:
     """One SQLite file as one store has it open; opened on first use."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        # By whichever link it is called, all who use the file meet at the same owners.
+        self.path = path = Path(os.path.realpath(path))
         self._owner: Owner | None = None
-        self._writer = Writer(path, self._open, "sessions-writer", chore=words.read_up)
+        self._writer = Writer(
+            path, self._open, "sessions-writer", chore=words.read_up, ending=self._disown
+        )
         self._glance = Glance(path)
         self._reader = Worker(path, partial(open_reader, path), "sessions-reader")
 
@@ -75,9 +79,12 @@ class Database:
         await anyio.to_thread.run_sync(self._close)
 
     def _close(self) -> None:
+        # First, for what comes meanwhile: it opens everything again, or is refused.
+        self._writer.close()
         self._glance.close()
         self._reader.close()
-        self._writer.close()
+
+    def _disown(self) -> None:
         if self._owner is not None:
             self._owner.close()
             self._owner = None

@@ -62,6 +62,11 @@ def damaged(path: Path, why: str) -> StorageError:
     return unusable(path, why, _DAMAGED)
 
 
+def closed() -> StorageError:
+    """Return the refusal of what came too late."""
+    return StorageError("storage_unavailable", "The store was closed.")
+
+
 def mapped(error: Exception, path: Path) -> Exception:
     """Return what went wrong with the store at *path* as a `StorageError`; a bug as it is."""
     if isinstance(error, ChatError | ValueError) and not isinstance(error, msgspec.MsgspecError):

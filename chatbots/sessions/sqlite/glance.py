@@ -15,6 +15,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Final, TypeVar
 
+from msgspec import MsgspecError
+
 from chatbots.sessions.sqlite.schema import open_reader
 from chatbots.sessions.sqlite.worker import Act
 
@@ -34,20 +36,23 @@ class Glance:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._thread = 0
+        # To close a connection while another thread reads with it can end the process.
+        self._using = threading.Lock()
         self._quick: OrderedDict[str, float] = OrderedDict()
 
     def at(self, key: str, act: Act[T]) -> T | None:
         """Return what *act* reads; None where that might take long."""
         if self._quick.get(key, 0.0) < monotonic():
             return None
-        if self._connection is None:
-            self._connection = open_reader(self._path, timeout=0)
-            self._thread = threading.get_ident()
-        if self._thread != threading.get_ident():
-            return None
         try:
-            return self.timed(key, act, self._connection)
-        except sqlite3.OperationalError:
+            with self._using:
+                if self._connection is None:
+                    self._connection = open_reader(self._path, timeout=0)
+                    self._thread = threading.get_ident()
+                if self._thread != threading.get_ident():
+                    return None
+                return self.timed(key, act, self._connection)
+        except (sqlite3.Error, MsgspecError):  # the reader's thread says what is wrong
             return None
 
     def timed(self, key: str, act: Act[T], connection: sqlite3.Connection) -> T:
@@ -65,7 +70,8 @@ class Glance:
 
     def close(self) -> None:
         """Close the connection."""
-        self._quick.clear()
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        with self._using:
+            self._quick.clear()
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None

@@ -11,7 +11,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from chatbots.sessions.sqlite.errors import mapped
+from chatbots.sessions.sqlite.errors import closed, mapped
 from chatbots.wakeup import Awaited, post
 
 T = TypeVar("T")
@@ -87,24 +87,30 @@ class Worker:
         self._name = name
         self._queue: SimpleQueue[Job[Any] | None] = SimpleQueue()
         self._starting = threading.Lock()
+        self._closing = threading.Lock()
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
 
     def submit(self, job: Job[T]) -> Job[T]:
         """Hand over *job*; it is done whether it is waited for or not."""
-        self._queue.put(job)
         with self._starting:
+            self._queue.put(job)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
         return job
 
     def close(self) -> None:
-        """Do what there is to do, then end the thread."""
-        if self._thread is not None:
+        """Do what there is to do, then end the thread; what comes meanwhile is refused."""
+        with self._closing:
+            if self._thread is None:
+                return
             self._queue.put(None)
             self._thread.join()
-            self._thread = None
+            with self._starting:
+                self._thread = None
+                late, _ = self._take(wait=False)
+        tell([(job, None, closed()) for job in late])
 
     def _run(self) -> None:
         while True:
@@ -114,12 +120,13 @@ class Worker:
                 self._end()
                 return
 
-    def _take(self) -> tuple[list[Job[Any]], bool]:
-        """Wait for something to do and take all there is; and whether it is the last."""
+    def _take(self, *, wait: bool = True) -> tuple[list[Job[Any]], bool]:
+        """Take all there is to do, if nothing wait for it; and whether it is the last."""
         jobs: list[Job[Any]] = []
         try:
-            job = self._queue.get(timeout=self._patience())
-            self._gather()
+            job = self._queue.get(wait, self._patience())
+            if wait:
+                self._gather()
             while job is not None:
                 jobs.append(job)
                 job = self._queue.get_nowait()

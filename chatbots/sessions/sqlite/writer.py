@@ -10,7 +10,7 @@ from time import sleep
 from typing import Any, Final
 
 from chatbots.errors import ChatError, StorageError
-from chatbots.sessions.sqlite.errors import mapped
+from chatbots.sessions.sqlite.errors import closed, mapped
 from chatbots.sessions.sqlite.worker import Act, Job, Outcome, Worker, tell
 
 POLL: Final = 0.1
@@ -37,7 +37,7 @@ class Busy(Exception):
 class Writer(Worker):
     """Groups what tasks write; keeps the jobs that wait for a session, and those the disk owes.
 
-    The *chore* is done once in a while, for many turns at once.
+    The *chore* is done once in a while, for many turns at once; *ending* is what its end brings.
     """
 
     def __init__(
@@ -47,9 +47,11 @@ class Writer(Worker):
         name: str,
         *,
         chore: Act[object] | None = None,
+        ending: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(path, connect, name)
         self._chore = chore
+        self._ending = ending
         self._ended = 0
         self._together = 1
         self._waiting: dict[str, list[Job[Any]]] = {}
@@ -142,7 +144,7 @@ class Writer(Worker):
             waiting.append((busy.session, job))
             return None
         except (ChatError, ValueError) as error:
-            return job, None, error
+            return job, None, mapped(error, self._path)
 
     def _recover_from(self, error: Exception) -> None:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -154,7 +156,7 @@ class Writer(Worker):
 
     def _end(self) -> None:
         self._owed.clear()  # tried once more just now; the next to open the file recovers it
-        closed = StorageError("storage_unavailable", "The store was closed.")
-        tell([(job, None, closed) for jobs in self._waiting.values() for job in jobs])
+        tell([(job, None, closed()) for jobs in self._waiting.values() for job in jobs])
         self._waiting.clear()
         super()._end()
+        self._ending()

@@ -8,6 +8,7 @@ from pathlib import Path
 from time import sleep
 
 import pytest
+from msgspec import ValidationError
 
 from chatbots.sessions.sqlite import glance as module
 from chatbots.sessions.sqlite.glance import Glance
@@ -50,6 +51,33 @@ def test_what_was_slow_once_is_not(glance: Glance) -> None:
 
 def test_what_would_have_to_wait_is_not(glance: Glance) -> None:
     assert glance.at("s", locked) is None
+
+
+@pytest.mark.parametrize("error", [sqlite3.DatabaseError("malformed"), ValidationError("no turn")])
+def test_what_is_wrong_with_the_file_the_thread_is_to_say(glance: Glance, error: Exception) -> None:
+    def broken(_: sqlite3.Connection) -> str:
+        raise error
+
+    assert glance.at("s", broken) is None
+
+
+def test_a_file_that_is_gone_the_thread_is_to_tell_of(tmp_path: Path) -> None:
+    made = Glance(tmp_path / "gone.db")
+    with closing(sqlite3.connect(":memory:")) as db:
+        made.timed("s", quick, db)
+    assert made.at("s", quick) is None
+
+
+def test_it_is_not_closed_under_who_reads(glance: Glance) -> None:
+    def close_meanwhile(db: sqlite3.Connection) -> str:
+        closing.start()
+        closing.join(0.05)
+        return quick(db)
+
+    closing = threading.Thread(target=glance.close)
+    assert glance.at("s", close_meanwhile) == "read"
+    closing.join()
+    assert glance._connection is None
 
 
 def test_after_a_moment_nobody_knows(glance: Glance, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import anyio
@@ -358,3 +358,49 @@ async def test_every_released_version_is_read(path: Path) -> None:
             (info,) = await store.sessions()
             assert (info.turns, info.tokens, info.title) == (3, 30, "Wo liegt Zürich? 👍")
             assert (await store.begin("Ada's talk", "r4", HI)).seq == 4
+
+
+async def test_a_file_has_the_same_owners_by_whichever_link_it_is_called(path: Path) -> None:
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+    async with opened(path) as store, opened(link) as other:
+        turn = await store.begin("s", "r", HI)
+        assert [turn.state for turn in await other.load("s")] == ["accepted"]
+        await store.finish(turn, HELLO, state="completed")
+        assert [turn.state for turn in await other.load("s")] == ["completed"]
+
+
+async def test_a_turn_that_cannot_be_read_is_refused_by_whatever_meets_it(path: Path) -> None:
+    async with opened(path) as store:
+        turn = await store.begin("s", "r", HI)
+        await store.finish(turn, HELLO, state="completed")
+        for _ in range(2):  # the second time in the loop itself
+            await store.load("s")
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("UPDATE turns SET said = x'7b7d'")
+            db.commit()
+        for use in (
+            lambda: store.load("s"),
+            lambda: store.begin("s", "r", HI),
+            lambda: store.fork("s", "t"),
+            lambda: store.search("Hi"),
+        ):
+            with pytest.raises(StorageError, match="a turn in it cannot be read"):
+                await use()
+
+
+async def test_who_uses_it_while_it_is_closed_is_answered_or_refused(path: Path) -> None:
+    async def use(number: int) -> None:
+        await anyio.sleep(number / 5000)
+        with suppress(StorageError):
+            await store.load("s")
+            await store.begin(f"s{number}", "r", HI)
+
+    for _ in range(5):
+        async with opened(path) as store:
+            await store.load("s")
+            with anyio.fail_after(20):
+                async with anyio.create_task_group() as tasks:
+                    for number in range(10):
+                        tasks.start_soon(use, number)
+                    await store.aclose()

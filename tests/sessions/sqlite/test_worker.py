@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 import anyio
@@ -101,3 +102,27 @@ def test_a_result_for_a_loop_that_is_gone_is_lost() -> None:
     lost: list[int] = []
     tell([(anyio.run(ask), 3, None)])
     assert lost == [3]
+
+
+async def test_what_comes_while_it_is_closed_twice_at_once_is_refused() -> None:
+    made, going, on = worker(), threading.Event(), threading.Event()
+
+    def hold(_: sqlite3.Connection) -> None:
+        going.set()
+        on.wait()
+
+    made.submit(Job(hold, waited=False))
+    closing = [threading.Thread(target=made.close) for _ in range(2)]
+    going.wait()
+    for thread in closing:
+        thread.start()
+    while made._queue.empty():
+        time.sleep(0.001)
+    late = made.submit(Job(one))
+    on.set()
+    with pytest.raises(StorageError, match="was closed"), anyio.fail_after(5):
+        await late.result()
+    for thread in closing:
+        await anyio.to_thread.run_sync(thread.join)
+    assert await made.submit(Job(one)).result() == 1
+    made.close()
