@@ -104,7 +104,9 @@ class Address(Struct, frozen=True, kw_only=True):
         if not self.azure:
             return f"{path}/realtime"
         resource = path.removesuffix("/v1").removesuffix("/openai")
-        return f"{resource}/openai/realtime" if self.api_version else f"{resource}/openai/v1/realtime"
+        return (
+            f"{resource}/openai/realtime" if self.api_version else f"{resource}/openai/v1/realtime"
+        )
 
 
 def _split(url: str) -> tuple[str, str, str, str]:
@@ -112,14 +114,13 @@ def _split(url: str) -> tuple[str, str, str, str]:
     try:
         parts = urlsplit(url.strip())
         scheme, host = _SCHEMES[parts.scheme], parts.netloc
-        usable = bool(parts.hostname) and parts.port != 0 and "@" not in host
+        if parts.hostname and parts.port != 0 and "@" not in host:
+            return scheme, host, parts.path.rstrip("/"), parts.query
     except (KeyError, ValueError):
-        usable = False
-    if not usable:
-        raise ConfigurationError(
-            "invalid_setting",
-            "The address of the realtime server cannot be used.",
-            hint="It begins with https:// or wss:// (http:// or ws:// without TLS), "
-            "and has no name or password in it.",
-        )
-    return scheme, host, parts.path.rstrip("/"), parts.query
+        pass
+    raise ConfigurationError(
+        "invalid_setting",
+        "The address of the realtime server cannot be used.",
+        hint="It begins with https:// or wss:// (http:// or ws:// without TLS), "
+        "and has no name or password in it.",
+    )

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         ClientResponse,
         ClientSession,
         ClientWebSocketResponse,
-        WSMessage,
         WSMsgType,
     )
 
@@ -83,6 +82,7 @@ class AiohttpDialer:
             middlewares=[check],
             timeout=http.ClientTimeout(total=None),
         )
+        conn: AiohttpConn | None = None
         try:
             with anyio.fail_after(self._limits.open):
                 socket = await session.ws_connect(
@@ -95,13 +95,14 @@ class AiohttpDialer:
                     timeout=http.ClientWSTimeout(ws_close=self._limits.close),
                     autoping=False,  # a pong is to be seen here
                 )
-        except BaseException as error:
-            with anyio.CancelScope(shield=True):
-                await session.close()
-            if isinstance(error, OSError | http.ClientError):
-                raise _of(error, peer, proxy or "") from None
-            raise
-        return AiohttpConn(session, socket, opened[0], peer, self._limits)
+            conn = AiohttpConn(session, socket, opened[0], peer, self._limits)
+            return conn
+        except (OSError, http.ClientError) as error:
+            raise _of(error, peer, proxy or "") from None
+        finally:
+            if conn is None:
+                with anyio.CancelScope(shield=True):
+                    await session.close()
 
 
 class AiohttpConn:
@@ -146,7 +147,9 @@ class AiohttpConn:
                 await self._send(message.data, WSMsgType.PONG)
                 continue
             if message.type is not WSMsgType.PONG:
-                self._ended = _meaning(message, self._socket.exception(), self._peer)
+                cause = message.data if message.data is not None else self._socket.exception()
+                said = message.extra or ""
+                self._ended = _meaning(cause, said, self._peer)
             self._pong.set()
             self._pong = anyio.Event()
 
@@ -213,13 +216,12 @@ class AiohttpConn:
             self._transport.abort()
 
 
-def _meaning(message: WSMessage, error: BaseException | None, peer: Peer) -> ChatError:
-    """Return why a connection ended of which *message* is the last."""
-    from aiohttp import WebSocketError, WSMsgType
+def _meaning(cause: object, said: str, peer: Peer) -> ChatError:
+    """Return why a connection ended: a close code with what was *said*, or an exception."""
+    from aiohttp import WebSocketError
 
-    if message.type is WSMsgType.CLOSE:
-        return peer.closed(message.data, message.extra or "")
-    cause = message.data if message.type is WSMsgType.ERROR else error
+    if isinstance(cause, int):
+        return peer.closed(cause, said)
     if isinstance(cause, WebSocketError):
         return peer.failed(cause.code, str(cause))
     return peer.failed(1011) if isinstance(cause, TimeoutError) else peer.closed(1006)
@@ -231,8 +233,9 @@ def _of(error: OSError | ClientError, peer: Peer, proxy: str) -> ChatError:
 
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         return peer.proxied(proxy, str(error))
+    cause: object = error
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return peer.unreachable(error.certificate_error)
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return peer.unreachable(error.os_error)
-    return peer.unreachable(error) if isinstance(error, OSError) else peer.senseless(str(error))
+        cause = error.certificate_error
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+    return peer.unreachable(cause) if isinstance(cause, OSError) else peer.senseless(str(error))

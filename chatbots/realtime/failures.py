@@ -123,7 +123,9 @@ class Peer(NamedTuple):
         meaning = _meant(reason) or _BY_CLOSE.get(code, broken)
         return self._error(meaning, reason if code == 1006 else f"{reason} (code {code})".strip())
 
-    def ended(self, theirs: End | None, ours: End | None, *, theirs_first: bool | None) -> ChatError:
+    def ended(
+        self, theirs: End | None, ours: End | None, *, theirs_first: bool | None
+    ) -> ChatError:
         """Return the error for a session by the close frames that were seen of both sides."""
         if theirs and (theirs_first or not ours):
             return self.closed(theirs.code, theirs.reason)
@@ -138,7 +140,9 @@ class Peer(NamedTuple):
             return self._error(Meaning("stream_stalled", "{} gives no sign of life"))
         large = "{} sent a message larger than is taken"
         said = large if code == 1009 else "{} sent what makes no sense"
-        return self._error(Meaning("upstream_bad_response", said), f"{reason} (code {code})".strip())
+        return self._error(
+            Meaning("upstream_bad_response", said), f"{reason} (code {code})".strip()
+        )
 
     def unreachable(self, error: OSError) -> ChatError:
         """Return the error for a connection that could not be made."""
@@ -170,7 +174,9 @@ class Peer(NamedTuple):
     def proxied(self, proxy: str, said: str) -> ChatError:
         """Return the error for a *proxy*, a URL, that would not lead there."""
         its = urlsplit(proxy).hostname
-        meaning = Meaning("upstream_unreachable", f"The proxy {its} leads to no connection with {{}}")
+        meaning = Meaning(
+            "upstream_unreachable", f"The proxy {its} leads to no connection with {{}}"
+        )
         return self._error(meaning, said)
 
     def _error(self, meaning: Meaning, said: str = "", *, hint: str | None = None) -> ChatError:

@@ -64,4 +64,4 @@ def _names(entry: str, host: str, port: int) -> bool:
             return False
         entry = name.strip("[]")
     domain = entry.removeprefix("*").removeprefix(".")
-    return entry == "*" or bool(domain) and (host == domain or host.endswith(f".{domain}"))
+    return entry == "*" or (domain != "" and f".{host}".endswith(f".{domain}"))

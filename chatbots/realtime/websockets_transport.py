@@ -25,8 +25,8 @@ from chatbots.realtime.transport import HandshakeResponse, Limits
 WRITE_BUFFER: Final = 64 * 1024
 """Bytes that may wait for the peer before a write does."""
 
-# At its level for debugging the library logs the headers, with the key.
-_SILENT: Final = logging.Logger("websockets", logging.CRITICAL + 1)
+# At its level for debugging the library logs the headers, with the key: nobody is to hear it.
+_SILENT: Final = logging.Logger("websockets", logging.CRITICAL + 1)  # noqa: LOG001 - as it says
 
 
 class WebSocketsDialer:
@@ -147,11 +147,11 @@ def _of(error: Exception, peer: Peer, proxy: str) -> ChatError:
     """Return what it means that a socket could not be opened."""
     if isinstance(error, InvalidStatus):
         answer = error.response
-        return peer.refused(answer.status_code, answer.headers, answer.body or b"")
+        return peer.refused(answer.status_code, answer.headers, bytes(answer.body or b""))
     if isinstance(error, ImportError):
         return ConfigurationError(
             "extra_missing",
-            "The environment names a SOCKS proxy, which needs python-socks, which is not installed.",
+            "The environment names a SOCKS proxy; that needs python-socks, which is not installed.",
             hint="Install it with: pip install 'chatriver[socks]'",
         )
     if isinstance(error, InvalidProxy):

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         DurableStoreContract as DurableStoreContract,
         SessionStoreContract as SessionStoreContract,
     )
+    from chatbots.testing.transport_contract import (
+        WebSocketTransportContract as WebSocketTransportContract,
+    )
 
 _HOMES = {
     "Answer": "answers",

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Final, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import anyio
 
 from chatbots.errors import ChatError
+from chatbots.flow.unwrap import unwrapped
 from chatbots.realtime.transport import Limits, WebSocketConn, WebSocketDialer
-from chatbots.testing.promises import PATIENCE, opened, promised
+from chatbots.testing.promises import PATIENCE, promised
 from chatbots.testing.socket_peer import HOST, SocketPeer, silent_listener, socket_peer
+
+T = TypeVar("T")
 
 LIMITS: Final = Limits(open=0.5, send=0.3, close=0.3, pong=0.3)
 KEY: Final = "sk-canary-0123456789"
@@ -52,6 +55,14 @@ ENDS: Final = {
 }
 
 
+@asynccontextmanager
+async def patiently(made: AbstractAsyncContextManager[T]) -> AsyncGenerator[T]:
+    """Enter what was *made*, for as long as the suite has patience."""
+    with unwrapped(), anyio.fail_after(PATIENCE):
+        async with made as entered:
+            yield entered
+
+
 class TransportMaker(ABC):
     """Where a suite gets its dialers from."""
 
@@ -60,15 +71,10 @@ class TransportMaker(ABC):
         """Return a dialer whose sockets keep to *limits*."""
 
     @asynccontextmanager
-    async def _peer(self) -> AsyncGenerator[SocketPeer]:
-        async with opened(socket_peer(), patience=PATIENCE) as peer:
-            yield peer
-
-    @asynccontextmanager
     async def _socket(
         self, path: str, limits: Limits = LIMITS
     ) -> AsyncGenerator[tuple[WebSocketConn, SocketPeer]]:
-        async with self._peer() as peer:
+        async with patiently(socket_peer()) as peer:
             socket = await self.make_dialer(limits).dial(peer.url + quote(path), HEADERS)
             try:
                 yield socket, peer
@@ -103,7 +109,7 @@ class OpensSockets(TransportMaker):
     """What happens before the first message."""
 
     async def test_the_handshake_carries_query_and_headers_and_its_answer_can_be_read(self) -> None:
-        async with self._peer() as peer:
+        async with patiently(socket_peer()) as peer:
             socket = await self.make_dialer(LIMITS).dial(f"{peer.url}/echo?model=a%20b", HEADERS)
             await socket.close()
             answer = socket.response()
@@ -115,7 +121,7 @@ class OpensSockets(TransportMaker):
             promised(answer.headers["upgrade"] == "websocket", "headers have names in lower case")
 
     async def test_a_refusal_means_the_same_as_to_every_transport(self) -> None:
-        async with self._peer() as peer:
+        async with patiently(socket_peer()) as peer:
             for status, code in REFUSALS.items():
                 error = await self._refusal(f"{peer.url}/status/{quote(status)}")
                 promised(error.code == code, f"{status} means {code}, not {error!r}")
@@ -124,14 +130,14 @@ class OpensSockets(TransportMaker):
             promised("No " in str(error), f"what the server says is quoted: {error}")
 
     async def test_a_redirect_is_not_followed(self) -> None:
-        async with self._peer() as peer:
+        async with patiently(socket_peer()) as peer:
             error = await self._refusal(f"{peer.url}/redirect")
             promised(error.code == "upstream_bad_response", "a redirect is a bad response")
             promised(not error.retryable, "asking again leads nowhere else")
             promised(len(peer.seen) == 1, "nobody else gets the key")
 
     async def test_what_speaks_http_only_opens_no_socket(self) -> None:
-        async with self._peer() as peer:
+        async with patiently(socket_peer()) as peer:
             error = await self._refusal(f"{peer.url}/status/200/hello")
             promised(error.code == "upstream_bad_response", "200 opens no socket")
 
@@ -142,13 +148,13 @@ class OpensSockets(TransportMaker):
         promised(error.code == "upstream_unreachable", f"a refused connection, not {error!r}")
 
     async def test_who_does_not_answer_the_handshake_is_left_in_time(self) -> None:
-        async with opened(silent_listener(), patience=PATIENCE) as (url, ended):
+        async with patiently(silent_listener()) as (url, ended):
             error = await self._refusal(url)
             promised(error.code == "upstream_timeout", f"no answer is a timeout, not {error!r}")
             await ended.wait()
 
     async def test_opening_can_be_cancelled_and_nothing_stays_open(self) -> None:
-        async with opened(silent_listener(), patience=PATIENCE) as (url, ended):
+        async with patiently(silent_listener()) as (url, ended):
             with anyio.move_on_after(0.1):
                 await self.make_dialer(Limits()).dial(url, HEADERS)
             await ended.wait()
@@ -162,22 +168,23 @@ class CarriesMessages(TransportMaker):
             for said in ("", "plain", "żółw \N{TURTLE}", "x" * 100_000, "y" * 2_000_000):
                 await socket.write_message(said)
                 promised(await socket.read_message() == said, "text comes back whole")
-            await socket.write_message('{"as": "bytes"}'.encode())
+            await socket.write_message(b'{"as": "bytes"}')
             promised(await socket.read_message() == '{"as": "bytes"}', "bytes are sent as text")
             await socket.write_message(b"\xff\x00", binary=True)
             promised(await socket.read_message() == b"\xff\x00", "binary comes as bytes")
 
     async def test_messages_keep_their_order(self) -> None:
         async with self._socket("/echo") as (socket, _):
+            said = [str(n) for n in range(200)]
+
+            async def write() -> None:
+                for word in said:
+                    await socket.write_message(word)
+
             async with anyio.create_task_group() as group:
-
-                async def write() -> None:
-                    for n in range(200):
-                        await socket.write_message(str(n))
-
                 group.start_soon(write)
-                came = [await socket.read_message() for _ in range(200)]
-            promised(came == [str(n) for n in range(200)], "what is sent first comes first")
+                for word in said:
+                    promised(await socket.read_message() == word, "what is sent first comes first")
 
     async def test_a_read_that_is_cancelled_loses_nothing(self) -> None:
         async with self._socket("/echo") as (socket, _):
@@ -253,14 +260,14 @@ class EndsSockets(TransportMaker):
                 await anyio.sleep(0.001)
 
     async def test_closing_is_in_time_though_the_peer_does_nothing(self) -> None:
-        async with self._socket("/deaf", Limits(close=0.3)) as (socket, _):
-            async with anyio.create_task_group() as group:
-                group.start_soon(_swallowed, _fill, socket)
-                await anyio.sleep(0.05)
-                start = anyio.current_time()
-                await socket.close()
+        limits = Limits(close=0.3)
+        async with self._socket("/deaf", limits) as (socket, _), anyio.create_task_group() as group:
+            group.start_soon(_swallowed, _fill, socket)
+            await anyio.sleep(0.05)
+            start = anyio.current_time()
+            await socket.close()
             took = anyio.current_time() - start
-            promised(took < CLOSING, f"closing is over after {CLOSING} seconds, not {took:.1f}")
+            promised(took < CLOSING, f"closing takes {CLOSING} seconds at most, not {took:.1f}")
 
     async def test_closing_goes_on_when_it_is_cancelled(self) -> None:
         async with self._socket("/echo") as (socket, peer):
@@ -290,7 +297,5 @@ async def _fill(socket: WebSocketConn) -> None:
 
 async def _swallowed(doing: Callable[..., Awaitable[object]], *args: object) -> None:
     """Do it, and let it fail as what is closed or dropped does."""
-    try:
+    with suppress(ChatError, anyio.ClosedResourceError):
         await doing(*args)
-    except (ChatError, anyio.ClosedResourceError):
-        pass

@@ -28,7 +28,8 @@ def test_the_socket_is_beside_the_rest_of_the_api(base: str, socket: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "base", [AZURE, f"{AZURE}/", f"{AZURE}/openai/v1/", "wss://res.openai.azure.com/openai/realtime"]
+    "base",
+    [AZURE, f"{AZURE}/", f"{AZURE}/openai/v1/", "wss://res.openai.azure.com/openai/realtime"],
 )
 def test_azure_has_two_apis_however_its_resource_is_written(base: str) -> None:
     v1 = Address(base_url=base, azure=True)

@@ -28,6 +28,8 @@ def certificate() -> ssl.SSLCertVerificationError:
     return error
 
 
+# fmt: off
+# ruff: noqa: E501 - a table
 WAYS = [
     (refused(400), "invalid_request", False, "refuses the session as it was asked for (status 400)"),
     (refused(401, body("invalid_api_key")), "upstream_auth", False, "refuses the key: So it is"),
@@ -66,7 +68,8 @@ WAYS = [
     (PEER.senseless("bad accept"), "upstream_bad_response", True, "no WebSocket server: bad accept."),
     (PEER.stuck(10.0), "stream_stalled", True, "for 10 seconds."),
     (PEER.proxied("http://u:p@proxy:1", "407"), "upstream_unreachable", True, "The proxy proxy leads"),
-]  # fmt: skip
+]
+# fmt: on
 
 
 @pytest.mark.parametrize(("error", "code", "retryable", "words"), WAYS)

@@ -27,7 +27,8 @@ class TinyDialer:
             return TinyConn(await opening, peer, self.limits)
         except InvalidStatus as error:
             answer = error.response
-            raise peer.refused(answer.status_code, answer.headers, answer.body or b"") from None
+            body = bytes(answer.body or b"")
+            raise peer.refused(answer.status_code, answer.headers, body) from None
         except OSError as error:
             raise peer.unreachable(error) from None
         except WebSocketException as error:
