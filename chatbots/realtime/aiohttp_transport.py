@@ -95,10 +95,11 @@ class AiohttpDialer:
                     timeout=http.ClientWSTimeout(ws_close=self._limits.close),
                     autoping=False,  # a pong is to be seen here
                 )
-            conn = AiohttpConn(session, socket, opened[0], peer, self._limits)
-            return conn
         except (OSError, http.ClientError) as error:
             raise _of(error, peer, proxy or "") from None
+        else:
+            conn = AiohttpConn(session, socket, opened[0], peer, self._limits)
+            return conn
         finally:
             if conn is None:
                 with anyio.CancelScope(shield=True):
@@ -163,9 +164,9 @@ class AiohttpConn:
     async def close(self) -> None:
         """End the connection, in time."""
         self._closed = True
-        with anyio.move_on_after(self._limits.close, shield=True):
-            await self._socket.close()
         with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(self._limits.close):
+                await self._socket.close()
             self._abort()
             await self._session.close()
 

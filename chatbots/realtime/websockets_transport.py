@@ -107,9 +107,9 @@ class WebSocketsConn:
     async def close(self) -> None:
         """End the connection, in time."""
         self._closed = True
-        with anyio.move_on_after(self._limits.close, shield=True):
-            await self._socket.close()
         with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(self._limits.close):
+                await self._socket.close()
             self._socket.transport.abort()
             await self._socket.wait_closed()
 

@@ -97,6 +97,9 @@ async def socket_peer() -> AsyncGenerator[SocketPeer]:
         finally:
             for socket in list(peer.open):
                 socket.transport.abort()
+            with anyio.CancelScope(shield=True):
+                server.close()
+                await server.wait_closed()
 
 
 @asynccontextmanager

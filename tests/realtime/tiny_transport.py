@@ -56,9 +56,11 @@ class TinyConn:
 
     async def close(self) -> None:
         self.closed = True
-        with anyio.move_on_after(self.limits.close, shield=True):
-            await self.socket.close()
-        self.socket.transport.abort()
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(self.limits.close):
+                await self.socket.close()
+            self.socket.transport.abort()
+            await self.socket.wait_closed()
 
     def response(self) -> HandshakeResponse:
         answer = self.socket.response
