@@ -163,7 +163,8 @@ class Leaking(TinyDialer):
 
     async def dial(self, url: str, headers: Mapping[str, str]) -> TinyConn:
         with anyio.CancelScope(shield=True):
-            return await TinyDialer(Limits(open=60)).dial(url, headers)
+            conn = await TinyDialer(Limits(open=60)).dial(url, headers)
+        return conn
 
 
 SUITE = WebSocketTransportContract
