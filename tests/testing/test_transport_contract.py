@@ -162,9 +162,10 @@ class Leaking(TinyDialer):
     """Cancelled, it leaves the connection open for a while."""
 
     async def dial(self, url: str, headers: Mapping[str, str]) -> TinyConn:
+        opened: list[TinyConn] = []
         with anyio.CancelScope(shield=True):
-            conn = await TinyDialer(Limits(open=60)).dial(url, headers)
-        return conn
+            opened.append(await TinyDialer(Limits(open=60)).dial(url, headers))
+        return opened[0]
 
 
 SUITE = WebSocketTransportContract
