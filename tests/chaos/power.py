@@ -20,7 +20,8 @@ from tests.chaos.checking import Tally, check_stored
 from tests.chaos.killing import ROOT, shim, stored_in, upstream
 
 HEAD: Final = Packed("=IIQQ")
-WRITE, TRUNCATE, SYNC, NOTE = 1, 2, 3, 4
+WRITE, TRUNCATE, SYNC, NOTE, UNLINK = 1, 2, 3, 4, 5
+FOLDER: Final = 3
 SECTOR: Final = 512
 """Bytes a disk writes at once."""
 SECONDS: Final = 6.0
@@ -58,16 +59,18 @@ def records(raw: bytes) -> Iterator[Record]:
 
 
 def rebuild(done: Sequence[Record], path: Path, random: Random) -> None:
-    """Write the two files as they may be after the power went: what was synced, and some more."""
+    """Write the files as they may be after the power went: what was synced, and some more."""
     luck = random.choice((0.0, 0.5, 0.9, 1.0))
-    for file, name in enumerate((path, path.with_name(f"{path.name}-wal"))):
-        synced = max((r.offset for r in done if r.kind == SYNC and r.file == file), default=0)
+    for file, end in enumerate(("", "-wal", "-journal")):
+        name = path.with_name(path.name + end)
+        synced = _synced(done, file)
         disk = bytearray()
         for record in done:
-            if record.file != file or record.kind not in (WRITE, TRUNCATE):
+            if record.file != file or record.kind not in (WRITE, TRUNCATE, UNLINK):
                 continue
-            sure = record.start < synced
-            if record.kind == TRUNCATE:
+            # That a file is gone stands in its folder.
+            sure = record.start < (_synced(done, FOLDER) if record.kind == UNLINK else synced)
+            if record.kind in (TRUNCATE, UNLINK):
                 if sure or random.random() < luck:
                     del disk[record.offset :]
                     disk.extend(bytes(record.offset - len(disk)))
@@ -80,6 +83,11 @@ def rebuild(done: Sequence[Record], path: Path, random: Random) -> None:
         name.write_bytes(disk)
 
 
+def _synced(done: Sequence[Record], file: int) -> int:
+    """Return up to where in the record what was done to *file* is sure to be on the disk."""
+    return max((r.offset for r in done if r.kind == SYNC and r.file == file), default=0)
+
+
 async def lose_power(folder: Path, losses: int, *, seed: int, guard: str | None) -> Tally:
     """Take turns once, and lose the power so many times at moments of it."""
     done = list(records(await anyio.to_thread.run_sync(take_turns, folder, guard)))
@@ -87,7 +95,9 @@ async def lose_power(folder: Path, losses: int, *, seed: int, guard: str | None)
     told = [number for number, record in enumerate(done) if record.kind == NOTE]
     # Just after somebody was told something it counts most.
     cuts = [random.choice(told) + 1 for _ in range(losses // 2)]
-    cuts += [random.randrange(told[0], len(done)) for _ in range(losses - len(cuts))]
+    cuts += [random.randrange(len(done)) for _ in range(losses // 4)]
+    # And while the file is made, which nobody has been told of.
+    cuts += [random.randrange(told[0]) for _ in range(losses - len(cuts))]
     tally = Tally()
     for number, cut in enumerate(cuts):
         path = folder / f"loss{number}" / "sessions.db"

@@ -1,4 +1,4 @@
-/* Writes down what SQLite does to its file and its log, so that a power loss can be made up from it;
+/* Writes down what SQLite does to its file and its logs, so that a power loss can be made up from it;
  * and plays a full disk.
  *
  * cc -shared -fPIC -O2 -o shim.so shim.c -ldl
@@ -7,7 +7,8 @@
  *
  * While the file CHAOS_FULL exists, there is no space for what is written to either.
  * A record is four numbers in the machine's order, then the data:
- *   kind (1 write, 2 truncate, 3 sync, 4 note) and file (0 database, 1 log), 32 bits each,
+ *   kind (1 write, 2 truncate, 3 sync, 4 note, 5 unlink), 32 bits,
+ *   file (0 database, 1 log, 2 journal, 3 their folder), 32 bits,
  *   offset and length, 64 bits each.
  * A write is recorded before it is done, a sync after it has succeeded: its offset is how long the
  * record was when the sync began, and what was written after that may not be on the disk.
@@ -26,7 +27,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { WRITE = 1, TRUNCATE = 2, SYNC = 3 };
+enum { WRITE = 1, TRUNCATE = 2, SYNC = 3, UNLINK = 5 };
 
 struct head {
     uint32_t kind, file;
@@ -35,7 +36,7 @@ struct head {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int record = -1;
-static char names[2][4096];
+static char names[4][4096];
 static const char *flag;
 
 __attribute__((constructor)) static void begin(void) {
@@ -43,11 +44,20 @@ __attribute__((constructor)) static void begin(void) {
     if (!db) return;
     snprintf(names[0], sizeof names[0], "%s", db);
     snprintf(names[1], sizeof names[1], "%s-wal", db);
+    snprintf(names[2], sizeof names[2], "%s-journal", db);
+    snprintf(names[3], sizeof names[3], "%s", db);
+    *strrchr(names[3], '/') = 0;
     flag = getenv("CHAOS_FULL");
     if (log) record = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
-/* Which of the two files it is; -1 for any other. */
+/* Which of the files is named so, or their folder; -1 for any other. */
+static int named(const char *name) {
+    for (int file = 0; file < 4; file++)
+        if (!strcmp(name, names[file])) return file;
+    return -1;
+}
+
 static int which(int fd) {
     char link[64], name[4096];
     if (!names[0][0]) return -1;
@@ -55,9 +65,7 @@ static int which(int fd) {
     ssize_t length = readlink(link, name, sizeof name - 1);
     if (length < 0) return -1;
     name[length] = 0;
-    for (int file = 0; file < 2; file++)
-        if (!strcmp(name, names[file])) return file;
-    return -1;
+    return named(name);
 }
 
 static void put(uint32_t kind, int file, uint64_t offset, uint64_t length, const void *data) {
@@ -106,6 +114,13 @@ PWRITE(pwrite64, off64_t)
     }
 FTRUNCATE(ftruncate, off_t)
 FTRUNCATE(ftruncate64, off64_t)
+
+int unlink(const char *name) {
+    NEXT(unlink);
+    int file = named(name);
+    if (file >= 0) put(UNLINK, file, 0, 0, NULL);
+    return next(name);
+}
 
 #define FSYNC(name)                                                          \
     int name(int fd) {                                                       \

@@ -7,7 +7,19 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos.asked import Note
-from tests.chaos.power import HEAD, NOTE, SECTOR, SYNC, TRUNCATE, WRITE, note, rebuild, records
+from tests.chaos.power import (
+    FOLDER,
+    HEAD,
+    NOTE,
+    SECTOR,
+    SYNC,
+    TRUNCATE,
+    UNLINK,
+    WRITE,
+    note,
+    rebuild,
+    records,
+)
 
 
 def put(raw: bytes, kind: int, data: bytes = b"", *, file: int = 0, offset: int = 0) -> bytes:
@@ -57,6 +69,17 @@ def test_a_file_may_still_be_as_long_as_it_was(tmp_path: Path) -> None:
     raw = put(raw, SYNC, offset=len(raw))
     raw = put(raw, TRUNCATE, offset=1)
     assert {files[0] for files in losses(raw, tmp_path / "db")} == {b"long", b"l"}
+
+
+def test_a_deleted_file_may_be_back_until_its_folder_is_synced(tmp_path: Path) -> None:
+    raw = put(b"", WRITE, b"a", file=1)
+    raw = put(raw, SYNC, file=1, offset=len(raw))
+    raw = put(raw, UNLINK, file=1)
+    assert {files[1] for files in losses(raw, tmp_path / "db")} == {b"a", b""}
+    raw = put(raw, SYNC, file=1, offset=len(raw))
+    assert {files[1] for files in losses(raw, tmp_path / "db")} == {b"a", b""}
+    raw = put(raw, SYNC, file=FOLDER, offset=len(raw))
+    assert {files[1] for files in losses(raw, tmp_path / "db")} == {b""}
 
 
 def test_a_note_is_a_record_and_half_a_record_is_none(tmp_path: Path) -> None:
