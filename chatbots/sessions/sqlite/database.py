@@ -12,6 +12,7 @@ from typing import TypeVar
 import anyio
 
 from chatbots.sessions.sqlite import turns, words
+from chatbots.sessions.sqlite.errors import unusable
 from chatbots.sessions.sqlite.glance import Glance
 from chatbots.sessions.sqlite.owners import Owner
 from chatbots.sessions.sqlite.schema import open_reader, open_writer
@@ -54,6 +55,7 @@ class Database:
 
         It is handed over before anything is waited for: whoever is cancelled has it done.
         """
+        self._check_process()
         job = Job(act, undo=undo, owed=owed, frees=frees, after=after)
         return await self._writer.submit(job).result()
 
@@ -63,12 +65,14 @@ class Database:
 
     async def read(self, act: Act[T]) -> T:
         """Do *act* on what is committed, beside the writer."""
+        self._check_process()
         if self._owner is None:
             await self.write(_nothing)
         return await self._reader.submit(Job(act)).result()
 
     async def read_session(self, session: str, act: Act[T]) -> T:
         """Do *act*, which reads of one *session*, at once if that is quick."""
+        self._check_process()
         found = None if self._owner is None else self._glance.at(session, act)
         if found is None:
             found = await self.read(lambda db: self._glance.timed(session, act, db))
@@ -78,7 +82,18 @@ class Database:
         """Do what there is to do and close the file. May be called again."""
         await anyio.to_thread.run_sync(self._close)
 
+    def _check_process(self) -> None:
+        """Refuse what would wait for threads that a fork does not copy."""
+        if self._owner is not None and self._owner.forked:
+            raise unusable(
+                self.path,
+                "this process was forked from the one that has it open",
+                "Make a store in each process, or close this one before the fork.",
+            )
+
     def _close(self) -> None:
+        if self._owner is not None and self._owner.forked:
+            return  # its lock, threads and connections are the other process's
         # First, for what comes meanwhile: it opens everything again, or is refused.
         self._writer.close()
         self._glance.close()

@@ -18,6 +18,7 @@ class Owner:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._process = os.getpid()
         folder.mkdir(mode=0o700, exist_ok=True)
         self.name, self._lock = self._claim()
 
@@ -49,6 +50,11 @@ class Owner:
         finally:
             os.close(lock)
         return False
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is a copy, in a process that was forked: it owns nothing."""
+        return self._process != os.getpid()
 
     def sweep(self) -> None:
         """Take away what dead stores have left."""

@@ -70,13 +70,13 @@ def test_a_file_that_is_gone_the_thread_is_to_tell_of(tmp_path: Path) -> None:
 
 def test_it_is_not_closed_under_who_reads(glance: Glance) -> None:
     def close_meanwhile(db: sqlite3.Connection) -> str:
-        closing.start()
-        closing.join(0.05)
+        thread.start()
+        thread.join(0.05)
         return quick(db)
 
-    closing = threading.Thread(target=glance.close)
+    thread = threading.Thread(target=glance.close)
     assert glance.at("s", close_meanwhile) == "read"
-    closing.join()
+    thread.join()
     assert glance._connection is None
 
 

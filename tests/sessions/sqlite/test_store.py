@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing, suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import anyio
@@ -404,3 +406,43 @@ async def test_who_uses_it_while_it_is_closed_is_answered_or_refused(path: Path)
                     for number in range(10):
                         tasks.start_soon(use, number)
                     await store.aclose()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # since 3.12
+def test_in_a_forked_process_it_is_refused_and_the_turns_of_the_other_go_on(path: Path) -> None:
+    async def begin() -> Turn:
+        turn = await store.begin("s", "r", HI)
+        await store.load("s")
+        return turn
+
+    async def finish(turn: Turn) -> Turn:
+        async with opened(path) as other:
+            assert [turn.state for turn in await other.load("s")] == ["accepted"]
+        ended = await store.finish(turn, HELLO, state="completed")
+        await store.aclose()
+        return ended
+
+    async def use() -> str:
+        said = ""
+        with anyio.move_on_after(5):
+            for use in (lambda: store.load("s"), store.sessions, lambda: store.forget("s")):
+                try:
+                    await use()
+                except StorageError as error:
+                    said = error.message
+            await store.aclose()
+            return said
+        return "hangs"
+
+    def child(say: Connection) -> None:
+        say.send(anyio.run(use))
+
+    store = SQLiteSessions(path)
+    turn = anyio.run(begin)
+    hear, say = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=child, args=(say,))
+    process.start()
+    process.join(20)
+    with hear, say:
+        assert "was forked" in hear.recv()
+    assert anyio.run(finish, turn).state == "completed"

@@ -111,13 +111,16 @@ async def test_what_comes_while_it_is_closed_twice_at_once_is_refused() -> None:
         going.set()
         on.wait()
 
+    def close_twice() -> None:
+        going.wait()
+        for thread in closing:
+            thread.start()
+        while made._queue.empty():
+            time.sleep(0.001)
+
     made.submit(Job(hold, waited=False))
     closing = [threading.Thread(target=made.close) for _ in range(2)]
-    going.wait()
-    for thread in closing:
-        thread.start()
-    while made._queue.empty():
-        time.sleep(0.001)
+    await anyio.to_thread.run_sync(close_twice)
     late = made.submit(Job(one))
     on.set()
     with pytest.raises(StorageError, match="was closed"), anyio.fail_after(5):
