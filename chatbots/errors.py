@@ -54,7 +54,7 @@ class ChatError(Exception):
         param: str | None = None,
         partial: str = "",
     ) -> None:
-        super().__init__(message)
+        super().__init__(code, message)  # both, so that it can be pickled and copied
         self.code = code
         self.message = message
         self.retryable = self.CODES[code].retryable if retryable is None else retryable

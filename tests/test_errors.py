@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import re
 
 import pytest
@@ -104,3 +105,9 @@ def test_stopping_on_purpose_exits_as_an_interrupt_does() -> None:
     assert {kind: kind.EXIT_STATUS for kind in KINDS if kind.EXIT_STATUS != 1} == {
         TurnCancelled: 130
     }
+
+
+def test_an_error_comes_out_of_another_process_as_it_went_in() -> None:
+    error = ProviderError("rate_limited", "Too many.", retry_after=2.0, hint="Wait.", partial="He")
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 (its own bytes)
+    assert (type(again), vars(again), str(again)) == (type(error), vars(error), str(error))
