@@ -99,10 +99,13 @@ class SQLiteSessions(SQLiteShelf):
     async def forget(self, session: SessionId) -> None:
         """Delete a session; see `SessionStore.forget`. The text is in no page and no log after."""
         await self._db.write(
-            partial(turns.forget, session=session), frees=session, after=_empty_the_log
+            partial(turns.forget, session=session), frees=session, after=_write_anew
         )
 
 
-def _empty_the_log(connection: sqlite3.Connection) -> None:
+def _write_anew(connection: sqlite3.Connection) -> None:
     with suppress(sqlite3.Error):
+        # Of rows that moved to another page, SQLite leaves copies in gaps between those that stay:
+        # `secure_delete` overwrites only what is deleted.
+        connection.execute("VACUUM")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

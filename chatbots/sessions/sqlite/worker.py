@@ -25,7 +25,8 @@ class Job(Generic[T]):
 
     `undo` is called with a result that came too late: its task was cancelled.
     A job that is `owed` is done again where the disk was in the way, waited for or not;
-    one that `frees` a session lets the next one have it; `after` follows the commit.
+    one that `frees` a session lets the next one have it; `after` follows the commit, once for all
+    that have it.
     """
 
     __slots__ = ("abandoned", "act", "after", "awaited", "foreign", "frees", "owed", "undo")

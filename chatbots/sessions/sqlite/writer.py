@@ -125,9 +125,9 @@ class Writer(Worker):
             return [outcome for job in jobs for outcome in self._commit([job])]
         for session, job in waiting:
             self._waiting.setdefault(session, []).append(job)
-        for job, _, failure in outcomes:
-            if job.after is not None and failure is None:
-                job.after(connection)
+        for after in {job.after for job, _, failure in outcomes if failure is None}:
+            if after is not None:
+                after(connection)
         return outcomes
 
     def _try(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import random
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing, suppress
@@ -197,6 +198,29 @@ async def test_what_is_forgotten_is_in_no_byte_of_what_is_on_the_disk(path: Path
         assert not await store.search(secret)
         assert len(await store.load("kept 3")) == 1
     assert secret.lower() not in bytes_of(path).lower()
+
+
+async def test_no_copy_is_left_of_rows_that_have_moved_between_pages(path: Path) -> None:
+    chance = random.Random(1)  # noqa: S311 - the same each time
+    secrets: dict[str, list[str]] = {}
+
+    def padded(secret: str) -> str:
+        return f"{secret} {'x' * chance.choice((10, 300, 900))}"
+
+    async with opened(path) as store:
+        for number in range(400):
+            session, secret = f"s{chance.randrange(40)}", f"n{chance.getrandbits(64):016x}"
+            turn = await store.begin(session, f"r{number}", [Message("user", padded(secret))])
+            answer = [Message("assistant", padded(secret))]
+            if number % 2:
+                await store.checkpoint(turn, answer)
+            await store.finish(turn, answer, state="completed")
+            secrets.setdefault(session, []).append(secret)
+        left = []
+        for session in sorted(secrets)[:20]:
+            await store.forget(session)
+            left += [secret for secret in secrets[session] if secret in bytes_of(path)]
+    assert not left
 
 
 def bytes_of(path: Path) -> str:
