@@ -157,11 +157,13 @@ def fit(
     rest = [seq for seq in newest if seq > after and seq not in pinned]
     kept, used = {*pinned, *rest}, None
     if tokens_of([*summary, *(m for seq in kept for m in shown[seq])], most) > room:
-        used = tokens_of(summary, count)
-        if used > room:
-            summary, used, after = (), 0, 0
-        sizes = ((seq, tokens_of(shown[seq], count)) for seq in (*pinned, *rest))
-        kept, used = _taken(sizes, used, room, optional=pinned)
+        sizes = {seq: tokens_of(shown[seq], count) for seq in pinned}
+        kept, used = _taken(sizes.items(), 0, room, optional=pinned)
+        if used + (size := tokens_of(summary, count)) > room:
+            summary, size, after = (), 0, 0
+        newer = ((seq, tokens_of(shown[seq], count)) for seq in rest)
+        more, used = _taken(newer, used + size, room, optional=())
+        kept |= more
 
     def why(seq: int) -> Why:
         if not shown.get(seq, True):

@@ -313,6 +313,16 @@ def test_a_summary_takes_room() -> None:
     assert past.left_out == (LeftOut(1, 2, "summed_up"), LeftOut(3, 3, "no_room"))
 
 
+def test_what_is_pinned_comes_before_a_summary() -> None:
+    summary = 2 * PER_MESSAGE + len(ASK_FOR_SUMMARY) + len("They met.")
+    several = turns(1, 2, 3, pinned=[1], summed=2)
+    past = fit(several, summary, sums_up=True, count=len)
+    assert (past.summary, seqs(past)) == ((), [1, 3])
+    past = fit(several, summary + ROOM, sums_up=True, count=len)
+    assert (len(past.summary), seqs(past)) == (2, [1])
+    assert past.left_out == (LeftOut(2, 2, "summed_up"), LeftOut(3, 3, "no_room"))
+
+
 def test_a_summary_that_does_not_fit_is_left_out() -> None:
     past = fit(turns(1, 2, 3, summed=2), ROOM, sums_up=True, count=len)
     assert (past.summary, seqs(past)) == ((), [3])
