@@ -28,7 +28,8 @@ class SocketPeer(Struct):
 
     /echo answers each message with itself; /tell/A/B/C says A, B and C at once; /large/N sends a
     message of N bytes; /close/CODE/REASON ends the session once something was said; /drop does
-    so without a word; /deaf reads nothing; /status/CODE/TEXT refuses; /redirect leads to /echo.
+    so without a word; /deaf reads nothing; /mute answers nothing, no farewell either;
+    /status/CODE/TEXT refuses; /redirect leads to /echo.
     """
 
     url: str = ""
@@ -59,6 +60,9 @@ class SocketPeer(Struct):
                     await socket.send(word)
             elif way == "large":
                 await socket.send("x" * int(words[0]))
+            elif way == "mute":
+                socket.data_received = _nothing  # type: ignore[method-assign]  # not even goodbye
+                await socket.wait_closed()
             elif way == "deaf":
                 socket.transport.pause_reading()
                 await socket.wait_closed()
@@ -70,6 +74,10 @@ class SocketPeer(Struct):
                 else:
                     await socket.send(message)
         self.open.discard(socket)
+
+
+def _nothing(_: bytes) -> None:
+    """Take no notice."""
 
 
 def _words(path: str) -> list[str]:

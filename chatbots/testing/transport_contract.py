@@ -262,7 +262,7 @@ class EndsSockets(TransportMaker):
             promised(took < CLOSING, f"closing takes {CLOSING} seconds at most, not {took:.1f}")
 
     async def test_closing_goes_on_when_it_is_cancelled(self) -> None:
-        async with self._socket("/echo") as (socket, peer):
+        async with self._socket("/mute") as (socket, peer):
             with anyio.CancelScope() as scope:
                 scope.cancel()
                 await socket.close()

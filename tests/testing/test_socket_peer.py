@@ -59,6 +59,17 @@ async def test_the_deaf_read_nothing_and_are_gone_with_the_server() -> None:
     await socket.wait_closed()
 
 
+async def test_the_mute_say_no_farewell_and_see_the_end() -> None:
+    async with socket_peer() as peer:
+        socket = await connect(f"{peer.url}/mute", close_timeout=0.05)
+        while not peer.open:  # noqa: ASYNC110 - the peer's own business has no event
+            await anyio.sleep(0.001)
+        await socket.close()
+        assert socket.close_code == 1006
+        while peer.open:  # noqa: ASYNC110 - as above
+            await anyio.sleep(0.001)
+
+
 async def test_the_silent_say_nothing_and_see_the_end() -> None:
     async with silent_listener() as (url, ended):
         with pytest.raises(TimeoutError):
