@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         WSMsgType,
     )
 
+ROOM: Final = 32 * 1024
+"""Bytes that may wait for the peer while nobody has to: half of what asyncio lets wait."""
 MAX_REFUSAL: Final = 64 * 1024
 """Bytes read of what a server says when it opens no socket."""
 
@@ -191,6 +193,11 @@ class AiohttpConn:
 
         self._check()
         try:
+            waiting = self._transport.get_write_buffer_size() if self._transport else 0
+            if waiting + len(payload) < ROOM:
+                # This does not wait, and needs neither a deadline nor a turn, which cost.
+                await self._socket.send_frame(payload, kind)
+                return
             with anyio.fail_after(self._limits.send):
                 async with self._writing:
                     await self._socket.send_frame(payload, kind)
