@@ -68,20 +68,10 @@ class AiohttpDialer:
                 hint="Use the transport websockets.",
             )
 
-        opened: list[ClientResponse] = []
-
-        async def check(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
-            """Raise what a refusal means, before a redirect is followed or the body is lost."""
-            answer = await send(request)
-            if answer.status != 101:
-                said = await answer.content.read(MAX_REFUSAL)
-                raise peer.refused(answer.status, answer.headers, said)
-            opened.append(answer)
-            return answer
-
+        handshake = _Handshake(peer)
         session = http.ClientSession(
             cookie_jar=http.DummyCookieJar(),
-            middlewares=[check],
+            middlewares=[handshake],
             timeout=http.ClientTimeout(total=None),
         )
         conn: AiohttpConn | None = None
@@ -100,7 +90,7 @@ class AiohttpDialer:
         except (OSError, http.ClientError) as error:
             raise _of(error, peer, proxy or "") from None
         else:
-            conn = AiohttpConn(session, socket, opened[0], peer, self._limits)
+            conn = AiohttpConn(session, socket, handshake.answer, peer, self._limits)
             return conn
         finally:
             if conn is None:
@@ -118,11 +108,12 @@ class AiohttpConn:
         self,
         session: ClientSession,
         socket: ClientWebSocketResponse[bool],
-        opened: ClientResponse,
+        opened: ClientResponse | None,
         peer: Peer,
         limits: Limits,
     ) -> None:
-        assert opened.connection is not None  # noqa: S101 - it has just been upgraded
+        assert opened is not None  # noqa: S101 - it has just been upgraded
+        assert opened.connection is not None  # noqa: S101 - as above
         self._session = session
         self._socket = socket
         self._transport = opened.connection.transport
@@ -222,6 +213,22 @@ class AiohttpConn:
     def _abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+
+class _Handshake:
+    """Raises what a refusal means, before a redirect is followed or the body is lost."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.answer: ClientResponse | None = None
+        self._peer = peer
+
+    async def __call__(self, request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
+        """Send the *request*; keep the *answer*."""
+        self.answer = answer = await send(request)
+        if answer.status != 101:
+            said = await answer.content.read(MAX_REFUSAL)
+            raise self._peer.refused(answer.status, answer.headers, said)
+        return answer
 
 
 def _meaning(cause: object, said: str, peer: Peer) -> ChatError:

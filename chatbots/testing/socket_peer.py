@@ -61,7 +61,7 @@ class SocketPeer(Struct):
             elif way == "large":
                 await socket.send("x" * int(words[0]))
             elif way == "mute":
-                socket.data_received = _nothing  # type: ignore[method-assign]  # not even goodbye
+                socket.data_received = _nothing  # type: ignore[method-assign,assignment]  # silent
                 await socket.wait_closed()
             elif way == "deaf":
                 socket.transport.pause_reading()
