@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from chatbots.local.catalog import Weights
     from chatbots.local.model import LocalModel
     from chatbots.local.weights import WeightStore
+    from chatbots.realtime.address import Address
 
 
 class Clients(Protocol):
@@ -93,6 +94,26 @@ def _access_of(settings: Settings) -> Access:
         access,
         connect_timeout=settings.chatbots_connect_timeout,
         max_connections=settings.chatbots_max_connections,
+    )
+
+
+def realtime_address(settings: Settings) -> Address:
+    """Return where realtime sessions are opened, and as whom; no local model speaks there.
+
+    Raises `ConfigurationError` (`not_configured`) for an Azure resource without a key.
+    """
+    from chatbots.realtime.address import Address
+
+    access = _access_of(settings)
+    return Address(
+        key=access.api_key,
+        base_url=access.base_url,
+        realtime_url=settings.openai_realtime_url,
+        azure=access.azure,
+        api_version=access.api_version,
+        organization=access.organization,
+        project=access.project,
+        dialect=settings.openai_realtime_dialect,
     )
 
 

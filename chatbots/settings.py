@@ -66,6 +66,12 @@ class Settings(BaseModel):
     azure_openai_api_key: SecretStr | None = Field(None, description="Its key.")
     azure_openai_deployment: str | None = Field(None, description="OPENAI_MODEL's default there.")
     openai_api_version: str | None = Field(None, description="Its dated API; v1 if not set.")
+    openai_realtime_url: str | None = Field(
+        None, description="The socket of the Realtime API; beside the rest of the API if not set."
+    )
+    openai_realtime_dialect: Literal["ga", "beta"] = Field(
+        "ga", description="What is spoken there: today's (`ga`), or the `beta` of older servers."
+    )
     assistant_instructions: str = Field(
         "", description="The system message; `instructions.txt` in the current folder if not set."
     )
@@ -174,7 +180,7 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise _unusable(error) from None
 
-    @field_validator("log_level", "log_format", "db_type", mode="before")
+    @field_validator("log_level", "log_format", "db_type", "openai_realtime_dialect", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value

@@ -12,7 +12,7 @@ from openai import AsyncOpenAI
 
 from chatbots import clients
 from chatbots.app import Chatbots
-from chatbots.clients import find_weights, local_model, weights_of
+from chatbots.clients import find_weights, local_model, realtime_address, weights_of
 from chatbots.errors import ChatError, ConfigurationError
 from chatbots.local.model import Endpoint
 from chatbots.settings import Settings
@@ -360,3 +360,41 @@ def test_weights_are_looked_for_in_the_cache_of_the_settings(tmp_path: Path) -> 
     store, weights = weights_of(Settings(chatbots_cache=tmp_path))
     assert store.place(weights) == tmp_path / "models" / weights.file
     assert find_weights(Settings(chatbots_cache=tmp_path)) is None
+
+
+# Where realtime sessions are opened
+
+
+def test_a_realtime_session_is_opened_beside_the_rest_of_the_api() -> None:
+    plain = realtime_address(Settings(openai_api_key="sk-abc", openai_base_url="http://h:1/v1/"))
+    assert (plain.url(model="m"), plain.key) == ("ws://h:1/v1/realtime?model=m", "sk-abc")
+    assert realtime_address(Settings()).url() == "wss://api.openai.com/v1/realtime"
+
+
+def test_settings_of_its_own_win_over_where_the_rest_is() -> None:
+    settings = Settings(
+        openai_base_url="http://h/v1",
+        openai_org_id="o",
+        openai_project_id="p",
+        openai_realtime_url="ws://other/live",
+        openai_realtime_dialect="beta",
+    )
+    address = realtime_address(settings)
+    assert (address.url(), address.dialect) == ("ws://other/live", "beta")
+    assert (address.organization, address.project) == ("o", "p")
+
+
+@pytest.mark.parametrize(
+    ("version", "url"),
+    [
+        (None, "wss://res/openai/v1/realtime?model=d"),
+        ("2024-10-01-preview", "wss://res/openai/realtime?api-version=2024-10-01-preview&deployment=d"),
+    ],
+)  # fmt: skip
+def test_azure_is_asked_by_whichever_of_its_apis_is_set(version: str | None, url: str) -> None:
+    settings = Settings(
+        azure_openai_endpoint="https://res", azure_openai_api_key="k", openai_api_version=version
+    )
+    assert realtime_address(settings).url(model="d") == url
+    with pytest.raises(ConfigurationError, match="no key"):
+        realtime_address(Settings(azure_openai_endpoint="https://res"))

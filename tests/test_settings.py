@@ -57,6 +57,7 @@ def samples() -> Iterator[tuple[str, str, str]]:
         "log_level": ("debug", "error"),
         "log_format": ("json", "console"),
         "db_type": ("memory", "postgres"),
+        "openai_realtime_dialect": ("beta", "ga"),
         "chatbots_local": ("0", "1"),
         "chatbots_summarize": ("0", "1"),
     }
@@ -223,6 +224,7 @@ def test_levels_and_types_may_be_in_capitals() -> None:
     assert Settings(log_level="DEBUG").log_level == "debug"
     assert Settings(log_level="WARN").log_level == "warning"
     assert Settings(db_type="SQLite").db_type == "sqlite"
+    assert Settings(openai_realtime_dialect="Beta").openai_realtime_dialect == "beta"
 
 
 def test_a_trailing_slash_of_the_base_url_is_dropped() -> None:
