@@ -157,12 +157,10 @@ def fit(
     rest = [seq for seq in newest if seq > after and seq not in pinned]
     kept, used = {*pinned, *rest}, None
     if tokens_of([*summary, *(m for seq in kept for m in shown[seq])], most) > room:
-        sizes = {seq: tokens_of(shown[seq], count) for seq in pinned}
-        kept, used = _taken(sizes.items(), 0, room, optional=pinned)
+        kept, used = _taken(((s, shown[s]) for s in pinned), 0, room, count, optional=True)
         if used + (size := tokens_of(summary, count)) > room:
             summary, size, after = (), 0, 0
-        newer = ((seq, tokens_of(shown[seq], count)) for seq in rest)
-        more, used = _taken(newer, used + size, room, optional=())
+        more, used = _taken(((s, shown[s]) for s in rest), used + size, room, count)
         kept |= more
 
     def why(seq: int) -> Why:
@@ -180,15 +178,20 @@ def fit(
 
 
 def _taken(
-    sizes: Iterable[tuple[int, int]], used: int, room: float, *, optional: Sequence[int]
+    said: Iterable[tuple[int, Sequence[Message]]],
+    used: int,
+    room: float,
+    count: Count,
+    *,
+    optional: bool = False,
 ) -> tuple[set[int], int]:
-    """Return what fits, and all that is then used; what is *optional* makes no gap."""
+    """Return which turns fit, and all that is then used; nothing after a gap if not *optional*."""
     kept: set[int] = set()
-    for seq, size in sizes:
-        if used + size <= room:
+    for seq, messages in said:
+        if used + (size := tokens_of(messages, count)) <= room:
             kept.add(seq)
             used += size
-        elif seq not in optional:
+        elif not optional:
             break
     return kept, used
 
