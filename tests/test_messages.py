@@ -23,7 +23,9 @@ from chatbots.messages import (
     Turn,
     TurnState,
     Usage,
+    check_session,
     check_text,
+    total,
 )
 from chatbots.sampling import Sampling
 from chatbots.tool_calls import ToolCall
@@ -218,3 +220,15 @@ def test_a_name_that_is_longer_than_names_are_is_refused(name: str) -> None:
 
 def test_a_name_that_is_no_text_is_refused() -> None:
     assert refusal(prompt("Hi", session=5)).param == "session"
+
+
+def test_a_session_without_a_name_is_refused() -> None:
+    check_session("ada")
+    with pytest.raises(InvalidRequest, match="name is empty"):
+        check_session("")
+
+
+def test_the_usage_of_two_answers_is_their_sum_and_estimated_if_one_is() -> None:
+    one, other = Usage(1, 2, 3, 4, 5), Usage(10, 20, 30, estimated=True)
+    assert total(one, other) == Usage(11, 22, 33, 4, 5, estimated=True)
+    assert (total(one, None), total(None, other), total(None, None)) == (one, other, None)

@@ -291,6 +291,15 @@ def test_a_chunk_with_more_to_it_is_not_text_alone(chunk: dict[str, object]) -> 
         talk(msgspec.json.encode(chunk))
 
 
+def test_a_call_is_taken_in_beside_the_text() -> None:
+    called = [{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{}"}}]
+    answer = Answer()
+    answer.add(decode(saying(content="Wait.", tool_calls=called)))
+    answer.add(decode(b'{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}'))
+    result = answer.result()
+    assert (result.text, [call.name for call in result.tool_calls]) == ("Wait.", ["f"])
+
+
 def test_text_alone_is_to_be_expected_between_the_first_chunk_and_the_last() -> None:
     answer = Answer()
     expected = [answer.talks]
