@@ -333,7 +333,9 @@ def typing(editor: str) -> Iterator[Screen]:
         yield screen
 
 
-@pytest.mark.parametrize("editor", ["prompt_toolkit", "readline"])
+@pytest.mark.parametrize(
+    "editor", ["prompt_toolkit", pytest.param("readline", marks=pytest.mark.slow)]
+)
 def test_a_conversation_goes_on_after_a_yes_and_after_ctrl_c_at_a_question(
     editor: str, mine: Path, upstream: Upstream
 ) -> None:

@@ -251,7 +251,7 @@ def test_ctrl_c_twice_during_an_answer_leaves(
 
 # With real keys
 
-EDITORS = ["prompt_toolkit", "readline"]
+EDITORS = ["prompt_toolkit", pytest.param("readline", marks=pytest.mark.slow)]
 
 both_editors = pytest.mark.parametrize("editor", EDITORS)
 
