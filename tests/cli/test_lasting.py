@@ -56,10 +56,13 @@ def store() -> Generator[None]:
 
 
 async def paced() -> AsyncIterator[str]:
-    """Say two pieces, further apart than what is shown may be from what is kept, and no more."""
-    yield "Once "
-    await anyio.sleep(1.1 * KEEP_INTERVAL)
-    yield "upon "
+    """Say pieces further apart than what is shown may be from what is kept.
+
+    Each is kept before the next is shown, and the last one never.
+    """
+    for piece in ("Once ", "upon ", "a "):
+        yield piece
+        await anyio.sleep(1.1 * KEEP_INTERVAL)
     await anyio.sleep_forever()
 
 
