@@ -24,6 +24,15 @@ def selected(turns: Sequence[Turn], last: int | None) -> tuple[Turn, ...]:
     )
 
 
+def marked(turn: Turn, *, pinned: bool | None, summary: str | None) -> Turn:
+    """Return *turn* with its marks; None leaves one as it is."""
+    return replace(
+        turn,
+        pinned=turn.pinned if pinned is None else pinned,
+        summary=turn.summary if summary is None else summary,
+    )
+
+
 def copies(session: SessionId, turns: Sequence[Turn], now: float) -> list[Turn]:
     """Return *turns* as they are restored: of *session*, counted from 1, ended, begun by *now*.
 

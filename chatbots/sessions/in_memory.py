@@ -7,10 +7,9 @@ from time import time
 from typing import Final
 
 import anyio
-from msgspec.structs import replace
 
 from chatbots.messages import FinalState, Message, SessionId, Turn, UnderWay, Usage
-from chatbots.sessions.alike import conflict, not_found, selected
+from chatbots.sessions.alike import conflict, marked, not_found, selected
 from chatbots.sessions.bounded import BoundedSessions, HeldSession
 from chatbots.sessions.in_memory_shelf import InMemoryShelf
 from chatbots.sessions.turn import FINAL, begun, checkpointed, finished
@@ -109,11 +108,7 @@ class InMemorySessions(InMemoryShelf):
         turn = next((t for t in held.turns.values() if t.seq == seq), None) if held else None
         if held is None or turn is None:
             raise not_found(session, seq)
-        turn = replace(
-            turn,
-            pinned=turn.pinned if pinned is None else pinned,
-            summary=turn.summary if summary is None else summary,
-        )
+        turn = marked(turn, pinned=pinned, summary=summary)
         self._held.keep(held, turn)
         self._held.shrink(keep=session)
 

@@ -11,11 +11,10 @@ from time import time
 from typing import Protocol, runtime_checkable
 
 import anyio
-from msgspec.structs import replace
 
 from chatbots.errors import ChatError, InvalidRequest, StorageError
 from chatbots.messages import FinalState, Message, SessionId, Turn, UnderWay, Usage
-from chatbots.sessions.alike import conflict, not_found, selected
+from chatbots.sessions.alike import conflict, marked, not_found, selected
 from chatbots.sessions.turn import FINAL, OPEN, begun, checkpointed, finished, recovered
 
 
@@ -146,15 +145,11 @@ class SimpleSessions:
         turn = next((turn for turn in await self.load(session) if turn.seq == seq), None)
         if turn is None:
             raise not_found(session, seq)
-        marked = replace(
-            turn,
-            pinned=turn.pinned if pinned is None else pinned,
-            summary=turn.summary if summary is None else summary,
-        )
         running = self._find(turn)
+        turn = marked(turn, pinned=pinned, summary=summary)
         if running is not None:
-            running.turn = marked
-        await self._append(marked)
+            running.turn = turn
+        await self._append(turn)
 
     async def forget(self, session: SessionId) -> None:
         """Delete a session; see `SessionStore.forget`.

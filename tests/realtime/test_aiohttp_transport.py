@@ -3,50 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import anyio
 import pytest
 
-from chatbots.errors import ChatError, ConfigurationError, ProviderError
+from chatbots.errors import ConfigurationError, ProviderError
 from chatbots.realtime.aiohttp_transport import AiohttpDialer
 from chatbots.realtime.proxies import Proxies
 from chatbots.realtime.transport import Limits, WebSocketDialer
 from chatbots.testing.socket_peer import socket_peer
 from chatbots.testing.transport_contract import WebSocketTransportContract
 from tests.provider.tls import server_with_its_own_certificate
-from tests.realtime.ways import answering, http_proxy, secure_echo
-
-KEY = "sk-canary-0123456789"
-HEADERS: Mapping[str, str] = {"Authorization": f"Bearer {KEY}"}
-
-
-@pytest.fixture(autouse=True)
-def aiohttp_is_here(request: pytest.FixtureRequest) -> None:
-    if "missing" not in request.node.name:
-        pytest.importorskip("aiohttp")
+from tests.realtime.ways import (
+    HEADERS,
+    KEY,
+    answering,
+    echoed,
+    http_proxy,
+    refusal,
+    secure_echo,
+)
 
 
 class TestAiohttp(WebSocketTransportContract):
     def make_dialer(self, limits: Limits) -> WebSocketDialer:
         return AiohttpDialer(limits)
-
-
-async def refusal(dialer: WebSocketDialer, url: str) -> ChatError:
-    with pytest.raises(ChatError) as caught:
-        await dialer.dial(url, HEADERS)
-    assert KEY not in f"{caught.value} {caught.value!r}"
-    return caught.value
-
-
-async def echoed(dialer: WebSocketDialer, url: str) -> str | bytes:
-    socket = await dialer.dial(url, HEADERS)
-    try:
-        await socket.write_message("hello")
-        return await socket.read_message()
-    finally:
-        await socket.close()
 
 
 def test_missing_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

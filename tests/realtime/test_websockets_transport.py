@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 
 import anyio
 import pytest
 
-from chatbots.errors import ChatError, ConfigurationError, ProviderError
+from chatbots.errors import ConfigurationError, ProviderError
 from chatbots.realtime.proxies import Proxies
 from chatbots.realtime.transport import Limits, WebSocketDialer
 from chatbots.realtime.websockets_transport import WebSocketsDialer
@@ -17,31 +16,20 @@ from chatbots.testing.socket_peer import silent_listener, socket_peer
 from chatbots.testing.transport_contract import WebSocketTransportContract
 from tests.provider.socks import socks_proxy
 from tests.provider.tls import server_with_its_own_certificate
-from tests.realtime.ways import answering, http_proxy, secure_echo
-
-KEY = "sk-canary-0123456789"
-HEADERS: Mapping[str, str] = {"Authorization": f"Bearer {KEY}"}
+from tests.realtime.ways import (
+    HEADERS,
+    KEY,
+    answering,
+    echoed,
+    http_proxy,
+    refusal,
+    secure_echo,
+)
 
 
 class TestWebSockets(WebSocketTransportContract):
     def make_dialer(self, limits: Limits) -> WebSocketDialer:
         return WebSocketsDialer(limits)
-
-
-async def refusal(dialer: WebSocketDialer, url: str) -> ChatError:
-    with pytest.raises(ChatError) as caught:
-        await dialer.dial(url, HEADERS)
-    assert KEY not in f"{caught.value} {caught.value!r}"
-    return caught.value
-
-
-async def echoed(dialer: WebSocketDialer, url: str) -> str | bytes:
-    socket = await dialer.dial(url, HEADERS)
-    try:
-        await socket.write_message("hello")
-        return await socket.read_message()
-    finally:
-        await socket.close()
 
 
 async def test_a_name_that_nobody_has_is_told_from_a_server_that_is_down() -> None:
@@ -83,7 +71,6 @@ async def test_a_proxy_that_leads_nowhere_is_named_without_its_password() -> Non
 
 
 async def test_a_socks_proxy_is_asked_for_the_name() -> None:
-    pytest.importorskip("python_socks")
     async with socket_peer() as peer:
         port = int(peer.url.rpartition(":")[2])
         async with socks_proxy(port) as (proxy, asked):

@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import pytest
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.buffered import BufferedByteReceiveStream
 from websockets.asyncio.server import ServerConnection, serve
 
+from chatbots.errors import ChatError
+from chatbots.realtime.transport import WebSocketDialer
 from tests.provider.socks import pump
 from tests.provider.tls import certificate
+
+KEY = "sk-canary-0123456789"
+HEADERS: Mapping[str, str] = {"Authorization": f"Bearer {KEY}"}
+
+
+async def refusal(dialer: WebSocketDialer, url: str) -> ChatError:
+    """Return the error of a dialling that fails; the key is not in it."""
+    with pytest.raises(ChatError) as caught:
+        await dialer.dial(url, HEADERS)
+    assert KEY not in f"{caught.value} {caught.value!r}"
+    return caught.value
+
+
+async def echoed(dialer: WebSocketDialer, url: str) -> str | bytes:
+    """Return what comes back to a hello."""
+    socket = await dialer.dial(url, HEADERS)
+    try:
+        await socket.write_message("hello")
+        return await socket.read_message()
+    finally:
+        await socket.close()
 
 
 @asynccontextmanager

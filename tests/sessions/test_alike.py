@@ -10,6 +10,7 @@ from chatbots.sessions.alike import (
     conflict,
     copies,
     exists,
+    marked,
     not_found,
     selected,
     spoken,
@@ -22,6 +23,15 @@ def turns(*states: TurnState) -> list[Turn]:
         Turn(session="s", request_id=f"r{seq}", seq=seq, state=state, said=said)
         for seq, state in enumerate(states, 1)
     ]
+
+
+def test_a_mark_that_is_not_given_stays_as_it_is() -> None:
+    (turn,) = turns("completed")
+    pinned = marked(turn, pinned=True, summary=None)
+    assert (pinned.pinned, pinned.summary) == (True, None)
+    both = marked(pinned, pinned=None, summary="Hello.")
+    assert (both.pinned, both.summary) == (True, "Hello.")
+    assert marked(both, pinned=False, summary=None).summary == "Hello."
 
 
 def test_without_last_all_turns_are_selected() -> None:

@@ -17,7 +17,7 @@ import anyio
 from chatbots.interfaces import SessionStore
 from chatbots.messages import FinalState, Message, Turn, UnderWay, Usage
 from chatbots.sessions import turn as table
-from chatbots.sessions.alike import conflict, selected
+from chatbots.sessions.alike import conflict, marked, selected
 from chatbots.sessions.sqlite import database, glance, schema, turns, worker
 from chatbots.sessions.sqlite.store import SQLiteSessions
 from tests.simulation.life import Life
@@ -100,11 +100,15 @@ class ModelStore:
         self._recover(session)
         return selected(self.rows.get(session, ()), last)
 
-    async def mark(self, session: str, seq: int, **_: Any) -> None:
-        raise NotImplementedError
+    async def mark(
+        self, session: str, seq: int, *, pinned: bool | None = None, summary: str | None = None
+    ) -> None:
+        await self._commit(marked(self.rows[session][seq - 1], pinned=pinned, summary=summary))
 
     async def forget(self, session: str) -> None:
-        raise NotImplementedError
+        self._life.reach()
+        self.rows.pop(session, None)
+        await self._life.step()
 
     def _now(self, turn: Turn) -> Turn:
         return self.rows[turn.session][turn.seq - 1]
