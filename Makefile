@@ -76,11 +76,11 @@ size: $(DEV) ## Show how much there is to read, and its limits
 	$(PY) packaging/size.py
 
 docs: $(DEV) ## Write the generated pages and the chart anew
-	$(PY) docs/generate.py
+	$(PY) -m docs.generate
 	$(PY) -m bench.chart
 
 docs-check: $(DEV) ## Check that the generated pages and the chart are current
-	$(PY) docs/generate.py --check
+	$(PY) -m docs.generate --check
 	$(PY) -m bench.chart --check
 
 faults: $(DEV) ## Try every way a server fails through every bot and program, and print how it ends

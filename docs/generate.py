@@ -1,4 +1,4 @@
-"""Write what is made from the code: errors.md, settings.md, .env.example, tables in fake-server.md.
+"""Write what is made from the code: pages, tables in pages, .env.example.
 
 `--check` writes nothing and fails where a page is not what the code says.
 """
@@ -20,6 +20,7 @@ from chatbots.realtime.events.registry import CLIENT, REFERENCE_CLIENT, REFERENC
 from chatbots.sessions.turn import TABLE, diagram
 from chatbots.settings import Settings
 from chatbots.testing.faults import names
+from docs import checklist
 
 ROOT: Final = Path(__file__).parent.parent
 
@@ -147,6 +148,11 @@ Barge-in, where the session lets the user cut in:
 """
 
 
+def checklist_page() -> str:
+    """Return the page of the checklist."""
+    return checklist.page(ROOT)
+
+
 def example_file() -> str:
     """Return the example of a settings file: everything there is, nothing set."""
     lines = [
@@ -191,6 +197,7 @@ PAGES: Final = {
     "docs/fake-server.md": fake_server_page,
     "docs/stores.md": stores_page,
     "docs/realtime-protocol.md": realtime_page,
+    "docs/checklist.md": checklist_page,
     ".env.example": example_file,
 }
 
