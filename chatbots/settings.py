@@ -14,19 +14,17 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from chatbots.errors import ConfigurationError
 from chatbots.model_names import DEFAULT_MODEL, LOCAL
+from chatbots.server_settings import Port, Seconds, ServerSettings
 from chatbots.setting_files import from_env_file, from_instructions_file
 
 _HEADERS: Final = ("openai_api_key", "openai_org_id", "openai_project_id", "azure_openai_api_key")
 
-Port = Annotated[int, Field(ge=0, le=65535)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
-
-class Settings(BaseModel):
+class Settings(ServerSettings):
     """Every setting, checked. `Settings(...)` reads nothing; `Settings.load()` reads the
     environment and `.env`.
 
@@ -151,12 +149,6 @@ class Settings(BaseModel):
     pip_config_file: Path | None = Field(
         None, description="pip's configuration file, read for the package index only."
     )
-    server_host: str = Field("127.0.0.1", description="The address the server listens on.")
-    server_port: Port = Field(8080, description="The port the server listens on.")
-    server_read_timeout: Seconds = Field(
-        30.0, description="Seconds for the rest of a frame or request once begun."
-    )
-    server_write_timeout: Seconds = Field(30.0, description="Seconds a send to a client may take.")
     db_type: Literal["sqlite", "memory", "postgres"] = Field(
         "sqlite",
         description="Where sessions are kept: sqlite, a file; memory, gone at the end of the "

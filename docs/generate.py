@@ -17,6 +17,7 @@ from chatbots.errors import ChatError
 from chatbots.realtime import turns
 from chatbots.realtime.events.beta import BETA_NAMES
 from chatbots.realtime.events.registry import CLIENT, REFERENCE_CLIENT, REFERENCE_SERVER, SERVER
+from chatbots.server_settings import ServerSettings
 from chatbots.sessions.turn import TABLE, diagram
 from chatbots.settings import Settings
 from chatbots.testing.faults import names
@@ -165,7 +166,10 @@ def example_file() -> str:
 
 
 def _fields() -> Iterator[tuple[str, FieldInfo]]:
-    yield from Settings.model_fields.items()
+    """Yield the settings that all programs share, and then those of the server."""
+    both = Settings.model_fields.items()
+    yield from (row for row in both if row[0] not in ServerSettings.model_fields)
+    yield from (row for row in both if row[0] in ServerSettings.model_fields)
 
 
 def _default(field: FieldInfo) -> str:
