@@ -87,7 +87,7 @@ BETA_NAMES: Final = {ga: beta for beta, ga in GA_NAMES.items()} | {
 """The names of today -> what the beta dialect says; of an item it says no more than this."""
 
 _LIMIT: Final = "max_response_output_tokens"
-_PLACES: Final = {
+PLACES: Final = {
     "modalities": ("output_modalities",),
     _LIMIT: ("max_output_tokens",),
     "input_audio_format": ("audio", "input", "format"),
@@ -107,9 +107,9 @@ _FORMATS: Final[dict[str, Body]] = {
 }
 _FORMAT_NAMES: Final = {body["type"]: name for name, body in _FORMATS.items()}
 
-_GONE: Final = ("temperature", "client_secret")
+GONE: Final = ("temperature", "client_secret")
 """What a session is not told any more."""
-_NEW: Final = ("type", "reasoning", "truncation", "include", "prompt", "parallel_tool_calls")
+NEW: Final = ("type", "reasoning", "truncation", "include", "prompt", "parallel_tool_calls")
 """What a session was not told yet."""
 
 _PART_TYPES: Final = {
@@ -138,7 +138,7 @@ def translate(body: Body, dialect: Dialect) -> Body:
                 hint="Speak today's dialect, or let a session transcribe its input.",
                 param="session.type",
             )
-        for name in _GONE if dialect == GA else _NEW:
+        for name in GONE if dialect == GA else NEW:
             told.pop(name, None)
         items += [*(told.get("input") or ()), *(told.get("output") or ())]
         if part == "session" and dialect == GA:
@@ -156,14 +156,14 @@ def manner(told: Body, dialect: Dialect) -> Body:
     Said in both ways, the way of *dialect* wins.
     """
     if dialect == GA:
-        for flat, path in _PLACES.items():
+        for flat, path in PLACES.items():
             if flat in told:
                 _put(told, path, _today(flat, told.pop(flat)))
         return told
-    for flat, path in _PLACES.items():
+    for flat, path in PLACES.items():
         if path[-1] in (holder := _holder(told, path)):
             told.setdefault(flat, _before(flat, holder[path[-1]]))
-    for name in {path[0] for path in _PLACES.values()}:
+    for name in {path[0] for path in PLACES.values()}:
         told.pop(name, None)
     return told
 

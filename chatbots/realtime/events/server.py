@@ -107,7 +107,7 @@ class ConversationItemTruncated(
 ):
     """The audio of the item was cut to `audio_end_ms`, and its transcript removed."""
 
-    content_index: int = 0
+    content_index: int | None = None
     audio_end_ms: int
 
 
@@ -203,7 +203,7 @@ class InputAudioBufferSpeechStarted(
 ):
     """The user began to speak, `audio_start_ms` into all audio of the session."""
 
-    audio_start_ms: int = 0
+    audio_start_ms: int | None = None
 
 
 class InputAudioBufferSpeechStopped(
@@ -211,7 +211,7 @@ class InputAudioBufferSpeechStopped(
 ):
     """The user's turn ended."""
 
-    audio_end_ms: int = 0
+    audio_end_ms: int | None = None
 
 
 class InputAudioBufferTimeoutTriggered(
@@ -219,8 +219,8 @@ class InputAudioBufferTimeoutTriggered(
 ):
     """The user said nothing for as long as `idle_timeout_ms`; the model speaks up."""
 
-    audio_start_ms: int = 0
-    audio_end_ms: int = 0
+    audio_start_ms: int | None = None
+    audio_end_ms: int | None = None
 
 
 class InputAudioBufferDtmfEventReceived(
