@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -32,6 +32,7 @@ def rows(root: Path) -> dict[int, Row]:
     """Read the rows, by number."""
     written = tomllib.loads((root / "tests/checklist.toml").read_text("utf-8"))
     areas = {int(first): title for first, title in written.pop("areas").items()}
+    written.pop("parts")
     return {
         int(number): Row(
             areas[max(first for first in areas if first <= int(number))],
@@ -40,6 +41,12 @@ def rows(root: Path) -> dict[int, Row]:
         )
         for number, row in written.items()
     }
+
+
+def parts(root: Path) -> dict[str, list[str]]:
+    """Read where each part of the reference systems is here: files and folders from the root."""
+    found = tomllib.loads((root / "tests/checklist.toml").read_text("utf-8"))["parts"]
+    return {part: places.split() for part, places in found.items()}
 
 
 def shown(root: Path) -> dict[int, list[Mark]]:
@@ -90,6 +97,10 @@ def page(root: Path) -> str:
             lines += [f"\n## {area}\n", "| row | feature | shown by |", "| --- | --- | --- |"]
         tests = "<br>".join(map(_link, marks.get(number, ()))) or f"*{row.open}*"
         lines.append(f"| {number} | {row.feature} | {tests} |")
+    lines += ["\n## Where their parts are\n", "| there | here |", "| --- | --- |"]
+    for part, places in parts(root).items():
+        links = ", ".join(f"[{place}](../{place})" for place in places)
+        lines.append(f"| {part} | {links} |")
     return "\n".join(lines) + "\n"
 
 
@@ -100,8 +111,15 @@ def _marks(node: ast.AST, test: str) -> Iterator[tuple[str, int]]:
         if isinstance(child, Function | ast.ClassDef):
             inside = f"{test}::{child.name}".strip(":")
         if isinstance(child, ast.Call) and ast.unparse(child.func) == "pytest.mark.checklist":
-            yield from ((inside, int(ast.literal_eval(number))) for number in child.args)
+            yield from ((inside, number) for said in child.args for number in _numbers(said))
         yield from _marks(child, inside)
+
+
+def _numbers(said: ast.expr) -> Iterable[int]:
+    """Return the rows that an argument of a mark names: `12`, or `*range(88, 116)`."""
+    if isinstance(said, ast.Starred) and isinstance(said.value, ast.Call):
+        return range(*map(ast.literal_eval, said.value.args))
+    return (int(ast.literal_eval(said)),)
 
 
 def _link(mark: Mark) -> str:

@@ -21,7 +21,7 @@ from chatbots.server_settings import ServerSettings
 from chatbots.sessions.turn import TABLE, diagram
 from chatbots.settings import Settings
 from chatbots.testing.faults import names
-from docs import checklist
+from docs import checklist, reference
 
 ROOT: Final = Path(__file__).parent.parent
 
@@ -202,6 +202,7 @@ PAGES: Final = {
     "docs/stores.md": stores_page,
     "docs/realtime-protocol.md": realtime_page,
     "docs/checklist.md": checklist_page,
+    "docs/reference.md": reference.page,
     ".env.example": example_file,
 }
 

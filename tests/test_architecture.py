@@ -156,6 +156,7 @@ def test_a_module_is_named_after_what_it_does() -> None:
     assert offences(vague, MODULES + PROGRAMS) == {}
 
 
+@pytest.mark.checklist(133)
 def test_every_module_has_its_own_test_file() -> None:
     owncov = tool("owncov")
     assert [m for m in owncov.modules() if not (ROOT / owncov.test_file(m)).exists()] == []

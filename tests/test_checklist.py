@@ -21,6 +21,8 @@ feature = "swims"
 open = "it is no fish"
 [3]
 feature = "walks"
+[parts]
+"the `wing`" = "wing.py feather/"
 """
 
 TESTS = """
@@ -28,7 +30,7 @@ import pytest
 
 pytestmark = pytest.mark.checklist(3)
 
-@pytest.mark.checklist(1, 3)
+@pytest.mark.checklist(1, *range(3, 4))
 def test_it_flies() -> None: ...
 
 class TestBird:
@@ -50,6 +52,13 @@ def test_each_row_is_shown_by_a_test_or_says_why_not() -> None:
     assert list(checklist.rows(ROOT)) == list(range(1, 258))
 
 
+@pytest.mark.checklist(32, 59, 60, 62, 63, 64)
+def test_each_part_of_the_reference_systems_has_its_place() -> None:
+    for part, places in checklist.parts(ROOT).items():
+        assert places, part
+        assert [place for place in places if not (ROOT / place).exists()] == []
+
+
 def test_marks_are_found_on_tests_classes_parameters_and_files(tree: Path) -> None:
     assert checklist.complaints(tree) == []
     assert checklist.shown(tree) == {
@@ -68,6 +77,7 @@ def test_the_page_has_a_line_for_each_row(tree: Path) -> None:
     assert f"\n| 1 | flies | {bird}: it flies<br>{bird}: it flies far |\n" in page
     assert "\n| 2 | swims | *it is no fish* |\n\n## Second\n" in page
     assert f"\n| 3 | walks | {bird}<br>{bird}: it flies |\n" in page
+    assert page.endswith("| the `wing` | [wing.py](../wing.py), [feather/](../feather/) |\n")
 
 
 @pytest.mark.parametrize(

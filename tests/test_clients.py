@@ -34,6 +34,7 @@ async def test_nothing_is_sent_before_the_first_turn() -> None:
         assert fake.connections == 0
 
 
+@pytest.mark.checklist(181)
 async def test_equal_settings_on_one_loop_share_a_client() -> None:
     async with FakeOpenAI() as fake:
         async with Chatbots(settings_for(fake)) as one:
@@ -66,6 +67,7 @@ async def test_closing_twice_is_no_error() -> None:
         await fake.until(lambda: fake.open_connections == 0)
 
 
+@pytest.mark.checklist(151)
 async def test_an_applications_own_client_is_used_and_left_open() -> None:
     async with FakeOpenAI() as fake, AsyncOpenAI(base_url=fake.base_url, api_key="mine") as mine:
         async with Chatbots(Settings(), client=mine) as bots:
@@ -365,6 +367,7 @@ def test_weights_are_looked_for_in_the_cache_of_the_settings(tmp_path: Path) -> 
 # Where realtime sessions are opened
 
 
+@pytest.mark.checklist(74, 147, 155)
 def test_a_realtime_session_is_opened_beside_the_rest_of_the_api() -> None:
     plain = realtime_address(Settings(openai_api_key="sk-abc", openai_base_url="http://h:1/v1/"))
     assert (plain.url(model="m"), plain.key) == ("ws://h:1/v1/realtime?model=m", "sk-abc")

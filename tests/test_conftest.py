@@ -31,6 +31,7 @@ refused = pytest.raises(pytest.fail.Exception, match=r"tried to reach api\.opena
 # Nobody is called
 
 
+@pytest.mark.checklist(23)
 @pytest.mark.parametrize("use_uvloop", LOOPS)
 def test_a_real_client_cannot_reach_the_paid_api(use_uvloop: bool) -> None:
     async def ask() -> None:
@@ -165,6 +166,7 @@ def inner_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**outcomes, "output": done.stdout + done.stderr}
 
 
+@pytest.mark.checklist(24, 169, 195)
 def test_a_task_that_is_left_is_an_error(inner_run: dict[str, str]) -> None:
     output = inner_run["output"]
     assert "ERROR at teardown of test_leaks " in output

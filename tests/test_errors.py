@@ -27,6 +27,7 @@ CATEGORIES = {
 each_code = pytest.mark.parametrize(("kind", "code", "facts"), CODES, ids=[c for _, c, _ in CODES])
 
 
+@pytest.mark.checklist(35)
 def test_the_tree_is_the_one_at_the_top_of_the_file() -> None:
     drawn = re.findall(r"[├└]── (\w+)", errors.__doc__ or "")
     assert drawn == [kind.__name__ for kind in KINDS]
@@ -50,6 +51,7 @@ def test_the_provider_can_fail_in_all_the_ways_there_are() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.checklist(65, 208)
 @each_code
 def test_a_code_means_something_to_each_reader(
     kind: type[ChatError], code: str, facts: Code
@@ -61,6 +63,7 @@ def test_a_code_means_something_to_each_reader(
     assert facts.meaning
 
 
+@pytest.mark.checklist(65)
 @each_code
 def test_an_error_is_found_by_its_code(kind: type[ChatError], code: str, facts: Code) -> None:
     error = error_of(code, "It happened.")
@@ -95,6 +98,7 @@ def test_an_error_carries_what_its_reader_needs() -> None:
     assert (bare.retry_after, bare.param, bare.partial, bare.hint) == (None, None, "", None)
 
 
+@pytest.mark.checklist(118)
 @pytest.mark.parametrize("retryable", [True, False])
 def test_who_knows_better_says_whether_to_retry(retryable: bool) -> None:
     for code in ("upstream_error", "upstream_auth"):

@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 import anyio
+import pytest
 
 from chatbots.testing import FakeOpenAI
 
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.checklist(188)
 async def test_a_bot_of_ones_own_shouts_the_answer_of_another() -> None:
     async with FakeOpenAI() as fake:
         fake.answer("It flows.")

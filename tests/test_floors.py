@@ -63,6 +63,7 @@ def broken(output: str) -> list[str]:
     return [line.removesuffix(" BROKEN") for line in lines if line.endswith(" BROKEN")]
 
 
+@pytest.mark.checklist(32)
 def test_no_contract_is_broken(copy: Path) -> None:
     done = lint_imports(copy)
     assert (done.returncode, broken(done.stdout)) == (0, []), done.stdout
@@ -103,6 +104,7 @@ def test_a_banned_import_is_refused_with_what_to_use_instead(module: str) -> Non
     assert f"TID251 `{module}` is banned: " in said
 
 
+@pytest.mark.checklist(33, 171)
 @pytest.mark.parametrize(
     ("rule", "source"),
     [

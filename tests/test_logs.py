@@ -68,6 +68,7 @@ def test_json_may_be_asked_for_on_a_terminal() -> None:
     assert lines_of(file)
 
 
+@pytest.mark.checklist(64, 165, 192)
 def test_what_is_below_the_level_is_not_written() -> None:
     file = io.StringIO()
     set_up_logging(level="warning", file=file)
@@ -76,6 +77,7 @@ def test_what_is_below_the_level_is_not_written() -> None:
     assert file.getvalue() == ""
 
 
+@pytest.mark.checklist(186)
 def test_every_line_of_a_request_has_its_id_those_of_other_libraries_included() -> None:
     file = io.StringIO()
     set_up_logging(level="info", file=file)

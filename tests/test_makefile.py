@@ -33,6 +33,7 @@ def test_a_target_is_no_file(target: str) -> None:
     assert target in phony.group(1).replace("\\\n", " ").split()
 
 
+@pytest.mark.checklist(171)
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", ".ci/run"])
 def test_a_page_names_only_targets_that_exist(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")

@@ -53,6 +53,7 @@ def test_a_message_has_a_role_of_the_api(role: Role) -> None:
     assert Message(role, "Hi").role == role
 
 
+@pytest.mark.checklist(198)
 @pytest.mark.parametrize("role", ["", "bot", "User", "function"])
 def test_an_unknown_role_is_refused_with_those_there_are(role: str) -> None:
     with pytest.raises(InvalidRequest) as raised:
@@ -152,6 +153,7 @@ def test_a_usual_prompt_passes() -> None:
     prompt("Hi", "👍", session="s", model="m", instructions="Be brief.").check(PLENTY)
 
 
+@pytest.mark.checklist(198)
 @pytest.mark.parametrize("said", [(), ("",), (" \n\t", "\u2003")])
 def test_a_prompt_that_says_nothing_is_refused(said: tuple[str, ...]) -> None:
     error = refusal(prompt(*said))
@@ -163,6 +165,7 @@ def test_an_image_alone_says_something() -> None:
     Prompt(messages=(Message("user", "", (CAT,)),), request_id="r").check(PLENTY)
 
 
+@pytest.mark.checklist(198)
 def test_a_prompt_may_be_as_long_as_allowed_and_no_longer() -> None:
     prompt("a" * 600, "👍" * 634).check(1234)
     error = refusal(prompt("a" * 600, "👍" * 635), 1234)

@@ -7,6 +7,7 @@ import pytest
 from chatbots.model_names import CONTEXTS, DEFAULT_MODEL, context_of, shutdown_of
 
 
+@pytest.mark.checklist(190)
 def test_the_default_model_is_not_one_that_is_being_shut_down() -> None:
     assert shutdown_of(DEFAULT_MODEL) is None
 

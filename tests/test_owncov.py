@@ -88,6 +88,7 @@ def test_a_module_needs_its_lines_covered(checkout: Path) -> None:
     assert "chatbots/room/any.py misses lines [3, 4, 5, 6]" in done.stdout
 
 
+@pytest.mark.checklist(133)
 def test_a_module_needs_a_test_file(checkout: Path) -> None:
     done = owncov(checkout, pure=BOTH, room="")
     assert done.returncode == 1

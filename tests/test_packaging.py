@@ -59,20 +59,33 @@ def test_the_wheel_holds_every_module(names: list[str]) -> None:
     assert modules == {name for name in names if name.endswith(".py")}
 
 
+@pytest.mark.checklist(34)
 @pytest.mark.parametrize("data", ["chatbots/py.typed", "chatbots/local/models.toml"])
 def test_the_wheel_holds_what_is_no_module(names: list[str], data: str) -> None:
     assert data in names
 
 
+@pytest.mark.checklist(67, 257)
 def test_the_wheel_says_whose_it_is(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         metadata = archive.read(f"{DISTRIBUTION}-{VERSION}.dist-info/METADATA").decode()
         programs = archive.read(f"{DISTRIBUTION}-{VERSION}.dist-info/entry_points.txt").decode()
     assert f"Name: {DISTRIBUTION}\n" in metadata
     assert f"Version: {VERSION}\n" in metadata
+    assert "License-Expression: MIT\n" in metadata
+    assert "License-File: LICENSE\n" in metadata
     assert "chatbots = chatbots.cli.main:main" in programs
 
 
+@pytest.mark.checklist(38)
+def test_each_python_it_is_said_to_run_on_is_tested() -> None:
+    project = PROJECT["project"]
+    runs_on = re.findall(r"Python :: (3\.\d+)$", "\n".join(project["classifiers"]), re.MULTILINE)
+    assert project["requires-python"] == f">={runs_on[0]}"
+    assert f"for version in {' '.join(runs_on)}; do" in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+@pytest.mark.checklist(22, 37)
 @pytest.mark.slow
 def test_an_installed_wheel_gives_the_command(wheel: Path, tmp_path: Path) -> None:
     venv = tmp_path / "venv"
@@ -123,6 +136,7 @@ def test_the_distribution_has_the_name_that_the_hints_use() -> None:
     assert PROJECT["project"]["name"] == DISTRIBUTION
 
 
+@pytest.mark.checklist(161)
 def test_keys_stay_out_of_the_repository() -> None:
     assert ".env" in (ROOT / ".gitignore").read_text("utf-8").splitlines()
 

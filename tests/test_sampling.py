@@ -37,6 +37,7 @@ def test_a_number_in_its_range_is_taken(name: str, value: float) -> None:
     assert getattr(sampling(**{name: value}), name) == value
 
 
+@pytest.mark.checklist(198)
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [

@@ -29,6 +29,7 @@ def test_settings_made_in_code_read_nothing(
     assert settings.server_port == 8080
 
 
+@pytest.mark.checklist(9, 253)
 def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,6 +69,7 @@ def samples() -> Iterator[tuple[str, str, str]]:
         yield name, first, second
 
 
+@pytest.mark.checklist(162, 207, 236, 237, 253, 254)
 @pytest.mark.parametrize(("name", "in_file", "in_environment"), list(samples()))
 def test_every_variable_may_stand_in_the_file_and_the_environment_wins(
     name: str, in_file: str, in_environment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -89,6 +91,7 @@ def test_an_empty_variable_counts_as_not_set(
     assert Settings.load(tmp_path).openai_model == "of-the-file"
 
 
+@pytest.mark.checklist(11)
 def test_the_file_may_hold_quotes_comments_spaces_and_exports(tmp_path: Path) -> None:
     env_file(
         tmp_path,
@@ -105,6 +108,7 @@ def test_the_file_may_hold_quotes_comments_spaces_and_exports(tmp_path: Path) ->
     assert settings.server_port == 3000
 
 
+@pytest.mark.checklist(249)
 def test_the_reference_file_takes_effect(tmp_path: Path) -> None:
     env_file(
         tmp_path,
@@ -119,6 +123,7 @@ def test_the_reference_file_takes_effect(tmp_path: Path) -> None:
     assert settings.openai_temperature == 0.8
 
 
+@pytest.mark.checklist(227)
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
@@ -180,6 +185,7 @@ def test_blanks_around_a_key_are_dropped() -> None:
     assert Settings(openai_api_key=" sk-1\n").secrets == ("sk-1",)
 
 
+@pytest.mark.checklist(196, 237)
 def test_a_secret_never_shows_in_the_settings_or_in_an_error() -> None:
     settings = Settings(openai_api_key="sk-canary-1", db_password="canary-2")
     assert "canary" not in f"{settings!r} {settings}"
@@ -220,6 +226,7 @@ def test_a_setting_that_does_not_exist_is_refused() -> None:
         Settings(openai_modle="x")
 
 
+@pytest.mark.checklist(192)
 def test_levels_and_types_may_be_in_capitals() -> None:
     assert Settings(log_level="DEBUG").log_level == "debug"
     assert Settings(log_level="WARN").log_level == "warning"
@@ -227,6 +234,7 @@ def test_levels_and_types_may_be_in_capitals() -> None:
     assert Settings(openai_realtime_dialect="Beta").openai_realtime_dialect == "beta"
 
 
+@pytest.mark.checklist(231)
 def test_a_trailing_slash_of_the_base_url_is_dropped() -> None:
     assert Settings(openai_base_url="http://h:1/v1/").openai_base_url == "http://h:1/v1"
 
@@ -247,6 +255,7 @@ def test_who_is_to_be_asked() -> None:
     assert not Settings().wants_local
 
 
+@pytest.mark.checklist(9, 10)
 def test_instructions_come_from_the_file_unless_they_are_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +266,7 @@ def test_instructions_come_from_the_file_unless_they_are_set(
     assert Settings.load(tmp_path).assistant_instructions == "Be loud."
 
 
+@pytest.mark.checklist(224)
 def test_the_example_file_names_every_setting_and_changes_nothing(tmp_path: Path) -> None:
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     for name in Settings.model_fields:

@@ -17,6 +17,7 @@ def test_a_store_in_memory_is_made_with_its_bounds() -> None:
     assert isinstance(store_of(Settings(db_type="memory")), InMemorySessions)
 
 
+@pytest.mark.checklist(235)
 async def test_sqlite_is_opened_by_its_first_use_in_the_users_data() -> None:
     store = store_of(Settings())
     assert isinstance(store, SQLiteSessions)
@@ -34,6 +35,7 @@ def test_the_file_is_the_one_that_was_named(tmp_path: Path) -> None:
     assert sessions_file(Settings(db_name="other")).name == "other.db"
 
 
+@pytest.mark.checklist(235)
 def test_a_store_that_is_not_there_yet_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="no store for DB_TYPE=postgres") as raised:
         store_of(Settings(db_type="postgres"))

@@ -99,6 +99,7 @@ def test_a_known_secret_too_short_to_be_one_is_left() -> None:
 # Events
 
 
+@pytest.mark.checklist(35, 64, 120)
 def test_an_event_reaches_structlog_where_it_is_set_up(log: CapturingLogger) -> None:
     emit("info", "request.start", bot="stateless", session=None)
     emit("error", "request.error", code="rate_limited")
@@ -108,6 +109,7 @@ def test_an_event_reaches_structlog_where_it_is_set_up(log: CapturingLogger) -> 
     ]
 
 
+@pytest.mark.checklist(120)
 def test_an_event_goes_nowhere_until_then(capsys: pytest.CaptureFixture[str]) -> None:
     emit("error", "request.error")
     assert capsys.readouterr() == ("", "")
@@ -165,6 +167,7 @@ def tracer(monkeypatch: pytest.MonkeyPatch) -> Tracer:
     return tracer
 
 
+@pytest.mark.checklist(191)
 def test_a_span_is_opened_where_opentelemetry_is_used(tracer: Tracer) -> None:
     with span("chat m", {"gen_ai.operation.name": "chat"}) as opened:
         assert opened is not None
@@ -181,6 +184,7 @@ def test_a_span_ends_with_an_error_too(tracer: Tracer) -> None:
     assert tracer.closed == 1
 
 
+@pytest.mark.checklist(191)
 def test_no_span_is_opened_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "opentelemetry.trace", raising=False)
     with span("chat m", {}) as opened:

@@ -27,6 +27,7 @@ BARE: dict[str, object] = {
 # What is offered
 
 
+@pytest.mark.checklist(215)
 @pytest.mark.parametrize(
     "said", [{"type": "function", "function": BARE}, {"type": "function", **BARE}, BARE]
 )

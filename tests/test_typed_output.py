@@ -35,6 +35,7 @@ def service(*answers: str) -> StatelessChat:
     return StatelessChat(ScriptedModel(*answers))
 
 
+@pytest.mark.checklist(34)
 async def test_ask_returns_what_it_was_asked_for() -> None:
     model = service("Hi", REX, REX, '{"value": [1]}', '{"value": "b"}', '{"value": 2}', "Rex")
     assert_type(await ask(model, "Hi"), Reply[None])

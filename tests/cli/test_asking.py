@@ -45,6 +45,7 @@ def open_pipe() -> Iterator[TextIO]:
 # One question
 
 
+@pytest.mark.checklist(193)
 @every_program
 def test_a_prompt_is_answered(program: str, upstream: Upstream, run: Runner) -> None:
     upstream.answer("Paris.")
@@ -57,6 +58,7 @@ def test_prompts_are_joined_by_a_blank_line(upstream: Upstream, run: Runner) -> 
     assert upstream.said() == [("user", "One.\n\nTwo.")]
 
 
+@pytest.mark.checklist(193)
 def test_a_dash_is_standard_input(upstream: Upstream, run: Runner) -> None:
     given = b"def f():\n\n    pass\n\n"
     ran = run("stream", "--prompt", "Explain:", "--prompt", "-", given=given)
@@ -262,6 +264,7 @@ def test_a_file_without_a_schema_is_told_before_anything_is_asked(
 # A pipe
 
 
+@pytest.mark.checklist(189)
 @every_program
 def test_a_pipe_is_a_question_a_line(program: str, upstream: Upstream, run: Runner) -> None:
     ran = run(program, given=b"One\n\n   \t\nTwo\r\nThree")
@@ -273,6 +276,7 @@ def test_a_pipe_is_a_question_a_line(program: str, upstream: Upstream, run: Runn
     ]
 
 
+@pytest.mark.checklist(181)
 @every_program
 def test_ten_turns_use_one_connection(program: str, upstream: Upstream, run: Runner) -> None:
     assert run(program, given=b"Hi\n" * 10).out == "Hi\n" * 10
@@ -312,6 +316,7 @@ def test_an_answer_comes_before_the_next_question(upstream: Upstream) -> None:
 # What cannot be asked
 
 
+@pytest.mark.checklist(198)
 @every_program
 @pytest.mark.parametrize(
     ("given", "said"),
@@ -425,6 +430,7 @@ def test_a_connection_lost_half_way_leaves_what_was_shown(upstream: Upstream, ru
     assert "the connection to the model was lost" in ran.err
 
 
+@pytest.mark.checklist(184, 194)
 @every_program
 def test_a_timeout_is_the_whole_turns(program: str, upstream: Upstream, run: Runner) -> None:
     upstream.answer("Too late.", hold=upstream.event())

@@ -33,6 +33,7 @@ def settings_of(*argv: str) -> Settings:
 # Settings
 
 
+@pytest.mark.checklist(190)
 def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_MODEL", "from-the-environment")
     monkeypatch.setenv("CHATBOTS_TIMEOUT", "9")
@@ -74,6 +75,7 @@ def test_instructions_txt_is_found_in_the_current_folder(upstream: Upstream, run
     assert upstream.said(2) == [("user", "Hi")]
 
 
+@pytest.mark.checklist(11)
 def test_a_dotenv_file_is_found_in_the_current_folder(upstream: Upstream, run: Runner) -> None:
     Path(".env").write_text(
         '# mine\nexport OPENAI_API_KEY="from-the-file" # secret\nOPENAI_MODEL=m1\n', "utf-8"
@@ -116,6 +118,7 @@ def test_there_are_no_logs_unless_asked_for(upstream: Upstream, run: Runner) -> 
     assert run("stream", "--prompt", "Hi").err.count("\n") == 1
 
 
+@pytest.mark.checklist(186, 187)
 @every_program
 def test_a_requests_life_is_logged_under_its_id(
     program: str, upstream: Upstream, run: Runner, monkeypatch: pytest.MonkeyPatch
@@ -157,6 +160,7 @@ def test_no_color_is_heeded(
 # Secrets
 
 
+@pytest.mark.checklist(196)
 @every_program
 @pytest.mark.parametrize("flags", [[], ["-v"], ["--debug"], ["--json", "--debug"]])
 @pytest.mark.parametrize("form", ["json", "console"])

@@ -182,6 +182,7 @@ def test_the_default_model_is_one_that_lives() -> None:
 # As a person sees it
 
 
+@pytest.mark.checklist(11)
 def test_without_anything_a_pipe_gets_one_line_with_both_remedies() -> None:
     ran = run_process("-m", "chatbots", "stream", given=b"Hi\n")
     assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)

@@ -66,6 +66,7 @@ async def paced() -> AsyncIterator[str]:
     await anyio.sleep_forever()
 
 
+@pytest.mark.checklist(201)
 @pytest.mark.slow
 def test_a_conversation_killed_half_way_goes_on(
     upstream: Upstream, run: Runner, store: None
@@ -114,6 +115,7 @@ def test_two_processes_with_one_request_id_make_one_turn(
     assert told(run, "r7") == [("completed", "Once.")]
 
 
+@pytest.mark.checklist(201)
 @pytest.mark.slow
 def test_a_second_process_waits_for_the_session_until_its_deadline(
     upstream: Upstream, run: Runner, store: None

@@ -12,6 +12,7 @@ from tests.cli.running import ROOT, Upstream, run_as_main, run_process
 TALK = b"My name is Ada.\nWhat is my name?\n"
 
 
+@pytest.mark.checklist(178)
 def test_the_second_question_carries_the_first_and_its_answer(
     upstream: Upstream, run: Runner
 ) -> None:
@@ -24,6 +25,7 @@ def test_the_second_question_carries_the_first_and_its_answer(
     ]
 
 
+@pytest.mark.checklist(178)
 def test_a_failed_turn_does_not_poison_the_next(upstream: Upstream, run: Runner) -> None:
     upstream.answer(status=400, error="No.")
     assert run("memory", given=TALK).status == 1

@@ -12,6 +12,7 @@ from tests.cli.running import ROOT, Upstream, run_as_main, run_process
 TALK = b"My name is Ada.\nWhat is my name?\n"
 
 
+@pytest.mark.checklist(177)
 def test_the_second_question_cannot_see_the_first(upstream: Upstream, run: Runner) -> None:
     assert run("nomem", given=TALK).status == 0
     assert upstream.said(1) == [("user", "My name is Ada.")]

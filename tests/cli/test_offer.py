@@ -85,6 +85,7 @@ ERASE = ("erase", {"path": "notes.txt"})
 # What is offered
 
 
+@pytest.mark.checklist(199)
 @every_program
 def test_a_tool_is_called_and_its_result_given_back(
     program: str, upstream: Upstream, run: Runner

@@ -283,6 +283,7 @@ def typing(editor: str, folder: Path, **variables: str) -> Iterator[Screen]:
         yield screen
 
 
+@pytest.mark.checklist(189)
 @both_editors
 def test_a_conversation_by_hand(editor: str, upstream: Upstream, tmp_path: Path) -> None:
     """A line, an answer, Ctrl-C half-way; the partial is what the next request carries."""

@@ -42,6 +42,7 @@ def test_a_name_may_begin_with_a_dash() -> None:
     assert parse(["show", "--", "--json"]).name == "--json"
 
 
+@pytest.mark.checklist(201)
 def test_what_was_said_can_be_looked_after(upstream: Upstream, run: Runner) -> None:
     upstream.answer("Hello Ada.")
     run("memory", "--session", "ada", "--prompt", "I am Ada.")
@@ -57,6 +58,7 @@ def test_what_was_said_can_be_looked_after(upstream: Upstream, run: Runner) -> N
     assert [line.split()[0] for line in run("sessions", "list").out.splitlines()] == ["eve"]
 
 
+@pytest.mark.checklist(201)
 def test_an_export_comes_back_to_the_byte(upstream: Upstream, run: Runner) -> None:
     for said in ("I am Ada.", "\x1b```\r\n# 🙂"):
         run("memory", "--session", "../a\nb", "--prompt", said)

@@ -24,6 +24,7 @@ def test_the_second_question_carries_the_first_and_its_answer(
     ]
 
 
+@pytest.mark.checklist(179)
 def test_an_answer_that_broke_off_is_what_the_next_turn_knows(
     upstream: Upstream, run: Runner
 ) -> None:
@@ -32,6 +33,7 @@ def test_an_answer_that_broke_off_is_what_the_next_turn_knows(
     assert upstream.said(2)[1] == ("assistant", "Hello Ada")
 
 
+@pytest.mark.checklist(179)
 def test_the_answer_is_shown_while_it_forms(upstream: Upstream) -> None:
     upstream.begin("Once ", "upon ", "a ")
     with process("-m", "chatbots", "stream", "--prompt", "Hi") as child:

@@ -59,6 +59,7 @@ def streaming(model: ChatModel) -> StreamingChat:
 # What is asked
 
 
+@pytest.mark.checklist(189)
 @pytest.mark.parametrize(
     ("said", "messages"),
     [
@@ -373,6 +374,7 @@ async def be_cancelled(s: Stream) -> None:
             scope.cancel()
 
 
+@pytest.mark.checklist(184)
 @pytest.mark.parametrize(
     ("read", "timeout"), [(leave, 60), (be_cancelled, 60), (run_out_of_time, 0.2)]
 )

@@ -40,6 +40,7 @@ def test_nothing_held_is_never_ready() -> None:
     assert begun().due is None
 
 
+@pytest.mark.checklist(183)
 def test_the_first_text_is_ready_at_once() -> None:
     flusher = Flusher(WINDOW)
     flusher.push(text("O"))
@@ -47,6 +48,7 @@ def test_the_first_text_is_ready_at_once() -> None:
     assert flusher.take(10.0) == [text("O")]
 
 
+@pytest.mark.checklist(183)
 def test_what_follows_waits_for_the_window() -> None:
     flusher = begun()
     flusher.push(text("a"))
@@ -76,6 +78,7 @@ def test_a_lines_end_is_ready_at_once() -> None:
     assert flusher.due == 10.001 + WINDOW
 
 
+@pytest.mark.checklist(183)
 def test_much_text_is_ready_at_once() -> None:
     flusher = begun(max_chars=10)
     flusher.push(text("123456789"))
@@ -119,6 +122,7 @@ def test_reasoning_does_not_hold_the_first_text_back() -> None:
     assert flusher.due == NOW
 
 
+@pytest.mark.checklist(183)
 def test_the_rest_comes_at_the_end() -> None:
     flusher = begun()
     flusher.push(text("the r"))

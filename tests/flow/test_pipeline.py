@@ -348,6 +348,7 @@ async def test_stopping_a_turn_closes_the_upstream_socket() -> None:
         assert [type(delta) for delta in reader.deltas] == [TextDelta, Failed]
 
 
+@pytest.mark.checklist(185)
 async def test_a_consumer_that_is_slow_slows_the_upstream_read() -> None:
     """The server has more to say than all buffers on the way hold, and is made to wait."""
     said = ["x" * 64 * 1024] * 256
@@ -389,6 +390,7 @@ async def test_it_wants_a_capacity_that_something_fits_in() -> None:
         await Pipeline(Parrot(), Reader(), capacity=0).run([])
 
 
+@pytest.mark.checklist(185)
 async def test_a_small_capacity_makes_the_service_wait() -> None:
     said: list[str] = []
     hold = anyio.Event()

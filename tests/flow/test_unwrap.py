@@ -23,6 +23,7 @@ async def test_the_only_error_of_a_task_group_comes_out_as_itself() -> None:
     assert raised.value is error
 
 
+@pytest.mark.checklist(129)
 def test_it_comes_out_however_deep_it_lies() -> None:
     error = ZeroDivisionError()
     with pytest.raises(ZeroDivisionError) as raised, unwrapped():

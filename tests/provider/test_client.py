@@ -53,6 +53,13 @@ async def test_another_key_gets_another_client() -> None:
     await other.aclose()
 
 
+@pytest.mark.checklist(148)
+async def test_without_an_address_openais_own_is_asked() -> None:
+    shared = SharedClient(Access(api_key="sk-test-1"))
+    assert str(shared.get().base_url) == "https://api.openai.com/v1/"
+    await shared.aclose()
+
+
 async def test_a_user_who_never_asks_makes_no_client() -> None:
     unused = SharedClient(KEYED)
     await unused.aclose()

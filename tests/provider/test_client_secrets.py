@@ -48,8 +48,14 @@ async def failure(doing: Awaitable[object]) -> ChatError:
     return caught.value
 
 
+@pytest.mark.checklist(48, 54, 56, 63, 116)
 async def test_a_secret_is_made_for_a_session_of_today() -> None:
-    session = {"type": "realtime", "model": "m", "tools": []}
+    session = {
+        "type": "realtime",
+        "model": "m",
+        "tools": [{"type": "function", "name": "now"}],
+        "audio": {"input": {"turn_detection": {"type": "server_vad", "create_response": False}}},
+    }
     said = {"value": SECRET, "expires_at": 7, "session": {"id": "sess_1", **session}}
     async with answering(said) as (client, fake):
         made = await create_client_secret(client, session, lifetime=60)
@@ -67,6 +73,7 @@ async def test_a_secret_is_made_for_a_session_of_today() -> None:
     assert second.json == {"session": session}
 
 
+@pytest.mark.checklist(48, 116)
 async def test_a_session_of_the_beta_comes_with_its_secret() -> None:
     said = {"id": "sess_1", "model": "m", "client_secret": {"value": SECRET, "expires_at": 7}}
     async with answering(said) as (client, fake):
@@ -77,6 +84,7 @@ async def test_a_session_of_the_beta_comes_with_its_secret() -> None:
     assert fake.calls[0].json == {"model": "m", "modalities": ["text"]}
 
 
+@pytest.mark.checklist(151)
 async def test_an_applications_own_client_is_asked_as_well() -> None:
     said = {"value": SECRET, "expires_at": 7, "session": {"type": "realtime"}}
     async with (
@@ -89,6 +97,7 @@ async def test_an_applications_own_client_is_asked_as_well() -> None:
     assert fake.calls[0].json == fake.calls[1].json
 
 
+@pytest.mark.checklist(48, 116)
 @pytest.mark.parametrize(
     ("said", "status", "code"),
     [

@@ -189,6 +189,7 @@ async def test_an_applications_own_client_takes_no_answer_for_two() -> None:
         assert fake.connections == 2
 
 
+@pytest.mark.checklist(156)
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY", "http_proxy"])
 async def test_a_proxy_is_used_as_the_sdk_would(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with FakeOpenAI() as proxy:
@@ -200,6 +201,7 @@ async def test_a_proxy_is_used_as_the_sdk_would(name: str, monkeypatch: pytest.M
     assert proxy.calls[0].target == "http://model.invalid/v1/chat/completions"
 
 
+@pytest.mark.checklist(156)
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
 async def test_a_socks_proxy_is_used_as_the_sdk_would(
     scheme: str, monkeypatch: pytest.MonkeyPatch
@@ -235,6 +237,7 @@ async def test_a_socks_proxy_that_is_not_there_is_a_failed_connection(
     assert caught.value.code == "upstream_unreachable"
 
 
+@pytest.mark.checklist(156)
 async def test_a_host_that_no_proxy_applies_to_is_asked_directly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

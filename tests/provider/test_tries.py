@@ -168,6 +168,7 @@ async def test_tasks_that_retry_at_the_same_time_do_not_lose_their_failures() ->
 # How long is waited
 
 
+@pytest.mark.checklist(159)
 @pytest.mark.parametrize(("chance", "slept"), [(0.0, [0.25, 0.5]), (1.0, [0.5, 1.0])])
 async def test_the_pauses_grow_and_differ_by_chance(chance: float, slept: list[float]) -> None:
     turn = Turn("upstream_error", "upstream_error", watch=Watch(chance))
@@ -175,6 +176,7 @@ async def test_the_pauses_grow_and_differ_by_chance(chance: float, slept: list[f
     assert turn.watch.slept == slept
 
 
+@pytest.mark.checklist(159)
 async def test_a_server_that_names_a_time_is_asked_again_then() -> None:
     turn = Turn(error("upstream_error", retry_after=3.0))
     assert await turn.run() == "by m"

@@ -85,12 +85,14 @@ def test_a_demanded_shape_is_asked_for_as_a_json_schema() -> None:
     }
 
 
+@pytest.mark.checklist(233)
 def test_the_limit_of_tokens_is_named_as_each_kind_of_server_knows_it() -> None:
     limit = Sampling(max_tokens=7)
     assert body_of(limit)["max_completion_tokens"] == 7
     assert body_of(limit, dialect="compatible")["max_tokens"] == 7
 
 
+@pytest.mark.checklist(234)
 def test_an_explicit_zero_is_kept_and_not_replaced_by_the_default() -> None:
     body = body_of(Sampling(temperature=0), Sampling(temperature=0.7), dialect="compatible")
     assert body["temperature"] == 0
@@ -126,6 +128,7 @@ def test_every_way_to_pick_words_has_its_field() -> None:
     assert sampling_in(body_of(ALL, dialect="compatible")) == HOW_TO_PICK | ANYHOW
 
 
+@pytest.mark.checklist(234)
 def test_a_default_way_to_pick_words_is_left_out_for_models_that_refuse_it() -> None:
     ours = {"max_completion_tokens" if n == "max_tokens" else n: v for n, v in ANYHOW.items()}
     assert sampling_in(body_of(default=ALL, model="gpt-5.6-sol")) == ours
@@ -169,6 +172,7 @@ def test_an_image_may_be_all_that_is_said() -> None:
     assert part["type"] == "image_url"
 
 
+@pytest.mark.checklist(216)
 @pytest.mark.parametrize(("content", "written"), [("", None), ("One moment.", "One moment.")])
 def test_calls_of_tools_are_nested_and_their_message_may_say_nothing(
     content: str, written: str | None
@@ -200,6 +204,7 @@ def test_the_result_of_a_tool_names_its_call() -> None:
 TOOL = ToolSpec(name="now", description="Tell the time.", parameters={"type": "object"})
 
 
+@pytest.mark.checklist(53)
 def test_tools_are_offered_nested() -> None:
     request = ModelRequest(messages=(), stream=False, request_id="r", tools=(TOOL,))
     body = encode_request(request, model="m", default=Sampling(), dialect="openai")

@@ -10,6 +10,7 @@ from chatbots.realtime.address import Address
 AZURE = "https://res.openai.azure.com"
 
 
+@pytest.mark.checklist(147)
 @pytest.mark.parametrize(
     ("base", "socket"),
     [
@@ -27,6 +28,7 @@ def test_the_socket_is_beside_the_rest_of_the_api(base: str, socket: str) -> Non
     assert Address(base_url=base).url() == socket
 
 
+@pytest.mark.checklist(36, 69, 149)
 @pytest.mark.parametrize(
     "base",
     [AZURE, f"{AZURE}/", f"{AZURE}/openai/v1/", "wss://res.openai.azure.com/openai/realtime"],
@@ -49,6 +51,7 @@ def test_a_url_of_the_sockets_own_is_taken_as_it_is_and_what_it_asks_is_asked_on
     )
 
 
+@pytest.mark.checklist(49, 147)
 def test_a_session_or_a_call_is_named_in_the_query() -> None:
     assert Address().url(model="m", session_id="sess_1") == (
         "wss://api.openai.com/v1/realtime?model=m&session_id=sess_1"
@@ -77,6 +80,7 @@ async def test_openai_is_told_who_asks_and_nothing_else() -> None:
     }
 
 
+@pytest.mark.checklist(41, 69, 149)
 async def test_azure_takes_a_key_in_its_own_header_and_a_token_as_others_do() -> None:
     async def entra() -> str:
         return "later"
@@ -88,6 +92,7 @@ async def test_azure_takes_a_key_in_its_own_header_and_a_token_as_others_do() ->
         assert headers == {"Authorization": f"Bearer {value}"}
 
 
+@pytest.mark.checklist(41, 49)
 async def test_a_token_is_asked_for_each_time() -> None:
     tokens = iter(["first", "second"])
     address = Address(key=lambda: next(tokens))

@@ -26,11 +26,13 @@ from tests.realtime.ways import (
 )
 
 
+@pytest.mark.checklist(62, 70, 121, 130, 131, 146)
 class TestAiohttp(WebSocketTransportContract):
     def make_dialer(self, limits: Limits) -> WebSocketDialer:
         return AiohttpDialer(limits)
 
 
+@pytest.mark.checklist(121)
 def test_missing_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     with pytest.raises(ConfigurationError, match=r"chatriver\[aiohttp\]") as caught:

@@ -25,6 +25,7 @@ def as_the_reference_sends(event: Any) -> Any:
     return json.loads(write(event, "beta"))
 
 
+@pytest.mark.checklist(68)
 def test_each_event_of_the_reference_has_the_name_it_has_there() -> None:
     events = {**CLIENT, **SERVER, **BETA_SERVER}
     for name in (*REFERENCE_CLIENT, *REFERENCE_SERVER):
@@ -46,6 +47,7 @@ def test_the_text_chat_of_the_reference_is_sent_as_it_was() -> None:
     }
 
 
+@pytest.mark.checklist(139)
 def test_the_voice_chat_of_the_reference_is_sent_as_it_was() -> None:
     session = compat.ClientSession(
         modalities=[compat.ModalityAudio, compat.ModalityText],
@@ -75,6 +77,7 @@ def test_the_voice_chat_of_the_reference_is_sent_as_it_was() -> None:
     }
 
 
+@pytest.mark.checklist(140, 141)
 def test_tools_in_both_shapes_of_the_reference_are_sent_in_the_one_that_is_taken() -> None:
     function = {"name": "get_weather", "description": "Get it", "parameters": {"type": "object"}}
     nested = {"type": compat.ToolTypeFunction, "function": function}
@@ -90,6 +93,7 @@ def test_tools_in_both_shapes_of_the_reference_are_sent_in_the_one_that_is_taken
         compat.ClientSession(tools=[{"type": "web_search"}])
 
 
+@pytest.mark.checklist(46)
 @pytest.mark.parametrize("name", ["response.text.delta", "response.output_text.delta"])
 def test_a_switch_over_the_types_of_the_reference_works_in_both_dialects(name: str) -> None:
     event = read_server(f'{{"type":"{name}","delta":"Hi"}}')
@@ -98,6 +102,7 @@ def test_a_switch_over_the_types_of_the_reference_works_in_both_dialects(name: s
     assert isinstance(event, compat.ResponseTextDeltaMessage)
 
 
+@pytest.mark.checklist(117)
 def test_an_id_is_made_as_there() -> None:
     assert len(compat.GenerateID("msg_", 21)) == 21
     assert compat.GPT4oMiniRealtimePreview20241217 == "gpt-4o-mini-realtime-preview-2024-12-17"

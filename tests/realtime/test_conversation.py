@@ -58,6 +58,7 @@ def test_an_item_that_comes_again_is_renewed_and_keeps_its_place_and_words() -> 
     ]
 
 
+@pytest.mark.checklist(98)
 def test_a_transcript_may_come_before_its_item() -> None:
     conversation = Conversation()
     conversation.transcribe("a", "Hi")

@@ -72,6 +72,7 @@ WAYS = [
 # fmt: on
 
 
+@pytest.mark.checklist(118)
 @pytest.mark.parametrize(("error", "code", "retryable", "words"), WAYS)
 def test_a_way_to_fail_has_its_error(
     error: ChatError, code: str, retryable: bool, words: str

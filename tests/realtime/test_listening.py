@@ -21,6 +21,7 @@ def listening(kind: str = "audio/pcm", *, detection: TurnDetection | None = None
     return made
 
 
+@pytest.mark.checklist(81)
 @pytest.mark.parametrize(("kind", "enough"), [("audio/pcm", 4800), ("audio/pcmu", 800)])
 def test_a_message_has_a_tenth_of_a_second_or_more(kind: str, enough: int) -> None:
     ear = listening(kind)

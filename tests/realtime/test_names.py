@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+import pytest
 from openai.types.realtime import (
     AudioTranscription,
     RealtimeAudioConfigOutput,
@@ -22,6 +23,7 @@ def known(model: type[BaseModel], field: str) -> set[str]:
     return words(model.model_fields[field].annotation)
 
 
+@pytest.mark.checklist(36, 76)
 def test_each_realtime_model_that_the_openai_package_lists_has_its_constant() -> None:
     ours = {value for name, value in vars(names).items() if name.startswith("GPT_")}
     theirs = {name for name in known(RealtimeSessionCreateRequest, "model") if "realtime" in name}
@@ -36,6 +38,7 @@ def test_a_constant_is_called_after_what_it_says() -> None:
             assert name == value.upper().replace("-", "_").replace(".", "_")
 
 
+@pytest.mark.checklist(27, 76)
 def test_what_transcribes_and_what_speaks_is_known_to_the_openai_package() -> None:
     assert {*names.TRANSCRIBERS} <= known(AudioTranscription, "model")
     assert known(RealtimeAudioConfigOutput, "voice") <= {*names.VOICES}

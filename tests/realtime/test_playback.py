@@ -90,6 +90,7 @@ def test_an_item_that_was_heard_is_not_interrupted_with_the_next() -> None:
     assert playback.interrupted()[0] == [Interrupted("b", 0)]
 
 
+@pytest.mark.checklist(84)
 @pytest.mark.parametrize(
     ("wanted", "sent"), [(200, 200), (900, 500), (500, 500), (0, None), (-3, None)]
 )
@@ -106,6 +107,7 @@ def test_a_cut_is_no_longer_than_what_has_come_and_never_of_no_length(
         assert conversation.entries["a"].heard == sent / 500
 
 
+@pytest.mark.checklist(84)
 def test_a_cut_is_no_longer_than_what_was_played() -> None:
     playback, _ = playing(a=500)
     playback.played("a", 200)
@@ -114,6 +116,7 @@ def test_a_cut_is_no_longer_than_what_was_played() -> None:
     )
 
 
+@pytest.mark.checklist(84)
 @pytest.mark.parametrize("name", ["a", "ghost"])
 def test_what_has_no_audio_cannot_be_cut(name: str) -> None:
     playback, _ = playing(a=0)

@@ -135,6 +135,7 @@ def test_a_response_beside_the_conversation_does_not_wait() -> None:
     assert second["response"]["metadata"] == {"aside": bare}
 
 
+@pytest.mark.checklist(87)
 def test_a_response_is_cancelled_once_and_only_if_there_is_one() -> None:
     protocol = Protocol()
     protocol.send(client.ResponseCancel())
@@ -145,6 +146,7 @@ def test_a_response_is_cancelled_once_and_only_if_there_is_one() -> None:
     assert kinds(protocol) == ["response.cancel"]
 
 
+@pytest.mark.checklist(87)
 def test_a_response_is_cancelled_by_its_name_even_one_beside_the_conversation() -> None:
     protocol = told(Protocol(), created("resp_1"))
     protocol.send(client.ResponseCancel("resp_2"))
@@ -193,6 +195,7 @@ def test_an_item_is_truncated_by_hand_to_no_more_than_has_come() -> None:
     assert [frame["audio_end_ms"] for frame in sent(protocol)] == [100]
 
 
+@pytest.mark.checklist(81)
 def test_too_little_audio_is_not_committed_where_the_client_says_when() -> None:
     by_hand = Session(audio=Audio(input=AudioInput(turn_detection=None)))
     protocol = told(Protocol(), server.SessionUpdated(session=by_hand))

@@ -9,6 +9,7 @@ from chatbots.realtime.proxies import Proxies
 URL = "wss://api.openai.com/v1/realtime"
 
 
+@pytest.mark.checklist(156)
 @pytest.mark.parametrize(
     ("variables", "url", "proxy"),
     [
@@ -33,6 +34,7 @@ def test_a_variable_names_the_proxy_for_its_kind_of_url(
     assert Proxies.among(variables).to(url) == proxy
 
 
+@pytest.mark.checklist(156)
 @pytest.mark.parametrize(
     ("no", "url", "direct"),
     [

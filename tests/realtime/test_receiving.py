@@ -45,6 +45,7 @@ def last(now: Standing) -> Outcome:
     return now.outcomes[-1]
 
 
+@pytest.mark.checklist(77)
 def test_an_answer_is_told_piece_by_piece_and_then_as_a_whole() -> None:
     now = standing(created(), growing(), text("Hel"), text(""), text("lo."), done())
     assert now.outcomes == [
@@ -56,6 +57,7 @@ def test_an_answer_is_told_piece_by_piece_and_then_as_a_whole() -> None:
     assert (now.turns.model, now.conversation.entries["item_1"].text) == ("idle", "Hello.")
 
 
+@pytest.mark.checklist(77)
 def test_a_transcript_is_text_and_audio_is_passed_on_as_it_came() -> None:
     transcript = responses.ResponseAudioTranscriptDelta(delta="Hi", item_id="item_1")
     now = standing(created(), growing(), transcript, audio(20))
@@ -103,6 +105,7 @@ def test_calls_are_told_when_the_response_has_ended_and_only_if_it_is_whole() ->
     assert cut.turns.model == "idle"
 
 
+@pytest.mark.checklist(101)
 @pytest.mark.parametrize(
     ("status", "why", "state", "reason"),
     [
@@ -139,6 +142,7 @@ def test_a_response_beside_the_conversation_is_told_at_its_end_and_touches_nothi
     assert now.conversation.context == ()
 
 
+@pytest.mark.checklist(93)
 def test_who_speaks_into_an_answer_interrupts_it_and_what_was_not_heard_is_cut() -> None:
     now = standing(created(), growing(), audio(500))
     now.playback.played("item_1", 200)
@@ -213,6 +217,7 @@ def test_what_still_sounds_when_its_response_has_ended_can_be_interrupted() -> N
     assert states == ["sounding", "idle"]
 
 
+@pytest.mark.checklist(115)
 def test_the_session_is_known_in_todays_words_and_how_long_its_audio_is() -> None:
     before = Session(voice="alloy", output_audio_format="g711_ulaw")
     now = standing(server.SessionCreated(session=before), created(), growing(), audio(100))
@@ -235,6 +240,7 @@ def test_audio_that_is_committed_or_cleared_cannot_be_committed(event: ServerEve
         now.listening.check()
 
 
+@pytest.mark.checklist(97, 98, 99)
 def test_the_conversation_is_what_the_server_says_it_is() -> None:
     now = standing(
         server.ConversationItemCreated(item=user_text("Hi", id="a")),
@@ -255,12 +261,14 @@ def test_the_conversation_is_what_the_server_says_it_is() -> None:
     assert now.outcomes == [UserSaid("c", "Hm"), UserSaid("c", None)]
 
 
+@pytest.mark.checklist(96)
 def test_what_the_server_has_cut_was_not_said() -> None:
     now = standing(created(), growing(), text("0123456789"), audio(100))
     now.take_in(server.ConversationItemTruncated(item_id="item_1", audio_end_ms=30))
     assert now.conversation.entries["item_1"].text == "012"
 
 
+@pytest.mark.checklist(114)
 def test_an_error_is_told_with_the_event_it_is_about() -> None:
     now = standing()
     now.responding.ask(ResponseCreate(event_id="event_1"))

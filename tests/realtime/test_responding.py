@@ -89,6 +89,7 @@ def test_a_call_is_answered_once() -> None:
     assert len(responding.due()) == 1
 
 
+@pytest.mark.checklist(113)
 def test_a_call_is_known_as_the_model_wrote_it() -> None:
     responding, _ = begun()
     made = responding.ended([call("call_1"), call("")], sounding=True)

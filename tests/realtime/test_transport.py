@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from chatbots.realtime.transport import HandshakeResponse, Limits, WebSocketDialer
+import pytest
+
+from chatbots.realtime.transport import (
+    HandshakeResponse,
+    Limits,
+    WebSocketConn,
+    WebSocketDialer,
+)
 from chatbots.testing import WebSocketTransportContract
 from tests.realtime.tiny_transport import TinyDialer
 
 
+@pytest.mark.checklist(70, 75, 144, 145)
 class TestTransportOfOnesOwn(WebSocketTransportContract):
     def make_dialer(self, limits: Limits) -> WebSocketDialer:
         return TinyDialer(limits)
+
+
+@pytest.mark.checklist(144, 145)
+def test_a_connection_is_five_methods_and_a_dialer_one() -> None:
+    methods = {name for name in vars(WebSocketConn) if not name.startswith("_")}
+    assert methods == {"read_message", "write_message", "close", "response", "ping"}
+    assert {name for name in vars(WebSocketDialer) if not name.startswith("_")} == {"dial"}
 
 
 def test_a_frame_may_be_as_large_as_the_largest_that_openai_sends() -> None:

@@ -27,6 +27,7 @@ from tests.realtime.ways import (
 )
 
 
+@pytest.mark.checklist(62, 70, 75, 130, 131, 146)
 class TestWebSockets(WebSocketTransportContract):
     def make_dialer(self, limits: Limits) -> WebSocketDialer:
         return WebSocketsDialer(limits)
@@ -48,6 +49,7 @@ async def test_a_certificate_counts_if_its_authority_is_known(tmp_path: Path) ->
         assert (error.code, "http://" in str(error)) == ("upstream_tls", True)
 
 
+@pytest.mark.checklist(156)
 async def test_the_way_through_a_proxy_is_a_tunnel(tmp_path: Path) -> None:
     async with secure_echo(tmp_path) as (url, trusting), http_proxy() as (proxy, asked):
         proxies = Proxies(https=proxy)
@@ -70,6 +72,7 @@ async def test_a_proxy_that_leads_nowhere_is_named_without_its_password() -> Non
     assert (error.code, "pw" in str(error)) == ("invalid_setting", False)
 
 
+@pytest.mark.checklist(156)
 async def test_a_socks_proxy_is_asked_for_the_name() -> None:
     async with socket_peer() as peer:
         port = int(peer.url.rpartition(":")[2])
@@ -144,6 +147,7 @@ def descriptors() -> int:
     return len(list(Path("/dev/fd").iterdir()))
 
 
+@pytest.mark.checklist(132, 169)
 @pytest.mark.slow
 async def test_a_thousand_connections_leave_nothing() -> None:
     async with socket_peer() as peer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from chatbots.interfaces import ChatModel, ChatService
 from chatbots.services.memory import MemoryChat
 from chatbots.services.stateless import StatelessChat
@@ -10,16 +12,19 @@ from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.testing import ChatServiceContract
 
 
+@pytest.mark.checklist(180, 182)
 class TestStatelessChat(ChatServiceContract):
     def make_service(self, model: ChatModel) -> ChatService:
         return StatelessChat(model)
 
 
+@pytest.mark.checklist(180, 182)
 class TestMemoryChat(ChatServiceContract):
     def make_service(self, model: ChatModel) -> ChatService:
         return MemoryChat(model, InMemorySessions())
 
 
+@pytest.mark.checklist(180, 182)
 class TestStreamingChat(ChatServiceContract):
     def make_service(self, model: ChatModel) -> ChatService:
         return StreamingChat(model, InMemorySessions())

@@ -16,6 +16,7 @@ def request(*, stream: bool = True) -> ModelRequest:
     return ModelRequest(messages=said, stream=stream, request_id="r1")
 
 
+@pytest.mark.checklist(188)
 def test_it_is_a_chat_model() -> None:
     model: ChatModel = ScriptedModel()
     assert model

@@ -18,6 +18,7 @@ async def end(peer: SocketPeer, path: str) -> ConnectionClosed:
     return caught.value
 
 
+@pytest.mark.checklist(135)
 async def test_it_echoes_tells_and_sends_as_much_as_one_asks_for() -> None:
     async with socket_peer() as peer:
         async with connect(f"{peer.url}/echo?a=b", additional_headers={"X-A": "1"}) as socket:

@@ -35,6 +35,7 @@ def name(case: Case) -> str:
     return ascii(case.sent[:24])
 
 
+@pytest.mark.checklist(213)
 @pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize("case", HOSTILE, ids=name)
 def test_a_hostile_expression_ends_quickly_as_it_must(case: Case) -> None:
@@ -48,6 +49,7 @@ def test_a_hostile_expression_ends_quickly_as_it_must(case: Case) -> None:
     assert time.thread_time() - began < QUICK
 
 
+@pytest.mark.checklist(213)
 @pytest.mark.parametrize("case", EXACT, ids=name)
 def test_an_ordinary_expression_has_its_exact_value(case: Case) -> None:
     assert calculator(case.sent) == case.value

@@ -18,6 +18,7 @@ def test_it_is_now() -> None:
     assert get_current_time("Asia/Tokyo").endswith("+09:00")
 
 
+@pytest.mark.checklist(214)
 @pytest.mark.parametrize(
     ("timezone", "said"),
     [
@@ -36,6 +37,7 @@ def test_utc_needs_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
     assert moment(NOW, "UTC") == "2026-07-04T23:05:06+00:00"
 
 
+@pytest.mark.checklist(214)
 @pytest.mark.parametrize(
     ("layout", "said"),
     [

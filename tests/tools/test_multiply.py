@@ -17,6 +17,7 @@ from tests.tools.corpus import Product, products
 READ = TypeAdapter(Number)
 
 
+@pytest.mark.checklist(4)
 @pytest.mark.parametrize("case", products(), ids=lambda case: f"{case.a:.12}*{case.b:.12}")
 def test_a_product_is_exact(case: Product) -> None:
     assert multiply(READ.validate_json(case.a), READ.validate_json(case.b)) == case.value
@@ -32,11 +33,13 @@ def test_whole_numbers_multiply_as_pythons_do(a: int, b: int) -> None:
     assert multiply(a, b) == str(a * b)
 
 
+@pytest.mark.checklist(4)
 @given(st.integers(-(10**4000), 10**4000), st.integers(-(10**4000), 10**4000))
 def test_so_do_very_large_ones(a: int, b: int) -> None:
     assert int(Decimal(multiply(a, b))) == a * b
 
 
+@pytest.mark.checklist(4)
 @given(*[st.floats(allow_nan=False, allow_infinity=False)] * 2)
 def test_floats_multiply_as_they_are_written(a: float, b: float) -> None:
     said = multiply(a, b)

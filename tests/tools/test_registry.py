@@ -34,12 +34,14 @@ def test_a_registry_has_its_tools_by_name_and_in_order() -> None:
     assert ("add" in registry, "sub" in registry, len(registry)) == (True, False, 2)
 
 
+@pytest.mark.checklist(223)
 def test_two_tools_of_the_same_name_are_an_error() -> None:
     with pytest.raises(InvalidRequest, match="two tools with the name 'add'") as caught:
         ToolRegistry([add, tool(name="add")(multiply.function)])
     assert caught.value.param == "tools"
 
 
+@pytest.mark.checklist(223)
 def test_the_model_sees_the_tools_that_are_there_now() -> None:
     registry = ToolRegistry([multiply])
     assert [spec.name for spec in registry.specs()] == ["multiply"]

@@ -277,6 +277,7 @@ async def test_a_result_that_is_too_long_is_an_error(size: int, is_error: bool) 
 # Time
 
 
+@pytest.mark.checklist(222)
 async def test_an_async_tool_that_takes_too_long_is_stopped() -> None:
     stopped: list[bool] = []
 
@@ -337,6 +338,7 @@ def test_a_tool_that_was_left_behind_does_not_keep_the_process() -> None:
     assert "left behind" in done.stdout
 
 
+@pytest.mark.checklist(222)
 async def test_cancelling_the_turn_goes_through() -> None:
     started = anyio.Event()
 

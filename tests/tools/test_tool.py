@@ -35,6 +35,7 @@ async def test_an_async_one_too() -> None:
     assert (erase_file.is_async, multiply.is_async) == (True, False)
 
 
+@pytest.mark.checklist(222)
 def test_a_tool_is_told_to_the_model_by_its_name_docstring_and_types() -> None:
     number = {"type": "integer"}
     assert multiply.spec == ToolSpec(
@@ -97,6 +98,7 @@ def test_a_tool_is_a_tool() -> None:
     assert tool_of(multiply) is multiply
 
 
+@pytest.mark.checklist(53)
 def test_a_function_becomes_a_tool() -> None:
     def add(a: int, b: int) -> int:
         return a + b
@@ -125,6 +127,7 @@ class Weather:
         return ctx.request_id, args
 
 
+@pytest.mark.checklist(222)
 def test_an_object_may_describe_itself() -> None:
     made = tool_of(Weather())
     assert made.spec == ToolSpec(

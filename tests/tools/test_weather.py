@@ -18,6 +18,7 @@ def degrees(place: str, unit: Literal["celsius", "fahrenheit"] = "celsius") -> i
     return int(found)
 
 
+@pytest.mark.checklist(212)
 def test_it_says_where_and_that_it_is_made_up() -> None:
     said = "Made-up weather (a demonstration, not a forecast) for Paris: 24 °C, cloudy."
     assert get_weather("Paris") == said
@@ -33,6 +34,7 @@ def test_the_case_of_its_name_does_not_matter() -> None:
     assert degrees("PARIS") == degrees("paris")
 
 
+@pytest.mark.checklist(212)
 def test_fahrenheit_is_the_same_temperature() -> None:
     for place in PLACES:
         assert degrees(place, "fahrenheit") == round(degrees(place) * 1.8 + 32)

@@ -64,6 +64,7 @@ def said(event: Event, dialect: Dialect) -> Any:
     return json.loads(write(event, dialect))
 
 
+@pytest.mark.checklist(25, 56)
 @pytest.mark.parametrize("session", [BEFORE, TODAY], ids=["before", "today"])
 def test_a_session_said_in_either_dialect_is_sent_in_the_one_that_is_spoken(
     session: Session,
@@ -142,6 +143,7 @@ def test_nothing_is_said_of_what_is_null() -> None:
     }
 
 
+@pytest.mark.checklist(25, 77)
 @pytest.mark.parametrize(("modalities", "today"), [(("text",), ["text"]), (("audio",), ["audio"])])
 def test_audio_has_its_text_with_it(modalities: tuple[str, ...], today: list[str]) -> None:
     event = ResponseCreate(ResponseParams(output_modalities=modalities))
@@ -150,6 +152,7 @@ def test_audio_has_its_text_with_it(modalities: tuple[str, ...], today: list[str
     assert said(event, "beta")["response"] == {"modalities": before}
 
 
+@pytest.mark.checklist(27)
 def test_an_unknown_format_is_sent_as_it_is() -> None:
     flat = Session(input_audio_format="opus")
     assert said(SessionUpdate(flat), "beta")["session"] == {"input_audio_format": "opus"}
@@ -196,6 +199,7 @@ def test_a_server_says_its_answers_in_the_dialect_that_is_spoken() -> None:
     assert added["type"] == "conversation.item.created"
 
 
+@pytest.mark.checklist(106, 107, 108, 109, 110, 111)
 def test_each_other_name_has_its_class_and_its_name_today() -> None:
     assert len(beta.GA_NAMES) == 6
     assert {*beta.GA_NAMES.values()} <= {*SERVER}

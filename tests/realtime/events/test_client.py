@@ -79,6 +79,7 @@ GOLDEN: list[tuple[ClientEvent, object]] = [
 ]
 
 
+@pytest.mark.checklist(31, 79, 80, 81, 82, 83, 84, 85, 86, 87)
 @pytest.mark.parametrize(("event", "wire"), GOLDEN)
 def test_an_event_is_sent_with_what_it_says_and_no_more(event: ClientEvent, wire: object) -> None:
     assert json.loads(write(event)) == wire

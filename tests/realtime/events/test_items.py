@@ -9,6 +9,7 @@ from chatbots.realtime.events import items
 from chatbots.realtime.events.items import ContentPart, Item
 
 
+@pytest.mark.checklist(117)
 def test_an_id_is_as_long_as_asked_and_can_be_read_aloud() -> None:
     ids = {items.generate_id("item_", 21) for _ in range(100)}
     assert len(ids) == 100

@@ -42,6 +42,7 @@ def by_name(*tables: dict[str, type[BaseModel]]) -> pytest.MarkDecorator:
 # The openai package is the judge of our types
 
 
+@pytest.mark.checklist(73, 172)
 @pytest.mark.parametrize(
     ("ours", "theirs"), [(CLIENT, GA_CLIENT), (SERVER, GA_SERVER)], ids=["client", "server"]
 )
@@ -50,6 +51,7 @@ def test_each_event_the_openai_package_knows_is_known(ours: Any, theirs: Any) ->
     assert set(ours) - set(theirs) == set(), "openai has them no more"
 
 
+@pytest.mark.checklist(68)
 def test_the_reference_has_9_client_and_28_server_events_and_today_there_are_11_and_46() -> None:
     known = {*SERVER, *BETA_SERVER}
     assert len({*REFERENCE_CLIENT} & {*CLIENT} & {*BETA_CLIENT}) == 9
@@ -59,6 +61,7 @@ def test_the_reference_has_9_client_and_28_server_events_and_today_there_are_11_
     assert {*SDK_BETA_SERVER} <= known
 
 
+@pytest.mark.checklist(30, *range(88, 116))
 @by_name(GA_SERVER, SDK_BETA_SERVER)
 def test_a_server_event_is_read_with_all_the_fields_of_the_openai_package(
     name: str, model: type[BaseModel]
@@ -80,6 +83,7 @@ def test_a_server_event_is_written_as_the_openai_package_reads_it(
         assert refuse(model, json.loads(write(event))) == ""
 
 
+@pytest.mark.checklist(31, 55, 86)
 @by_name(GA_CLIENT)
 def test_a_client_event_has_all_the_fields_of_the_openai_package(
     name: str, model: type[BaseModel]
@@ -100,6 +104,7 @@ def test_a_client_event_has_all_the_fields_of_the_beta_dialect(name: str) -> Non
         assert json.loads(write(event, "beta")) == body, "openai has other beta fields"
 
 
+@pytest.mark.checklist(29)
 @pytest.mark.parametrize("name", ["session.update", "response.create"])
 def test_what_is_said_in_the_words_of_the_beta_is_sent_in_those_of_today(name: str) -> None:
     for body in examples(BETA_CLIENT[name]):
@@ -116,6 +121,7 @@ def test_what_is_said_in_the_words_of_the_beta_is_sent_in_those_of_today(name: s
 # What is read
 
 
+@pytest.mark.checklist(46, 106)
 def test_an_event_of_either_dialect_is_of_one_class() -> None:
     for name in ("response.text.delta", "response.output_text.delta"):
         event = read_server(f'{{"type":"{name}","delta":"Hi"}}')
@@ -124,6 +130,7 @@ def test_an_event_of_either_dialect_is_of_one_class() -> None:
         assert (event.delta, event.type) == ("Hi", name)
 
 
+@pytest.mark.checklist(30)
 def test_what_is_strange_is_an_event_with_its_raw_payload() -> None:
     for frame, name in [
         (b'{"type":"response.video.delta","delta":[1]}', "response.video.delta"),
@@ -177,6 +184,7 @@ def test_a_server_reads_what_a_client_sends_and_leaves_the_rest_unknown() -> Non
 # What is sent
 
 
+@pytest.mark.checklist(80, 83, 164)
 def test_what_cannot_be_right_is_not_sent_and_the_field_is_named() -> None:
     item = user_text("Hi", id="i" * 33)
     wrong: Any = TurnDetection(threshold="loud")  # type: ignore[arg-type]  # on purpose
@@ -196,6 +204,7 @@ def test_what_cannot_be_right_is_not_sent_and_the_field_is_named() -> None:
         assert caught.value.param == param
 
 
+@pytest.mark.checklist(80)
 def test_as_much_audio_as_may_be_is_sent() -> None:
     write(client.InputAudioBufferAppend("A" * (MAX_AUDIO * 4 // 3)))
     assert write(client.InputAudioBufferAppend.of(b"\x00\x01")) == (

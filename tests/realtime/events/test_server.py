@@ -9,6 +9,7 @@ from chatbots.realtime.events.registry import read_server, write
 from chatbots.realtime.events.unknown import UnknownEvent
 
 
+@pytest.mark.checklist(95)
 def test_an_item_that_was_added_was_created_for_who_knows_the_old_word() -> None:
     added = read_server('{"type":"conversation.item.added","item":{"id":"item_1"}}')
     created = read_server('{"type":"conversation.item.created","item":{"id":"item_1"}}')
@@ -19,6 +20,7 @@ def test_an_item_that_was_added_was_created_for_who_knows_the_old_word() -> None
     assert added.item == created.item == Item(id="item_1")
 
 
+@pytest.mark.checklist(65, 114)
 def test_an_error_says_which_event_it_is_about() -> None:
     event = read_server(
         '{"type":"error","event_id":"event_9","error":{"type":"invalid_request_error",'

@@ -29,6 +29,7 @@ def wire(value: object) -> Any:
     return json.loads(msgspec.json.encode(value))
 
 
+@pytest.mark.checklist(29, 55, 79)
 def test_null_and_false_and_nothing_are_said_and_what_is_not_said_is_left_out() -> None:
     detection = TurnDetection(create_response=False, threshold=0, silence_duration_ms=0)
     audio = Audio(input=AudioInput(turn_detection=detection, noise_reduction=None))
@@ -54,6 +55,7 @@ def test_null_and_false_and_nothing_are_said_and_what_is_not_said_is_left_out() 
     assert Session().voice is UNSET
 
 
+@pytest.mark.checklist(119)
 @pytest.mark.parametrize("tokens", [1, 4096, "inf", None])
 def test_a_number_of_tokens_may_be_as_many_as_there_are(tokens: IntOrInf | None) -> None:
     session = Session(max_output_tokens=tokens)
@@ -61,12 +63,14 @@ def test_a_number_of_tokens_may_be_as_many_as_there_are(tokens: IntOrInf | None)
     assert msgspec.convert(wire(session), Session) == session
 
 
+@pytest.mark.checklist(119)
 @pytest.mark.parametrize("tokens", ["true", "1.5", '"1"', '"infinite"'])
 def test_a_number_of_tokens_is_nothing_else(tokens: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(f'{{"max_output_tokens":{tokens}}}', type=Session)
 
 
+@pytest.mark.checklist(53, 140)
 @pytest.mark.parametrize(
     "said",
     [
@@ -86,6 +90,7 @@ def test_what_is_no_tool_is_refused() -> None:
         Tool.of({"type": "web_search"})
 
 
+@pytest.mark.checklist(141)
 @pytest.mark.parametrize(
     "said", ["now", {"type": "function", "name": "now"}, {"function": {"name": "now"}}]
 )
@@ -93,6 +98,7 @@ def test_a_choice_of_a_tool_in_any_spelling_is_sent_flat(said: object) -> None:
     assert choice(said) == {"type": "function", "name": "now"}
 
 
+@pytest.mark.checklist(141)
 def test_a_choice_of_no_tool_is_a_word() -> None:
     assert [choice(word) for word in ("auto", "none", "required")] == ["auto", "none", "required"]
     with pytest.raises(InvalidRequest):
