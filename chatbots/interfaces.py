@@ -139,15 +139,23 @@ class SessionStore(Protocol):
 class SessionShelf(Protocol):
     """What a store can do beside, if people are to browse in it.
 
+    With *within*, only sessions whose names begin so are looked at.
     Raises `InvalidRequest` (`session_not_found`, `session_exists`) and `StorageError`.
     """
 
-    async def sessions(self, *, limit: int | None = None) -> Sequence[SessionInfo]:
+    async def sessions(
+        self, *, limit: int | None = None, within: str = ""
+    ) -> Sequence[SessionInfo]:
         """Return what there is, the session that changed last first."""
         ...
 
     async def search(
-        self, text: str, *, session: SessionId | None = None, limit: int = 50
+        self,
+        text: str,
+        *,
+        session: SessionId | None = None,
+        limit: int = 50,
+        within: str = "",
     ) -> Sequence[Found]:
         """Return where every word of *text* was said, or begins a word that was, newest first.
 
@@ -176,7 +184,7 @@ class SessionShelf(Protocol):
         """
         ...
 
-    async def stats(self) -> StoreStats:
+    async def stats(self, *, within: str = "") -> StoreStats:
         """Count what is kept."""
         ...
 

@@ -29,13 +29,20 @@ class InMemoryShelf:
     async def aclose(self) -> None:
         """Keep all: there is nothing to close."""
 
-    async def sessions(self, *, limit: int | None = None) -> Sequence[SessionInfo]:
+    async def sessions(
+        self, *, limit: int | None = None, within: str = ""
+    ) -> Sequence[SessionInfo]:
         """Return what there is; see `SessionShelf.sessions`."""
-        infos = [_info(name, held) for name, held in reversed(self._held.by_name.items())]
+        infos = [_info(name, held) for name, held in reversed(self._within(within))]
         return sorted(infos, key=lambda info: info.changed_at, reverse=True)[:limit]
 
     async def search(
-        self, text: str, *, session: SessionId | None = None, limit: int = 50
+        self,
+        text: str,
+        *,
+        session: SessionId | None = None,
+        limit: int = 50,
+        within: str = "",
     ) -> Sequence[Found]:
         """Return where it was said; see `SessionShelf.search`."""
         words = [
@@ -43,7 +50,7 @@ class InMemoryShelf:
         ]
         found = [
             found
-            for name, held in self._held.by_name.items()
+            for name, held in self._within(within)
             if words and session in (None, name)
             for turn in held.turns.values()
             if turn.request_id != held.running
@@ -87,18 +94,23 @@ class InMemoryShelf:
             self._held.drop(session)
             raise
 
-    async def stats(self) -> StoreStats:
+    async def stats(self, *, within: str = "") -> StoreStats:
         """Count what is kept; see `SessionShelf.stats`."""
-        turns = [turn for held in self._held.by_name.values() for turn in held.turns.values()]
+        sessions = self._within(within)
+        turns = [turn for _, held in sessions for turn in held.turns.values()]
         usages = [turn.usage for turn in turns if turn.usage is not None]
         return StoreStats(
-            sessions=len(self._held.by_name),
+            sessions=len(sessions),
             turns=len(turns),
             by_state=Counter(turn.state for turn in turns),
             input_tokens=sum(usage.input_tokens for usage in usages),
             output_tokens=sum(usage.output_tokens for usage in usages),
-            bytes=self._held.bytes,
+            bytes=sum(held.bytes for _, held in sessions),
         )
+
+    def _within(self, prefix: str) -> Sequence[tuple[SessionId, HeldSession]]:
+        by_name = self._held.by_name.items()
+        return [(name, held) for name, held in by_name if name.startswith(prefix)]
 
     def _existing(self, session: SessionId) -> HeldSession:
         held = self._held.by_name.get(session)

@@ -102,6 +102,20 @@ class Lists(ShelfMaker):
             promised(tokens == (6, 10), f"tokens in and out: {tokens}")
             promised(stats.bytes > 0, "and bytes")
 
+    async def test_only_sessions_whose_names_begin_so_are_looked_at(self) -> None:
+        async with self._store() as store:
+            for name in ("a/1", "b/1", "a%/1", "A/1", "a/2"):
+                await said(store, name, "Tea, please.", "Here.")
+            names = [info.name for info in await store.sessions(within="a/", limit=3)]
+            promised(names == ["a/2", "a/1"], f"of those in a/: {names}")
+            hits = [one.session for one in await store.search("tea", within="a/", limit=3)]
+            promised(hits == ["a/2", "a/1"], f"found in a/: {hits}")
+            promised(not await store.search("tea", session="b/1", within="a/"), "b/1 is not in a/")
+            part, whole = await store.stats(within="a/"), await store.stats()
+            sizes = (part.sessions, part.turns, part.input_tokens, dict(part.by_state))
+            promised(sizes == (2, 2, 6, {"completed": 2}), f"how much is in a/: {part}")
+            promised(0 < part.bytes < whole.bytes, f"and bytes: {part.bytes} of {whole.bytes}")
+
 
 class Searches(ShelfMaker):
     """What was said where."""

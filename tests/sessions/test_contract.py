@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from chatbots.interfaces import SessionStore
 from chatbots.sessions.in_memory import InMemorySessions
+from chatbots.sessions.scoped import ScopedShelf, scoped
 from chatbots.sessions.sqlite.store import SQLiteSessions
 from chatbots.testing import SessionShelfContract, SessionStoreContract
 
@@ -21,6 +22,17 @@ class TestInMemorySessions(SessionStoreContract):
 class TestInMemoryShelf(SessionShelfContract):
     def make_store(self) -> InMemorySessions:
         return InMemorySessions()
+
+
+class TestScopedSessions(SessionStoreContract):
+    def make_store(self) -> SessionStore:
+        return scoped(InMemorySessions(), "ada/")
+
+
+class TestScopedShelf(SessionShelfContract):
+    def make_store(self) -> ScopedShelf:
+        store = InMemorySessions()
+        return ScopedShelf(store, "ada/", shelf=store)
 
 
 class TestSQLiteSessions(SessionStoreContract):

@@ -20,36 +20,42 @@ class TestInMemorySessions(SessionShelfContract):
 
 
 class OldestFirst(InMemorySessions):
-    async def sessions(self, *, limit: int | None = None) -> Sequence[SessionInfo]:
-        return (await super().sessions(limit=limit))[::-1]
+    async def sessions(
+        self, *, limit: int | None = None, within: str = ""
+    ) -> Sequence[SessionInfo]:
+        return (await super().sessions(limit=limit, within=within))[::-1]
 
 
 class NoTitles(InMemorySessions):
-    async def sessions(self, *, limit: int | None = None) -> Sequence[SessionInfo]:
-        return [replace(info, title="") for info in await super().sessions(limit=limit)]
+    async def sessions(
+        self, *, limit: int | None = None, within: str = ""
+    ) -> Sequence[SessionInfo]:
+        return [
+            replace(info, title="") for info in await super().sessions(limit=limit, within=within)
+        ]
 
 
 class FindsAnywhere(InMemorySessions):
     async def search(
-        self, text: str, *, session: str | None = None, limit: int = 50
+        self, text: str, *, session: str | None = None, limit: int = 50, within: str = ""
     ) -> Sequence[Found]:
-        return await super().search(text, limit=limit)
+        return await super().search(text, limit=limit, within=within)
 
 
 class FindsNothing(InMemorySessions):
     async def search(
-        self, text: str, *, session: str | None = None, limit: int = 50
+        self, text: str, *, session: str | None = None, limit: int = 50, within: str = ""
     ) -> Sequence[Found]:
         return []
 
 
 class FindsWhatRuns(InMemorySessions):
     async def search(
-        self, text: str, *, session: str | None = None, limit: int = 50
+        self, text: str, *, session: str | None = None, limit: int = 50, within: str = ""
     ) -> Sequence[Found]:
         for held in self._held.by_name.values():
             held.running = None
-        return await super().search(text, session=session, limit=limit)
+        return await super().search(text, session=session, limit=limit, within=within)
 
 
 class ForgetsNothing(InMemorySessions):
@@ -93,8 +99,27 @@ class WrongCode(InMemorySessions):
 
 
 class CountsNoStates(InMemorySessions):
-    async def stats(self) -> StoreStats:
-        return replace(await super().stats(), by_state={})
+    async def stats(self, *, within: str = "") -> StoreStats:
+        return replace(await super().stats(within=within), by_state={})
+
+
+class ListsAll(InMemorySessions):
+    async def sessions(
+        self, *, limit: int | None = None, within: str = ""
+    ) -> Sequence[SessionInfo]:
+        return await super().sessions(limit=limit)
+
+
+class FindsInAll(InMemorySessions):
+    async def search(
+        self, text: str, *, session: str | None = None, limit: int = 50, within: str = ""
+    ) -> Sequence[Found]:
+        return await super().search(text, session=session, limit=limit)
+
+
+class CountsAll(InMemorySessions):
+    async def stats(self, *, within: str = "") -> StoreStats:
+        return await super().stats()
 
 
 BROKEN: list[tuple[type[InMemorySessions], str]] = [
@@ -110,6 +135,9 @@ BROKEN: list[tuple[type[InMemorySessions], str]] = [
     (RenamesWhatIsInUse, "a_session_in_use_is_not_renamed"),
     (ForksAll, "a_fork_goes_its_own_way_from_where_it_began"),
     (RestoresCompleted, "a_session_kept_elsewhere_is_restored_as_it_was"),
+    (ListsAll, "only_sessions_whose_names_begin_so_are_looked_at"),
+    (FindsInAll, "only_sessions_whose_names_begin_so_are_looked_at"),
+    (CountsAll, "only_sessions_whose_names_begin_so_are_looked_at"),
     (CountsNoStates, "what_is_kept_is_counted"),
 ]
 

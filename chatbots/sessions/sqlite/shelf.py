@@ -19,12 +19,17 @@ from chatbots.sessions.turn import FINAL
 
 _INFO: Final = """SELECT name, turns, created_at, changed_at, title, input_tokens + output_tokens
     FROM sessions"""
+_COUNT: Final = """SELECT count(*), total(input_tokens), total(output_tokens) FROM sessions
+    WHERE substr(name, 1, length(?1)) = ?1"""
+_COUNT_STATES: Final = """SELECT t.state, count(*), sum(length(CAST(t.said || t.answer AS BLOB)))
+    FROM turns t JOIN sessions s ON s.id = t.session
+    WHERE substr(s.name, 1, length(?1)) = ?1 GROUP BY t.state"""
 _FOUND: Final = """SELECT words.rowid, s.name, t.request_id, t.began_at,
     snippet(words, 0, '', '', '…', 12) FROM words
     JOIN turns t ON t.session = words.rowid >> 25 AND t.seq = words.rowid >> 1 & 0xffffff
     JOIN sessions s ON s.id = t.session
-    WHERE words MATCH ? AND s.name = coalesce(?, s.name)
-    ORDER BY t.began_at DESC, words.rowid DESC LIMIT ?"""
+    WHERE words MATCH ?1 AND s.name = coalesce(?2, s.name) AND substr(s.name, 1, length(?4)) = ?4
+    ORDER BY t.began_at DESC, words.rowid DESC LIMIT ?3"""
 
 
 class SQLiteShelf:
@@ -38,12 +43,19 @@ class SQLiteShelf:
         """Write what there is to write and close the file. May be called again."""
         await self._db.aclose()
 
-    async def sessions(self, *, limit: int | None = None) -> Sequence[SessionInfo]:
+    async def sessions(
+        self, *, limit: int | None = None, within: str = ""
+    ) -> Sequence[SessionInfo]:
         """Return what there is; see `SessionShelf.sessions`."""
-        return await self._db.read(partial(_list, limit=limit))
+        return await self._db.read(partial(_list, limit=limit, within=within))
 
     async def search(
-        self, text: str, *, session: SessionId | None = None, limit: int = 50
+        self,
+        text: str,
+        *,
+        session: SessionId | None = None,
+        limit: int = 50,
+        within: str = "",
     ) -> Sequence[Found]:
         """Return where it was said; see `SessionShelf.search`."""
         asked = re.findall(r"\w+", text)
@@ -52,7 +64,7 @@ class SQLiteShelf:
         while await self._db.read(words.any_unread):
             await self._db.write(words.read_up)
         query = " ".join(f'"{word}"*' for word in asked)
-        return await self._db.read(partial(_search, query=query, session=session, limit=limit))
+        return await self._db.read(partial(_search, asked=(query, session, limit, within)))
 
     async def rename(self, session: SessionId, to: SessionId) -> None:
         """Give a session another name; see `SessionShelf.rename`."""
@@ -85,14 +97,16 @@ class SQLiteShelf:
             partial(_restore, session=session, turns=tuple(turns), now=self._clock())
         )
 
-    async def stats(self) -> StoreStats:
+    async def stats(self, *, within: str = "") -> StoreStats:
         """Count what is kept; see `SessionShelf.stats`."""
-        return await self._db.read(partial(_stats, path=self._db.path))
+        return await self._db.read(partial(_stats, path=self._db.path, within=within))
 
 
-def _list(db: Connection, limit: int | None) -> Sequence[SessionInfo]:
+def _list(db: Connection, limit: int | None, within: str) -> Sequence[SessionInfo]:
     found = db.execute(
-        f"{_INFO} ORDER BY changed_at DESC, id DESC LIMIT ?", (-1 if limit is None else limit,)
+        f"{_INFO} WHERE substr(name, 1, length(?1)) = ?1"
+        " ORDER BY changed_at DESC, id DESC LIMIT ?2",
+        (within, -1 if limit is None else limit),
     )
     return [_info(row) for row in found]
 
@@ -109,7 +123,7 @@ def _info(row: tuple[str, int, float, float, str, int]) -> SessionInfo:
     )
 
 
-def _search(db: Connection, query: str, session: SessionId | None, limit: int) -> Sequence[Found]:
+def _search(db: Connection, asked: tuple[str, SessionId | None, int, str]) -> Sequence[Found]:
     return [
         Found(
             session=name,
@@ -119,7 +133,7 @@ def _search(db: Connection, query: str, session: SessionId | None, limit: int) -
             snippet=" ".join(snippet.split()),
             at=at,
         )
-        for row, name, request_id, at, snippet in db.execute(_FOUND, (query, session, limit))
+        for row, name, request_id, at, snippet in db.execute(_FOUND, asked)
     ]
 
 
@@ -162,17 +176,17 @@ def _restore(db: Connection, session: SessionId, turns: Sequence[Turn], now: flo
     return _info(db.execute(f"{_INFO} WHERE id = ?", (number,)).fetchone())
 
 
-def _stats(db: Connection, path: Path) -> StoreStats:
-    sessions, read, written = db.execute(
-        "SELECT count(*), total(input_tokens), total(output_tokens) FROM sessions"
-    ).fetchone()
-    by_state = dict(db.execute("SELECT state, count(*) FROM turns GROUP BY state").fetchall())
+def _stats(db: Connection, path: Path, within: str) -> StoreStats:
+    sessions, read, written = db.execute(_COUNT, (within,)).fetchone()
+    states = db.execute(_COUNT_STATES, (within,)).fetchall()
     files = (path, path.with_name(f"{path.name}-wal"))
     return StoreStats(
         sessions=sessions,
-        turns=sum(by_state.values()),
-        by_state=by_state,
+        turns=sum(number for _, number, _ in states),
+        by_state={state: number for state, number, _ in states},
         input_tokens=int(read),
         output_tokens=int(written),
-        bytes=sum(file.stat().st_size for file in files if file.exists()),
+        bytes=sum(size for *_, size in states)
+        if within
+        else sum(file.stat().st_size for file in files if file.exists()),
     )
