@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from chatbots.embedded import Embeddings as Embeddings
     from chatbots.errors import (
+        AccessDenied as AccessDenied,
         ChatError as ChatError,
         ConfigurationError as ConfigurationError,
         InvalidRequest as InvalidRequest,
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from chatbots.version import VERSION as VERSION
 
 _HOMES: dict[str, str] = {
+    "AccessDenied": "chatbots.errors",
     "Bot": "chatbots.flow.bot",
     "ChatError": "chatbots.errors",
     "ChatModel": "chatbots.interfaces",

@@ -3,6 +3,7 @@
 ChatError                    what every public call raises
 ├── ConfigurationError       the operator must act: settings, keys, weights, disk
 ├── InvalidRequest           the caller must act: the request as it is cannot succeed
+├── AccessDenied             the caller may not, or not now: who it is, where from, how much
 ├── TurnCancelled            the caller acted: the turn was stopped on purpose
 ├── ProviderError            the model's server, or the way to it
 ├── StorageError             the session store
@@ -87,6 +88,7 @@ class ConfigurationError(ChatError):
         "weights_mismatch": Code("internal", False, 500, 1011, "weights whose sha256 is wrong"),
         "download_failed": Code("upstream", True, 500, 1011, "no source delivered the weights"),
         "disk_full": Code("internal", True, 507, 1011, "no room left on the disk"),
+        "unsafe_start": Code("validation", False, 500, 1011, "open to strangers as configured"),
         "local_model_failed": Code("internal", True, 503, 1011, "the local model's process died"),
     }
 
@@ -103,6 +105,21 @@ class InvalidRequest(ChatError):
         "request_id_conflict": Code(
             "validation", False, 409, 1008, "the request id was used for another request"
         ),
+        "unknown_type": Code("unknown_type", False, 400, 1008, "no request of this type"),
+        "frame_too_large": Code("too_large", False, 413, 1009, "more than a frame may hold"),
+    }
+
+
+class AccessDenied(ChatError):
+    """The caller may not, or not now; a server says so before it does anything."""
+
+    CODES: ClassVar = {
+        "unauthorized": Code("auth", False, 401, 1008, "no token, or one that is not valid"),
+        "origin_not_allowed": Code("auth", False, 403, 1008, "a web page that may not connect"),
+        "host_not_allowed": Code("auth", False, 403, 1008, "not a name of this server"),
+        "too_many_requests": Code("rate_limit", True, 429, 1013, "more at once than a user may"),
+        "quota_spent": Code("rate_limit", True, 429, 1013, "the user's tokens of today are spent"),
+        "going_away": Code("internal", True, 503, 1001, "the server is ending"),
     }
 
 

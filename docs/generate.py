@@ -42,8 +42,8 @@ def errors_page() -> str:
 Every error is a `ChatError` with a `.code`, a `.message`, `.retryable`, `.retry_after` in seconds,
 a `.hint` that says what to do, and the `.partial` text of the answer that had arrived.
 Its class says who must act:
-the operator (`ConfigurationError`), the caller (`InvalidRequest`), the model's server
-(`ProviderError`), the session store (`StorageError`), what a tool stands on
+the operator (`ConfigurationError`), the caller (`InvalidRequest`, `AccessDenied`), the
+model's server (`ProviderError`), the session store (`StorageError`), what a tool stands on
 (`ToolError`), or nobody (`TurnCancelled`).
 
 *Retryable* says whether the same request may succeed later; a server can say otherwise for one.

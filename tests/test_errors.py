@@ -7,6 +7,7 @@ import pytest
 
 from chatbots import errors
 from chatbots.errors import (
+    AccessDenied,
     ChatError,
     Code,
     ConfigurationError,
@@ -21,7 +22,8 @@ from chatbots.errors import (
 KINDS = ChatError.__subclasses__()
 CODES = [(kind, code, facts) for kind in KINDS for code, facts in kind.CODES.items()]
 CATEGORIES = {
-    "validation", "auth", "rate_limit", "timeout", "upstream", "tool", "internal", "too_large"
+    "validation", "auth", "rate_limit", "timeout", "upstream", "tool", "unknown_type",
+    "internal", "too_large",
 }  # fmt: skip
 
 each_code = pytest.mark.parametrize(("kind", "code", "facts"), CODES, ids=[c for _, c, _ in CODES])
@@ -32,8 +34,8 @@ def test_the_tree_is_the_one_at_the_top_of_the_file() -> None:
     drawn = re.findall(r"[├└]── (\w+)", errors.__doc__ or "")
     assert drawn == [kind.__name__ for kind in KINDS]
     assert set(KINDS) == {
-        ConfigurationError, InvalidRequest, TurnCancelled, ProviderError, StorageError,
-        ToolError,
+        ConfigurationError, InvalidRequest, AccessDenied, TurnCancelled, ProviderError,
+        StorageError, ToolError,
     }  # fmt: skip
 
 
