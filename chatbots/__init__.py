@@ -18,15 +18,18 @@ if TYPE_CHECKING:
         StoreStats as StoreStats,
     )
     from chatbots.deltas import (
+        AudioDelta as AudioDelta,
         Delta as Delta,
         Done as Done,
         Failed as Failed,
+        Interrupted as Interrupted,
         Notice as Notice,
         ReasoningDelta as ReasoningDelta,
         TextDelta as TextDelta,
         ToolFinished as ToolFinished,
         ToolProgress as ToolProgress,
         ToolStarted as ToolStarted,
+        UserSaid as UserSaid,
     )
     from chatbots.embedded import Embeddings as Embeddings
     from chatbots.errors import (
@@ -100,6 +103,7 @@ if TYPE_CHECKING:
 
 _HOMES: dict[str, str] = {
     "AccessDenied": "chatbots.errors",
+    "AudioDelta": "chatbots.deltas",
     "Bot": "chatbots.flow.bot",
     "ChatError": "chatbots.errors",
     "ChatModel": "chatbots.interfaces",
@@ -118,6 +122,7 @@ _HOMES: dict[str, str] = {
     "Found": "chatbots.conversations",
     "Image": "chatbots.images",
     "InMemorySessions": "chatbots.sessions.in_memory",
+    "Interrupted": "chatbots.deltas",
     "InvalidRequest": "chatbots.errors",
     "LeftOut": "chatbots.sessions.window",
     "Manner": "chatbots.services.take_turn",
@@ -170,6 +175,7 @@ _HOMES: dict[str, str] = {
     "Turn": "chatbots.messages",
     "TurnCancelled": "chatbots.errors",
     "Usage": "chatbots.messages",
+    "UserSaid": "chatbots.deltas",
     "VERSION": "chatbots.version",
     "Window": "chatbots.sessions.window",
     "ask": "chatbots.flow.calling",

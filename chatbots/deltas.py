@@ -1,7 +1,7 @@
 """What flows from a bot to whoever reads it.
 
-Every reply is `body* (Done | Failed)`: any number of text and reasoning deltas, notices
-and news of tools, then exactly one terminal delta, last.
+Every reply is `body* (Done | Failed)`: any number of pieces of text, reasoning and sound,
+notices and news of tools, then exactly one terminal delta, last.
 """
 
 from __future__ import annotations
@@ -24,6 +24,35 @@ class ReasoningDelta(Struct, frozen=True, gc=False, tag_field="type", tag="reaso
     """The next piece of what the model thinks before it answers; no part of the answer."""
 
     text: str
+
+
+class AudioDelta(Struct, frozen=True, gc=False, tag_field="type", tag="audio"):
+    """The next piece of what the answer sounds like: PCM, 16 bits, little-endian, one channel.
+
+    `item_id` is the message that is spoken, `rate` the samples a second.
+    The text that is spoken comes as text, before or after its sound.
+    """
+
+    item_id: str
+    pcm: bytes
+    rate: int
+
+
+class UserSaid(Struct, frozen=True, gc=False, tag_field="type", tag="user_said"):
+    """What the user said by voice, the message `item_id`; None where nobody could write it down."""
+
+    item_id: str
+    text: str | None
+
+
+class Interrupted(Struct, frozen=True, gc=False, tag_field="type", tag="interrupted"):
+    """The user spoke into the answer: play no more of it.
+
+    `heard_ms` of the message `item_id` were heard; None where nobody said how much was played.
+    """
+
+    item_id: str | None
+    heard_ms: int | None
 
 
 class Notice(Struct, frozen=True, gc=False, tag_field="type", tag="notice"):
@@ -91,4 +120,5 @@ class Failed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="t
 
 Terminal: TypeAlias = Done | Failed
 ToolDelta: TypeAlias = ToolStarted | ToolProgress | ToolFinished
-Delta: TypeAlias = TextDelta | ReasoningDelta | Notice | ToolDelta | Terminal
+VoiceDelta: TypeAlias = AudioDelta | UserSaid | Interrupted
+Delta: TypeAlias = TextDelta | ReasoningDelta | VoiceDelta | Notice | ToolDelta | Terminal

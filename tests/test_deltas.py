@@ -6,9 +6,11 @@ import msgspec
 import pytest
 
 from chatbots.deltas import (
+    AudioDelta,
     Delta,
     Done,
     Failed,
+    Interrupted,
     Notice,
     ReasoningDelta,
     Terminal,
@@ -17,6 +19,8 @@ from chatbots.deltas import (
     ToolFinished,
     ToolProgress,
     ToolStarted,
+    UserSaid,
+    VoiceDelta,
 )
 from chatbots.errors import ProviderError
 from chatbots.messages import Usage
@@ -30,9 +34,11 @@ FAILED = Failed(
 )
 
 
-def test_a_delta_is_text_reasoning_a_notice_news_of_a_tool_or_the_end() -> None:
+def test_a_delta_is_text_reasoning_voice_a_notice_news_of_a_tool_or_the_end() -> None:
     told = {ToolStarted, ToolProgress, ToolFinished}
-    assert set(get_args(Delta)) == {TextDelta, ReasoningDelta, Notice, *told, Done, Failed}
+    voice = {AudioDelta, UserSaid, Interrupted}
+    assert set(get_args(Delta)) == {TextDelta, ReasoningDelta, *voice, Notice, *told, Done, Failed}
+    assert set(get_args(VoiceDelta)) == voice
     assert set(get_args(ToolDelta)) == told
     assert set(get_args(Terminal)) == {Done, Failed}
 
@@ -42,6 +48,12 @@ def test_a_delta_is_text_reasoning_a_notice_news_of_a_tool_or_the_end() -> None:
     [
         (TextDelta("Hi 👍"), {"type": "text", "text": "Hi 👍"}),
         (ReasoningDelta("Hm"), {"type": "reasoning", "text": "Hm"}),
+        (
+            AudioDelta("i", b"\x01\x02", 24_000),
+            {"type": "audio", "item_id": "i", "pcm": "AQI=", "rate": 24_000},
+        ),
+        (UserSaid("i", "Hi"), {"type": "user_said", "item_id": "i", "text": "Hi"}),
+        (Interrupted("i", 20), {"type": "interrupted", "item_id": "i", "heard_ms": 20}),
         (Notice("n", "By the way."), {"type": "notice", "code": "n", "message": "By the way."}),
         (
             ToolStarted("c", "f", "{}"),
@@ -83,7 +95,7 @@ def test_a_delta_is_text_reasoning_a_notice_news_of_a_tool_or_the_end() -> None:
     ],
 )
 def test_a_delta_names_its_kind_when_it_is_written(
-    delta: TextDelta | ReasoningDelta | Notice | ToolDelta | Done, written: object
+    delta: TextDelta | ReasoningDelta | VoiceDelta | Notice | ToolDelta | Done, written: object
 ) -> None:
     encoded = msgspec.json.encode(delta)
     assert msgspec.json.decode(encoded) == written

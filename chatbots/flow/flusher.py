@@ -8,13 +8,16 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Final
 
-from chatbots.deltas import Delta, Done, Failed, ReasoningDelta, TextDelta
+from chatbots.deltas import AudioDelta, Delta, Done, Failed, ReasoningDelta, TextDelta
 from chatbots.joined import Joined
 
 NOW: Final = float("-inf")
 
 MAX_HELD: Final = 4096
 """Characters held at most for the window's sake."""
+
+SOUND_PER_CHAR: Final = 16
+"""Bytes of sound that count as one character: a channel of text would be full within a second."""
 
 
 class Flusher:
@@ -30,7 +33,7 @@ class Flusher:
 
     def __init__(self, window: float = 0.0, max_chars: int = MAX_HELD) -> None:
         self.held = 0
-        """How much is held: characters of text and reasoning, and one for each other delta."""
+        """How much is held: characters of text, sound by its size, and one for each other delta."""
         self.due: float | None = None
         """When what is held should be shown; None if nothing is held."""
         self.said = Joined()
@@ -52,7 +55,7 @@ class Flusher:
                     self.due = self._last_flush + self._window
                 return
         else:
-            self.held += len(delta.text) if isinstance(delta, ReasoningDelta) else 1
+            self.held += _weight(delta)
             if isinstance(delta, Done | Failed):
                 self.said = Joined()
         self.due = NOW
@@ -71,6 +74,16 @@ class Flusher:
                 elif isinstance(delta, Done | Failed):
                     self._last_flush = NOW
         return taken
+
+
+def _weight(delta: Delta) -> int:
+    match delta:
+        case ReasoningDelta(text=text):
+            return len(text)
+        case AudioDelta(pcm=pcm):
+            return len(pcm) // SOUND_PER_CHAR + 1
+        case _:
+            return 1
 
 
 def _joined(deltas: list[Delta]) -> list[Delta]:

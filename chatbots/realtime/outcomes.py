@@ -6,33 +6,16 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from chatbots.deltas import TextDelta
+from chatbots.deltas import Interrupted as Interrupted, TextDelta, UserSaid as UserSaid
 from chatbots.realtime.events.responses import ResponseAudioDelta, ResponseUsage
 from chatbots.realtime.events.server import ApiError
 from chatbots.tool_calls import ToolCall
-
-
-class UserSaid(Struct, frozen=True, gc=False):
-    """What the user said in an item; None where it could not be written down."""
-
-    item_id: str
-    text: str | None
 
 
 class Called(Struct, frozen=True, gc=False):
     """The model has called a function; its result is owed."""
 
     call: ToolCall
-
-
-class Interrupted(Struct, frozen=True, gc=False):
-    """The user spoke into the answer: play no more of it.
-
-    `heard_ms` of the item `item_id` were heard; None where nobody said how much was played.
-    """
-
-    item_id: str | None
-    heard_ms: int | None
 
 
 class Began(Struct, frozen=True, gc=False):

@@ -11,9 +11,11 @@ import anyio
 import msgspec
 
 from chatbots.deltas import (
+    AudioDelta,
     Delta,
     Done,
     Failed,
+    Interrupted,
     Notice,
     ReasoningDelta,
     TextDelta,
@@ -21,6 +23,7 @@ from chatbots.deltas import (
     ToolFinished,
     ToolProgress,
     ToolStarted,
+    UserSaid,
 )
 from chatbots.errors import ChatError
 from chatbots.interfaces import Source
@@ -111,6 +114,8 @@ class Console:
                 await write(self._paper.text(text), self._answers)
             case Notice(message=message):
                 self.remark(message)
+            case AudioDelta() | UserSaid() | Interrupted():
+                pass  # what is heard is not seen
             case ToolStarted() | ToolProgress() | ToolFinished():
                 await self._tell(delta)
             case Done() | Failed():

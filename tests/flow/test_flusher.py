@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from chatbots.deltas import Delta, Done, Failed, Notice, ReasoningDelta, TextDelta
+from chatbots.deltas import (
+    AudioDelta,
+    Delta,
+    Done,
+    Failed,
+    Interrupted,
+    Notice,
+    ReasoningDelta,
+    TextDelta,
+)
 from chatbots.errors import ProviderError
 from chatbots.flow.flusher import MAX_HELD, NOW, Flusher
 
@@ -16,6 +25,7 @@ FAILED = Failed(
 )
 
 THOUGHT = ReasoningDelta("Hm. ")
+SOUND = AudioDelta("i", bytes(4800), 24_000)
 
 WINDOW = 0.03
 
@@ -87,7 +97,7 @@ def test_much_text_is_ready_at_once() -> None:
     assert flusher.due == NOW
 
 
-@pytest.mark.parametrize("other", [NOTICE, THOUGHT, DONE, FAILED])
+@pytest.mark.parametrize("other", [NOTICE, THOUGHT, SOUND, Interrupted(None, None), DONE, FAILED])
 def test_what_is_no_text_is_ready_at_once_and_takes_the_text_before_it_along(other: Delta) -> None:
     flusher = begun()
     flusher.push(text("a"))
@@ -221,3 +231,11 @@ def test_taking_the_flusher_out_changes_timing_only(
     taken += flusher.take(now)
     assert split(taken) == split([delta for _, delta in pushed])
     assert all(delta.text for delta in taken if isinstance(delta, TextDelta))
+
+
+def test_sound_weighs_by_its_size_and_is_not_joined() -> None:
+    flusher = begun()
+    flusher.push(SOUND)
+    flusher.push(SOUND)
+    assert flusher.held == 2 * 301
+    assert flusher.take(10.0) == [SOUND, SOUND]

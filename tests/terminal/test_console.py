@@ -11,15 +11,18 @@ import msgspec
 import pytest
 
 from chatbots.deltas import (
+    AudioDelta,
     Delta,
     Done,
     Failed,
+    Interrupted,
     Notice,
     ReasoningDelta,
     TextDelta,
     ToolFinished,
     ToolProgress,
     ToolStarted,
+    UserSaid,
 )
 from chatbots.errors import InvalidRequest, ProviderError
 from chatbots.flow.channel import open_channel
@@ -97,6 +100,16 @@ async def test_the_answer_goes_one_way_and_remarks_the_other() -> None:
         DONE,
     ]
     assert await shown(deltas) == ("Hello\n", "chatbots: Said before.\n")
+
+
+@pytest.mark.parametrize("paper", [PlainPaper(clean=False), JsonPaper(whole=False)])
+async def test_sound_is_not_shown(paper: Paper) -> None:
+    sound: list[Delta] = [
+        UserSaid("a", "Hm?"),
+        AudioDelta("b", b"abcd", 24_000),
+        Interrupted("b", 0),
+    ]
+    assert await shown([*sound, TextDelta("Hi"), *sound], paper=paper) == (paper.text("Hi"), "")
 
 
 TOOL_NEWS: list[Delta] = [
