@@ -89,6 +89,7 @@ class ConfigurationError(ChatError):
         "download_failed": Code("upstream", True, 500, 1011, "no source delivered the weights"),
         "disk_full": Code("internal", True, 507, 1011, "no room left on the disk"),
         "unsafe_start": Code("validation", False, 500, 1011, "open to strangers as configured"),
+        "sound_unavailable": Code("internal", True, 500, 1011, "no microphone, or no loudspeaker"),
         "local_model_failed": Code("internal", True, 503, 1011, "the local model's process died"),
     }
 

@@ -58,7 +58,7 @@ class JitterBuffer:
         """Bytes that wait."""
         self._start = size_of(start_ms)
         self._max = size_of(max_ms)
-        self._pieces: deque[tuple[str, bytes]] = deque()
+        self._pieces: deque[tuple[str, memoryview]] = deque()
         self._flowing = False
         self._whole = False
         self._taken: dict[str, int] = {}
@@ -71,7 +71,7 @@ class JitterBuffer:
     def add(self, item: str, audio: bytes) -> None:
         """Put the next *audio* of an *item* behind what waits."""
         if audio:
-            self._pieces.append((item, audio))
+            self._pieces.append((item, memoryview(audio)))
             self.size += len(audio)
             self._whole = False
 
@@ -89,11 +89,11 @@ class JitterBuffer:
         item, audio = self._pieces.popleft()
         if len(audio) > size:
             self._pieces.appendleft((item, audio[size:]))
-            audio = audio[:size]
+            audio = audio[:size]  # a view: a long piece is not copied again and again
         self.size -= len(audio)
         # One item sounds at a time: of those before it nothing more will be asked.
         self._taken = {item: self._taken.get(item, 0) + len(audio)}
-        return item, audio
+        return item, bytes(audio)
 
     def taken_ms(self, item: str) -> int:
         """Return how many milliseconds of the *item* that sounds were taken."""

@@ -33,7 +33,7 @@ _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 async def read_lines(file: TextIO) -> AsyncIterator[bytes]:
     """Yield the lines of *file* as they come, without their newlines."""
     begun: list[bytes] = []
-    while chunk := await _read(file.fileno()):
+    while chunk := await read_some(file.fileno()):
         first, *others = chunk.split(b"\n")
         begun.append(first)
         for line in others:
@@ -46,7 +46,7 @@ async def read_lines(file: TextIO) -> AsyncIterator[bytes]:
 async def read_whole(file: TextIO) -> bytes:
     """Return all that *file* still holds."""
     chunks: list[bytes] = []
-    while chunk := await _read(file.fileno()):
+    while chunk := await read_some(file.fileno()):
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -60,7 +60,7 @@ def forget_typed(terminal: TextIO) -> None:
 async def read_line(terminal: TextIO) -> str:
     """Return the line a person types, empty where they leave."""
     try:
-        return (await _read(terminal.fileno())).decode("utf-8", "replace")
+        return (await read_some(terminal.fileno())).decode("utf-8", "replace")
     except OSError:  # it was closed
         return ""
 
@@ -84,7 +84,8 @@ async def write(text: str, file: TextIO) -> None:
         rest = rest[_put(descriptor, rest) :]
 
 
-async def _read(descriptor: int) -> bytes:
+async def read_some(descriptor: int) -> bytes:
+    """Return what there is to read, as soon as there is some; nothing at the end."""
     while True:
         if not _readable(descriptor, 0):
             await _until(_readable, descriptor)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import tracemalloc
+
+import pytest
 from hypothesis import given, strategies as st
 
 from chatbots.realtime.audio import Chunker, JitterBuffer, ms_of, size_of
@@ -72,6 +75,24 @@ def test_pieces_of_two_items_are_taken_apart_and_counted_apart() -> None:
     assert queue.taken_ms("a") == 0
 
 
+@pytest.mark.checklist(160)
+def test_an_hour_of_sound_leaves_memory_where_it_was() -> None:
+    queue, chunker, second = buffer(), Chunker(), bytes(size_of(1000))
+    tracemalloc.start()
+    try:
+        for _ in range(3600):
+            for chunk in chunker.push(second):
+                queue.add("a", chunk)
+            while queue.take():
+                pass
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert queue.taken_ms("a") == 3_600_000
+    assert peak < 1_000_000
+
+
+@pytest.mark.checklist(158)
 def test_what_is_dropped_is_gone_at_once_and_what_was_taken_still_counts() -> None:
     queue = buffer(start_ms=0)
     queue.add("a", bytes(size_of(1000)))

@@ -45,6 +45,7 @@ def expected(sample: int, law: Law) -> int:
     return (0x80 if sample >= 0 else 0) + number ^ 0x55
 
 
+@pytest.mark.checklist(154)
 @pytest.mark.parametrize("law", ["ulaw", "alaw"])
 def test_every_sample_becomes_the_code_between_whose_decision_values_it_lies(law: Law) -> None:
     limits, _ = table(law)
@@ -53,6 +54,7 @@ def test_every_sample_becomes_the_code_between_whose_decision_values_it_lies(law
     assert list(coded) == [expected(sample, law) for sample in range(-32768, 32768)]
 
 
+@pytest.mark.checklist(154)
 @pytest.mark.parametrize("law", ["ulaw", "alaw"])
 def test_every_code_sounds_as_the_table_says(law: Law) -> None:
     _, sounds = table(law)

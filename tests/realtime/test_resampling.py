@@ -25,6 +25,7 @@ def samples(pcm: bytes) -> tuple[int, ...]:
     return struct.unpack(f"<{len(pcm) // 2}h", pcm)
 
 
+@pytest.mark.checklist(176)
 @pytest.mark.parametrize("target", RATES)
 @pytest.mark.parametrize("source", RATES)
 def test_a_tone_is_the_same_tone_in_every_rate(source: int, target: int) -> None:

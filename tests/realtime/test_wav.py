@@ -71,6 +71,7 @@ def test_half_a_frame_at_the_end_is_no_sound() -> None:
     assert read(riff(PCM + b"x", fmt(1, 16)))[0] == PCM
 
 
+@pytest.mark.checklist(176)
 @pytest.mark.parametrize(
     ("form", "data", "heard"),
     [
