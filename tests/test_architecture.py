@@ -24,7 +24,11 @@ PROGRAMS = sorted(
 )
 
 READS_THE_ENVIRONMENT = {"chatbots/settings.py"}
-STANDS_ON_ASYNCIO = {"chatbots/provider/connection.py", "chatbots/wakeup.py"}
+STANDS_ON_ASYNCIO = {
+    "chatbots/provider/connection.py",
+    "chatbots/services/held_open.py",
+    "chatbots/wakeup.py",
+}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -188,7 +192,7 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_only_two_modules_import_asyncio() -> None:
+def test_only_three_modules_import_asyncio() -> None:
     """Also where a comment has silenced the linter."""
     used = {
         name(path)
