@@ -9,6 +9,9 @@ from typing import Final
 DEFAULT_MODEL: Final = "gpt-6-luna"
 """The model asked where none is named. This is the only place that says so."""
 
+REALTIME_MODEL: Final = "gpt-realtime-2.1-mini"
+"""The model asked in a realtime session where none is named."""
+
 LOCAL: Final = "local"
 """The model name that means the one on this machine."""
 
@@ -29,6 +32,10 @@ SHUTTING_DOWN: Final[Mapping[str, str]] = {
     "gpt-4.1*": "2027-01-14",
     "gpt-5.1": "2027-04-01",
     "gpt-5.4-nano": "2027-04-01",
+    "gpt-realtime": "2027-01-20",
+    "gpt-realtime-mini": "2027-01-20",
+    "gpt-4o-realtime-preview": "2026-05-07",
+    "gpt-4o-mini-realtime-preview": "2026-05-07",
 }
 """OpenAI models and the day each is shut down (docstrings of the openai package, 3.51).
 
@@ -48,6 +55,9 @@ CONTEXTS: Final[Mapping[str, int]] = {
     "gpt-5.5": 922_000,
     "gpt-5.6": 922_000,
     "gpt-6": 922_000,
+    "gpt-realtime": 32_000,
+    "gpt-realtime-2": 128_000,
+    "gpt-realtime-2025": 32_000,
     "o1": 200_000,
     "o3": 200_000,
     "o4-mini": 200_000,

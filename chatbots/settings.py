@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from chatbots.errors import ConfigurationError
-from chatbots.model_names import DEFAULT_MODEL, LOCAL
+from chatbots.model_names import DEFAULT_MODEL, LOCAL, REALTIME_MODEL
 from chatbots.server_settings import Port, Seconds, ServerSettings
 from chatbots.setting_files import from_env_file, from_instructions_file
 
@@ -64,6 +64,7 @@ class Settings(ServerSettings):
     azure_openai_api_key: SecretStr | None = Field(None, description="Its key.")
     azure_openai_deployment: str | None = Field(None, description="OPENAI_MODEL's default there.")
     openai_api_version: str | None = Field(None, description="Its dated API; v1 if not set.")
+    openai_realtime_model: str = Field(REALTIME_MODEL, description="The one of realtime sessions.")
     openai_realtime_url: str | None = Field(
         None, description="The socket of the Realtime API; beside the rest of the API if not set."
     )

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from chatbots.model_names import CONTEXTS, DEFAULT_MODEL, context_of, shutdown_of
+from chatbots.model_names import (
+    CONTEXTS,
+    DEFAULT_MODEL,
+    REALTIME_MODEL,
+    context_of,
+    shutdown_of,
+)
 
 
 @pytest.mark.checklist(190)
-def test_the_default_model_is_not_one_that_is_being_shut_down() -> None:
-    assert shutdown_of(DEFAULT_MODEL) is None
+@pytest.mark.parametrize("model", [DEFAULT_MODEL, REALTIME_MODEL])
+def test_a_default_model_is_not_one_that_is_being_shut_down(model: str) -> None:
+    assert shutdown_of(model) is None
 
 
 @pytest.mark.parametrize(
@@ -20,6 +27,7 @@ def test_the_default_model_is_not_one_that_is_being_shut_down() -> None:
         ("gpt-4.1-mini", "2027-01-14"),
         ("gpt-4.1-nano-2025-04-14", "2026-10-23"),
         ("gpt-5-2025-08-07", "2026-12-11"),
+        ("gpt-4o-mini-realtime-preview-2024-12-17", "2026-05-07"),
         ("gpt-5.6-sol", None),
         (DEFAULT_MODEL, None),
     ],
@@ -38,6 +46,8 @@ def test_a_models_last_day_is_known_for_its_dated_versions_too(model: str, day: 
         ("ft:gpt-4.1-2025-04-14:me", 1_047_576),
         ("gpt-5.4-mini-2026-03-17", 272_000),
         ("o3-mini", 200_000),
+        ("gpt-realtime-2025-08-28", 32_000),
+        ("gpt-realtime-2.1-mini", 128_000),
         ("Qwen2.5-72B", None),
     ],
 )
