@@ -25,6 +25,9 @@ TOOLS_HELP: Final = (
     "may be repeated"
 )
 
+_TRUTHS: Final = dict.fromkeys(("true", "t", "1"), True) | dict.fromkeys(("false", "f", "0"), False)
+"""What Go's programs take for one or the other (its package `flag`)."""
+
 EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
@@ -232,15 +235,15 @@ def _add_showing(parser: argparse.ArgumentParser) -> None:
         default=False,
         type=_truth,
         metavar="true|false",
-        help="logs at debug; tracebacks",
+        help="logs at debug; tracebacks; what goes over a realtime socket",
     )
     parser.add_argument("--version", action="version", version=f"chatbots {VERSION}")
 
 
 def _truth(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
+    if text.lower() not in _TRUTHS:
         raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
-    return text.lower() == "true"
+    return _TRUTHS[text.lower()]
 
 
 def _number(low: int, high: int, kind: Callable[[str], float] = float) -> Callable[[str], float]:

@@ -146,7 +146,11 @@ def test_the_version_is_on_standard_output(capsys: pytest.CaptureFixture[str]) -
         ("-debug", True),
         ("-debug=true", True),
         ("--debug=True", True),
+        ("-debug=1", True),
+        ("-debug=T", True),
         ("-debug=false", False),
+        ("--debug=FALSE", False),
+        ("-debug=0", False),
     ],
 )
 def test_debug_may_be_written_as_go_has_it(flag: str, debug: bool) -> None:
