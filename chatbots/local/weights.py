@@ -7,6 +7,7 @@ and trusted until its size or its time of change says otherwise.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -115,7 +116,12 @@ class WeightStore:
         return None
 
     def _elsewhere(self, weights: Weights) -> Iterator[Path]:
-        """Other programs' files that claim, by their names, to have the right sha256."""
+        """Files of installed packages and other programs that may well have the right sha256."""
+        if weights.package is not None:
+            module, _, name = weights.package.partition("/")
+            spec = find_spec(module)
+            if spec is not None and spec.origin is not None:
+                yield Path(spec.origin).parent / name
         yield from sorted(self._hub_cache.glob(f"models--*/blobs/{weights.sha256}"))
         yield self._ollama_dir / "blobs" / f"sha256-{weights.sha256}"
 

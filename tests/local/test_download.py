@@ -22,6 +22,7 @@ from chatbots.local.download import pull
 from chatbots.local.weights import WeightStore
 from tests.local.processes import eventually
 from tests.local.serving import serving
+from tests.local.test_tarball import tarball_of
 from tests.local.weights_of import hub, made_up, weights_of, wheels_of
 
 DATA = made_up(3_000_000)
@@ -85,6 +86,15 @@ async def test_weights_come_from_the_first_source_that_has_them(tmp_path: Path) 
     assert left_over(store) == DONE
     assert moves[-1] == (len(DATA), len(DATA))
     assert lines == ["Downloading Tiny (Q1) from the hub."]
+
+
+async def test_weights_come_out_of_a_tarball_too(tmp_path: Path) -> None:
+    tarball = tarball_of(DATA, tmp_path)
+    with serving(tmp_path) as site:
+        source = msgspec.structs.replace(tarball, url=f"{site.url}/shards.tgz")
+        path = await pull(weights_of(DATA, source), store_in(tmp_path))
+    assert path.read_bytes() == DATA
+    assert left_over(store_in(tmp_path)) == DONE
 
 
 async def test_what_is_here_already_is_not_downloaded(tmp_path: Path) -> None:

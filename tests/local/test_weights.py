@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from chatbots.errors import ConfigurationError
 from chatbots.local import weights as module
@@ -51,6 +52,21 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def test_weights_that_are_nowhere_are_not_found(tmp_path: Path) -> None:
     assert store_in(tmp_path).find(WEIGHTS) is None
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_file_of_an_installed_package_is_linked_if_it_is_the_right_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "carrier" / "__init__.py", b"raise RuntimeError('imported')")
+    carried = put(tmp_path / "carrier" / "assets" / "model.bin")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    row = replace(WEIGHTS, package="carrier/assets/model.bin")
+    assert store_in(tmp_path / "a").find(replace(row, package="nobody/model.bin")) is None
+    place = store_in(tmp_path / "a").find(row)
+    assert place is not None
+    assert place.resolve() == carried
+    put(carried, made_up(5001))
+    assert store_in(tmp_path / "b").find(row) is None
 
 
 def test_weights_in_our_cache_are_hashed_once_and_then_remembered(

@@ -38,6 +38,11 @@ def test_a_wheel_with_anything_else_in_it_is_refused(tmp_path: Path, extra: str)
         list(read_member(*one_wheel(tmp_path, extra=extra)))
 
 
+def test_a_publishers_own_package_may_hold_other_things(tmp_path: Path) -> None:
+    path, wheel = one_wheel(tmp_path, extra="odd_name_1/setup.py")
+    assert b"".join(read_member(path, msgspec.structs.replace(wheel, among=True))) == DATA
+
+
 def test_more_records_of_the_wheel_are_no_matter(tmp_path: Path) -> None:
     path, wheel = one_wheel(tmp_path, extra="odd_name_1-1.0.dist-info/licenses/LICENSE")
     assert b"".join(read_member(path, wheel)) == DATA
