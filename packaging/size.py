@@ -12,7 +12,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "chatbots"
 CORE_ROOMS = {"flow", "provider", "services"}
-ASIDE = ("testing", "realtime")
+ASIDE = ("testing", "realtime", "server", "speech")
 """Rooms that are read on their own."""
 
 
@@ -43,20 +43,26 @@ def budgets() -> list[Budget]:
     parts = words() | CORE_ROOMS
     core = [path for path in everything if path.relative_to(PACKAGE).parts[0] in parts]
     whole = sum(map(lines_of, everything))
-    fake, realtime = (sum(map(lines_of, (PACKAGE / room).rglob("*.py"))) for room in ASIDE)
+    aside = {room: sum(map(lines_of, (PACKAGE / room).rglob("*.py"))) for room in ASIDE}
     return [
         # 12,000 for a turn and its programs; 3,000 for tools: what a model may call, checked and
-        # bounded, from other servers too; 4,000 for a memory that loses nothing.
-        Budget("chatbots/ without testing/ and realtime/", whole - fake - realtime, 19_000),
+        # bounded, from other servers too; 4,000 for a memory that loses nothing; 2,500 for a
+        # terminal with sound, bots over a realtime session that write or speak, their programs.
+        Budget("chatbots/ without the rooms below", whole - sum(aside.values()), 21_500),
         # A product of its own, read by who tests a bot: the fake server and its 106 faults.
-        Budget("chatbots/testing/", fake, 6_500),
-        # Another protocol: its events, each typed, its states, its sockets.
-        Budget("chatbots/realtime/", realtime, 5_000),
+        Budget("chatbots/testing/", aside["testing"], 6_500),
+        # Another protocol: its events, each typed, its states, its sockets; 1,200 for its other
+        # side, which a server needs; 1,200 for a session that outlives its sockets; 600 for sound.
+        Budget("chatbots/realtime/", aside["realtime"], 7_500),
+        # Many clients in one process, and what each of them may do.
+        Budget("chatbots/server/", aside["server"], 2_500),
+        # Hearing and speaking on this machine.
+        Budget("chatbots/speech/", aside["speech"], 1_500),
         # 2,500 for a turn of text; 500 for an HTTP connection of our own, which makes a token
         # cheap; 1,200 for what a server may do wrong; 1,400 for what is said beside text:
         # images, tools and their rounds, reasoning, demanded shapes, embeddings; 900 for
-        # sessions: what is said of them, and how much of the past is sent.
-        Budget("words + flow + provider + services", sum(map(lines_of, core)), 6_500),
+        # sessions: what is said of them, and how much of the past is sent; 1,000 for realtime bots.
+        Budget("words + flow + provider + services", sum(map(lines_of, core)), 7_500),
     ]
 
 
