@@ -57,6 +57,8 @@ class Host:
         )
         self._hosted = Hosted(first, dialect, ids)
         self._hosted.limits = limits
+        self.items: Items = self._hosted.items
+        """The conversation."""
         self._tell(server.SessionCreated(session=self.session))
         if dialect == BETA:
             made = server.Conversation(self._hosted.conversation_id, "realtime.conversation")
@@ -66,11 +68,6 @@ class Host:
     def session(self) -> Session:
         """The session as it is now, in today's words."""
         return self._hosted.session
-
-    @property
-    def items(self) -> Items:
-        """The conversation."""
-        return self._hosted.items
 
     def receive(self, frame: bytes | str) -> list[Demand]:
         """Take in a frame of the client's; return what there is to do, in order."""
