@@ -4,56 +4,56 @@ from __future__ import annotations
 
 import re
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 from urllib.parse import unquote
 
-import msgspec
-
 from chatbots.testing import bodies
-from chatbots.testing.answers import Answer, Rule, failing, give
-from chatbots.testing.bodies import Json
+from chatbots.testing.answers import Answer, give
+from chatbots.testing.desk import Desk
 from chatbots.testing.embeddings import embeddings
-from chatbots.testing.faults.names import PREFIX, Sequences
-from chatbots.testing.http1 import JSON, Exchange, Player
+from chatbots.testing.faults.names import PREFIX
+from chatbots.testing.http1 import Exchange, Player, reply
+from chatbots.testing.realtime.endpoint import Realtime, key_of
+from chatbots.testing.realtime.talk import Talk
 from chatbots.testing.requests import ChatRequest, EmbeddingRequest, Refusal, read
 
 Handler: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 DEFAULT_MODELS: Final = ("fake-chat", "fake-embedding")
-BEARER: Final = "bearer "
-AZURE: Final = re.compile(r"^/openai/(?:v1|deployments/[^/]+)(?=/)")
+AZURE: Final = re.compile(r"^/openai/(?:(?:v1|deployments/[^/]+)/|(?=realtime$))")
 """What paths begin with on Azure, where the key is in the header `api-key`."""
 
 
 class Endpoints:
     """Answers a request by its path: the player of every exchange that was not scripted.
 
-    *queue* holds what the next chat calls get, *rule* makes the answer when it is empty.
+    *desk* knows what the next calls get; *talks* gets what is said on realtime sockets.
     *models* None lets any model exist; one called `fault:NAME` always does, and fails that way.
     *seed* draws what a fault leaves to chance.
     """
 
     def __init__(
         self,
-        queue: deque[Answer | Player | str],
-        rule: Rule,
+        desk: Desk,
+        talks: list[Talk],
         *,
         api_key: str | None,
         models: Sequence[str] | None,
         seed: int = 0,
     ) -> None:
-        self._queue = queue
-        self._rule = rule
+        self._desk = desk
         self._api_key = api_key
         self._models = models
         self._seed = seed
-        self._sequences = Sequences()
+        self._realtime = Realtime(desk, talks, self._check_model, seed=seed)
         self._routes: Mapping[str, Mapping[str, Handler]] = {
             "/v1/chat/completions": {"POST": self._chat},
             "/v1/embeddings": {"POST": self._embed},
             "/v1/models": {"GET": self._list_models, "HEAD": self._list_models},
+            "/v1/realtime": {"GET": self._realtime.connect},
+            "/v1/realtime/client_secrets": {"POST": self._realtime.make_secret},
+            "/v1/realtime/sessions": {"POST": self._realtime.make_session},
         }
         self._model_routes: Mapping[str, Handler] = {
             "GET": self._show_model,
@@ -64,7 +64,7 @@ class Endpoints:
         """Answer one request; what is wrong with it is said in OpenAI's error shape."""
         try:
             self._check_key(exchange.call.headers)
-            path = AZURE.sub("/v1", exchange.call.path)
+            path = AZURE.sub("/v1/", exchange.call.path)
             await self._find(exchange.call.method, path)(exchange)
         except Refusal as refusal:
             await reply(exchange, bodies.error(refusal.error), refusal.status, refusal.headers)
@@ -72,17 +72,14 @@ class Endpoints:
     def _check_key(self, headers: Mapping[str, str]) -> None:
         if self._api_key is None:
             return
-        authorization = headers.get("authorization")
-        if "api-key" in headers:
-            authorization = BEARER + headers["api-key"]
-        if authorization is None or not authorization.lower().startswith(BEARER):
+        given = key_of(headers)
+        if not given:
             raise Refusal(
                 401,
                 "You didn't provide an API key. You need to provide your API key in an "
                 "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
             )
-        given = authorization[len(BEARER) :].strip()
-        if given != self._api_key:
+        if given != self._api_key and not self._realtime.opens(given):
             raise Refusal(
                 401, f"Incorrect API key provided: {masked(given)}.", code="invalid_api_key"
             )
@@ -117,15 +114,11 @@ class Endpoints:
             await answer(exchange)
 
     def _next(self, request: ChatRequest) -> Answer | Player:
-        if request.model.startswith(PREFIX):
-            try:
-                fault = self._sequences.next_of(request.model.removeprefix(PREFIX))
-            except ValueError as error:
-                raise Refusal(404, str(error), param="model", code="model_not_found") from error
-            return failing(self._rule(request), fault)
         self._check_model(request.model)
-        answer = self._queue.popleft() if self._queue else self._rule(request)
-        return failing(self._rule(request), answer) if isinstance(answer, str) else answer
+        try:
+            return self._desk.next(request)
+        except ValueError as error:
+            raise Refusal(404, str(error), param="model", code="model_not_found") from error
 
     async def _embed(self, exchange: Exchange) -> None:
         request = read(exchange.call.body, EmbeddingRequest)
@@ -142,27 +135,14 @@ class Endpoints:
         await reply(exchange, bodies.model(name))
 
     def _check_model(self, name: str) -> None:
+        if name.startswith(PREFIX):
+            return
         if self._models is not None and name not in self._models:
             raise Refusal(
                 404,
                 f"The model `{name}` does not exist or you do not have access to it.",
                 code="model_not_found",
             )
-
-
-async def reply(
-    exchange: Exchange, body: Json, status: int = 200, headers: Mapping[str, str] | None = None
-) -> None:
-    """Send *body* as JSON."""
-    await exchange.respond(
-        status,
-        msgspec.json.encode(body),
-        {
-            "content-type": JSON,
-            "x-request-id": bodies.token_like("req_", exchange.call.number, 32),
-            **(headers or {}),
-        },
-    )
 
 
 def masked(key: str) -> str:

@@ -15,7 +15,6 @@ A stream is held half-way without sleeping where the test hands out the pieces i
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -25,19 +24,22 @@ from anyio.abc import TaskGroup
 
 from chatbots.testing.answers import Answer, Pieces, Rule, echo
 from chatbots.testing.calls import Call
+from chatbots.testing.desk import Desk
 from chatbots.testing.endpoints import Endpoints
 from chatbots.testing.faults.names import placed, sequence
 from chatbots.testing.http1 import Connection, Player, Record
+from chatbots.testing.realtime.talk import Talk
 from chatbots.testing.sockets import LOOPBACK, Listener, Wire
 
 
 class FakeOpenAI:
-    """Serves chat completions, embeddings and models from `http://127.0.0.1:PORT/v1`.
+    """Serves chat completions, embeddings, models and realtime from `http://127.0.0.1:PORT/v1`.
 
     *port* 0 takes a free one.
     *api_key*: calls without exactly this key get 401; None lets everybody in.
     *models*: calls for others get 404; None lets any model exist.
     *rule*: what is answered when nothing is queued; by default what the user said last.
+    *faults*: how that fails, in turn, such as `500,500,ok`.
     *send_buffer*: bytes the kernel buffers for a connection; small, it shows early (in
     `Call.blocked`) that a client has stopped reading.
     *seed* draws what a fault leaves to chance.
@@ -53,6 +55,7 @@ class FakeOpenAI:
         api_key: str | None = None,
         models: Sequence[str] | None = None,
         rule: Rule = echo,
+        faults: str = "",
         send_buffer: int | None = None,
         seed: int = 0,
         player: Player | None = None,
@@ -65,9 +68,11 @@ class FakeOpenAI:
         self.base_url = ""
         self._port = port
         self._send_buffer = send_buffer
-        self._queue: deque[Answer | Player | str] = deque()
+        self.talks: list[Talk] = []
+        """Every realtime session so far, with what was said on it."""
+        self._desk = Desk(rule, faults)
         self._player = player or Endpoints(
-            self._queue, rule, api_key=api_key, models=models, seed=seed
+            self._desk, self.talks, api_key=api_key, models=models, seed=seed
         )
         self._record = Record(log)
         self._tasks: TaskGroup
@@ -115,11 +120,11 @@ class FakeOpenAI:
         fault: str | None = None,
         after: float | None = None,
     ) -> None:
-        """Queue an answer for the next chat call; `Answer` says what each value does.
+        """Queue an answer for the next call, chat or realtime; `Answer` says what each value does.
 
         `answer(text, fault="midstream-reset", after=2)` is `fault="midstream-reset:2"`.
         """
-        self._queue.append(
+        self._desk.queue.append(
             Answer(
                 text=text,
                 hold=hold,
@@ -137,16 +142,20 @@ class FakeOpenAI:
         )
 
     def fault(self, faults: str) -> None:
-        """Let the next chat calls fail: `fault("429-s:7")`, or in turn `fault("500,500,ok")`.
+        """Let the next calls fail: `fault("429-s:7")`, or in turn `fault("500,500,ok")`.
 
         What a fault lets through of an answer is the rule's.
         Raises `ValueError` for a name that does not exist.
         """
-        self._queue.extend(sequence(faults))
+        self._desk.queue.extend(sequence(faults))
+
+    def hear(self, *transcripts: str) -> None:
+        """Queue what the user says in the next messages of audio, one after the other."""
+        self._desk.transcripts.extend(transcripts)
 
     def play(self, player: Player) -> None:
         """Queue a function that answers the next chat call by hand, down to the bytes."""
-        self._queue.append(player)
+        self._desk.queue.append(player)
 
     async def until(self, fact: Callable[[], bool]) -> None:
         """Return when *fact*, about the calls or the connections, is true."""

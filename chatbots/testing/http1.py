@@ -8,7 +8,10 @@ from typing import Final, TypeAlias
 
 import anyio
 import h11
+import msgspec
 
+from chatbots.testing import bodies
+from chatbots.testing.bodies import Json
 from chatbots.testing.calls import Call, Changes
 from chatbots.testing.sockets import Wire
 
@@ -75,6 +78,10 @@ class Exchange:
         self._wire = wire
         self._record = record
         self._keeps_alive = True
+        self.receive: Callable[[bytes], None] = protocol.receive_data
+        """Takes what the client sends meanwhile; of another protocol, whoever speaks that."""
+        self.changed = record.changes.announce
+        """Wakes whoever waits for a fact."""
 
     @property
     def keeps_alive(self) -> bool:
@@ -155,6 +162,21 @@ def head(status: int, headers: Headers) -> h11.Response:
     return h11.Response(status_code=status, headers=list(headers.items()))
 
 
+async def reply(
+    exchange: Exchange, body: Json, status: int = 200, headers: Mapping[str, str] | None = None
+) -> None:
+    """Send *body* as JSON."""
+    await exchange.respond(
+        status,
+        msgspec.json.encode(body),
+        {
+            "content-type": JSON,
+            "x-request-id": bodies.token_like("req_", exchange.call.number, 32),
+            **(headers or {}),
+        },
+    )
+
+
 class Connection:
     """One client's connection: its requests, one after the other."""
 
@@ -225,7 +247,7 @@ class Connection:
     async def _watch(self, exchange: Exchange, answering: anyio.CancelScope) -> None:
         # Reading on while answering is the only way to see a client close its end.
         while data := await self._wire.receive():
-            self._protocol.receive_data(data)
+            exchange.receive(data)
         self._record.broken_off(exchange.call)
         answering.cancel()
 

@@ -22,8 +22,7 @@ from anyio.abc import ByteStream
 
 from chatbots.testing import bodies
 from chatbots.testing.blotting import blotted, blotted_response, kept, known, without_keys
-from chatbots.testing.endpoints import reply
-from chatbots.testing.http1 import Exchange
+from chatbots.testing.http1 import Exchange, reply
 
 OWN: Final = {"host", "connection", "accept-encoding", "transfer-encoding", "content-length"}
 """Headers the recorder says itself; packed answers could hide a secret, so none are asked for."""

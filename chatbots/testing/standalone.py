@@ -90,17 +90,13 @@ def add_recording_flags(flags: argparse.ArgumentParser) -> None:
     )
 
 
-def rule(answers: Sequence[str], delay: float, faults: Sequence[str] = ()) -> Rule:
-    """Return the rule that gives the *answers* in turn, or echoes where there are none.
-
-    The *faults* take turns as well.
-    """
+def rule(answers: Sequence[str], delay: float) -> Rule:
+    """Return the rule that gives the *answers* in turn, or echoes where there are none."""
     turns = itertools.cycle(answers)
-    fault_turns = itertools.cycle(faults)
 
     def answer(request: ChatRequest) -> Answer:
         text = next(turns, request.last_said)
-        return Answer(text=text, delay=delay, fault=next(fault_turns, None))
+        return Answer(text=text, delay=delay)
 
     return answer
 
@@ -116,14 +112,15 @@ def player(flags: argparse.Namespace) -> Player | None:
     return Recorder(flags.record, flags.to) if flags.record else None
 
 
-async def serve(flags: argparse.Namespace, faults: Sequence[str] = ()) -> None:
+async def serve(flags: argparse.Namespace, faults: str = "") -> None:
     """Serve until SIGINT or SIGTERM."""
     with ExitStack() as stack:
         log = Log(stack.enter_context(flags.log.open("ab"))) if flags.log else None
         fake = FakeOpenAI(
             port=flags.port,
             api_key=flags.api_key,
-            rule=rule(flags.answer, flags.delay, faults),
+            rule=rule(flags.answer, flags.delay),
+            faults=faults,
             seed=flags.seed,
             player=player(flags),
             log=log,
@@ -144,7 +141,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         check(flags)
-        anyio.run(serve, flags, [one for spec in flags.fault for one in names.sequence(spec)])
+        faults = ",".join(flags.fault)
+        if faults:
+            names.sequence(faults)
+        anyio.run(serve, flags, faults)
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 2

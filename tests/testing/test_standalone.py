@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from chatbots.testing.fake_openai import FakeOpenAI
-from chatbots.testing.faults.names import FAULTS, sequence
+from chatbots.testing.faults.names import EVERY
 from chatbots.testing.requests import ChatRequest, Said
 from chatbots.testing.standalone import main, parser, rule, serve
 
@@ -56,15 +56,9 @@ async def test_it_prints_its_base_url_and_serves_until_it_is_told_to_end(
     assert refused.status_code == 401
 
 
-def test_faults_take_turns_as_well() -> None:
-    answer = rule(["One."], 0, ["500", "ok"])
-    assert [answer(HI).fault for _ in range(3)] == ["500", "ok", "500"]
-    assert rule(["One."], 0)(HI).fault is None
-
-
 def test_all_faults_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--fault", "list"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(FAULTS)
+    assert len(capsys.readouterr().out.splitlines()) == len(EVERY)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +114,7 @@ async def served(*flags: str) -> list[int]:
     ):
         patch.setattr(sys, "stdout", out)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(
-                serve, arguments, sequence(arguments.fault[0]) if arguments.fault else []
-            )
+            tasks.start_soon(serve, arguments, ",".join(arguments.fault))
             await anyio.wait_readable(read_end)
             url = said.readline().strip()
             async with httpx2.AsyncClient(trust_env=False) as client:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct, UnsetType
@@ -67,21 +67,28 @@ class Answer:
         self,
         frame: Frame,
         manner: ResponseParams,
-        context: tuple[Item, ...],
+        context: Callable[[], Iterable[Item]],
         ended: Callable[[Answer], None],
     ) -> None:
         self.id = frame.outbox.new_id("resp_")
         self.manner = manner
         """How to answer."""
-        self.context = context
-        """What is answered: the conversation, or what was said for this response."""
         self.over = False
         """Whether it has ended, however it did."""
         self._frame = frame
+        self._context = context
         self._ended = ended
         self._output: list[Item] = []
         self._message: _Message | None = None
         self._tell(responses.ResponseCreated(response=self._as("in_progress")))
+
+    @property
+    def context(self) -> tuple[Item, ...]:
+        """What is answered: the conversation as it is by now, or what was said for this response.
+
+        Look at it before the first word, and after what the user said was written down.
+        """
+        return tuple(self._context())
 
     @property
     def audible(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -15,7 +15,7 @@ from chatbots.realtime.events.session import (
     Session,
     Transcription,
 )
-from chatbots.realtime.hosting.answer import Answer, Frame
+from chatbots.realtime.hosting.answer import Answer, Frame, said
 from chatbots.realtime.hosting.configuring import detection_of, heard, manner_of, spoken, updated
 from chatbots.realtime.hosting.demands import (
     Cancelled,
@@ -63,17 +63,18 @@ class Hosted:
                 "Wait until the response is finished before creating a new one.",
                 "conversation_already_has_active_response",
             )
-        context = tuple(self.items)
-        if params is not None and params.input:
-            context = tuple(self._resolved(item) for item in params.input)
-        elif params is not None and params.input == ():
-            context = ()
+        given = said(params.input) if params is not None else None
+        resolved = [self._resolved(item) for item in given or ()]
         frame = Frame(
             self.outbox,
             None if aside else self.items,
             None if aside else self.conversation_id,
             self.limits,
         )
+
+        def context() -> Iterable[Item]:
+            return self.items if given is None else resolved
+
         answer = Answer(frame, manner_of(self.session, params), context, self._ended)
         self.answers[answer.id] = answer
         return [Respond(answer)]

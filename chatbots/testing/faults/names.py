@@ -6,44 +6,53 @@ and `fault:500,500,ok` a model whose answers fail like that.
 
 from __future__ import annotations
 
-import itertools
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final, NamedTuple
 
 from chatbots.testing.faults import before, chunks, stream, tools
 from chatbots.testing.faults.steps import Fault, Script, Step, without_fault
+from chatbots.testing.realtime import faults as realtime
+from chatbots.testing.realtime.steps import SocketFault
 
 OK: Final = "ok"
 PREFIX: Final = "fault:"
 
 BEFORE: Final[Mapping[str, Fault]] = before.FAULTS
 INSIDE: Final[Mapping[str, Fault]] = {**stream.FAULTS, **chunks.FAULTS, **tools.FAULTS}
+SOCKET: Final = realtime.FAULTS
+"""On realtime sockets; what has the name of another is the same there."""
 FAULTS: Final[Mapping[str, Fault]] = {
     OK: Fault("no fault", without_fault),
     **BEFORE,
     **INSIDE,
 }
+EVERY: Final[Mapping[str, Fault | SocketFault]] = {**SOCKET, **FAULTS}
 
 
 class Chosen(NamedTuple):
     """A fault with its number."""
 
-    fault: Fault
+    fault: Fault | SocketFault
     number: float
 
     def steps(self, script: Script) -> Iterator[Step]:
-        """Return what goes over the wire in place of the answer in *script*."""
-        return iter(self.fault.steps(script, self.number))
+        """Return what goes over the wire in place of the answer in *script*.
+
+        What is for sockets alone leaves an answer over HTTP good.
+        """
+        fault = self.fault if isinstance(self.fault, Fault) else FAULTS[OK]
+        return iter(fault.steps(script, self.number))
 
 
 def find(spec: str) -> Chosen:
     """Read `name` or `name:number`; raises `ValueError` that says what there is."""
     name, _, number = spec.strip().partition(":")
-    fault = FAULTS.get(name)
+    fault = EVERY.get(name)
     if fault is None:
-        near = [known for known in FAULTS if name and known.startswith(name)]
-        near = near or get_close_matches(name, FAULTS)
+        near = [known for known in EVERY if name and known.startswith(name)]
+        near = near or get_close_matches(name, EVERY)
         hint = f"did you mean {', '.join(near)}?" if near else "--fault list shows all."
         raise ValueError(f"No fault is called {name!r}: {hint}")
     if not number:
@@ -82,21 +91,27 @@ class Sequences:
     """Takes the faults of each sequence in turn, and then from the start again."""
 
     def __init__(self) -> None:
-        self._turns: dict[str, Iterator[str]] = {}
+        self._turns: dict[str, deque[str]] = {}
+
+    def peek(self, spec: str) -> str:
+        """Return what is next of *spec*, and leave it there; raises `ValueError` for no fault."""
+        if spec not in self._turns:
+            self._turns[spec] = deque(sequence(spec))
+        return self._turns[spec][0]
 
     def next_of(self, spec: str) -> str:
         """Return the next fault of *spec*; raises `ValueError` where it is none."""
-        if spec not in self._turns:
-            self._turns[spec] = itertools.cycle(sequence(spec))
-        return next(self._turns[spec])
+        fault = self.peek(spec)
+        self._turns[spec].rotate(-1)
+        return fault
 
 
-def listed(faults: Mapping[str, Fault] = FAULTS) -> Sequence[str]:
+def listed(faults: Mapping[str, Fault | SocketFault] = EVERY) -> Sequence[str]:
     """Return a line for each fault: its name, its number, what it does."""
     return [f"{shown(name):32} {fault.about}" for name, fault in faults.items()]
 
 
 def shown(name: str) -> str:
     """Return how a fault is written, its number with the default and the unit."""
-    fault = FAULTS[name]
+    fault = EVERY[name]
     return f"{name}:{fault.default:g} ({fault.unit})" if fault.unit else name

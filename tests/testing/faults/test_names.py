@@ -5,6 +5,7 @@ import re
 import pytest
 
 from chatbots.testing.faults.names import (
+    EVERY,
     FAULTS,
     OK,
     Sequences,
@@ -66,7 +67,7 @@ def test_after_is_the_number_of_a_fault_that_counts_pieces() -> None:
 
 
 def test_the_list_has_a_line_for_each() -> None:
-    assert len(listed()) == len(FAULTS)
+    assert len(listed()) == len(EVERY)
     assert any(re.match(r"midstream-reset:3 \(pieces\) +the connection", line) for line in listed())
     assert shown("hang") == "hang"
     assert all(len(line) <= 120 for line in listed())

@@ -1,0 +1,1 @@
+"""The fake server's realtime half: conversations over WebSockets, with faults."""

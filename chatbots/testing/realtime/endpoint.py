@@ -1,0 +1,139 @@
+"""Where realtime sessions are opened on the fake server, and what they are then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Annotated, Final, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+from chatbots.realtime.events.beta import in_ga, manner
+from chatbots.realtime.events.event import BETA, GA
+from chatbots.realtime.events.server import RateLimit
+from chatbots.realtime.events.session import Session
+from chatbots.realtime.hosting.configuring import session_of, updated
+from chatbots.realtime.hosting.host import Host
+from chatbots.testing import bodies
+from chatbots.testing.bodies import Json
+from chatbots.testing.desk import Desk
+from chatbots.testing.http1 import Exchange, reply
+from chatbots.testing.realtime.conversing import Conversing
+from chatbots.testing.realtime.socket import Socket
+from chatbots.testing.realtime.talk import Talk
+from chatbots.testing.requests import Refusal, read
+
+LIFETIME: Final = 3600
+"""Seconds of a session (OpenAI's guide "Realtime conversations")."""
+LIMITS: Final = (
+    RateLimit("requests", 1000, 999, 0.06),
+    RateLimit("tokens", 40_000, 39_000, 1.5),
+)
+SUBPROTOCOL: Final = "realtime"
+KEY_PROTOCOL: Final = "openai-insecure-api-key."
+BETA_PROTOCOL: Final = "openai-beta.realtime-v1"
+
+
+class Realtime:
+    """Serves sessions, and the secrets that open them; *talks* gets what is said.
+
+    *check* raises `Refusal` for a model that does not exist.
+    """
+
+    def __init__(
+        self, desk: Desk, talks: list[Talk], check: Callable[[str], None], *, seed: int = 0
+    ) -> None:
+        self._desk = desk
+        self._talks = talks
+        self._check = check
+        self._seed = seed
+        self._secrets: dict[str, Session] = {}
+
+    def opens(self, key: str) -> bool:
+        """Tell whether a *key* is a secret that was made here."""
+        return key in self._secrets
+
+    async def connect(self, exchange: Exchange) -> None:
+        """Serve a session on a socket."""
+        call = exchange.call
+        query = dict(parse_qsl(urlsplit(call.target).query))
+        session = self._secrets.get(key_of(call.headers) or "", session_of())
+        model = query.get("model") or query.get("deployment") or str(session.model or "")
+        if not model:
+            raise Refusal(400, "You must provide a model parameter.", param="model")
+        self._check(model)
+        dialect = BETA if "deployment" in query or "openai-beta" in call.headers else GA
+        if BETA_PROTOCOL in (offered := subprotocols(call.headers)):
+            dialect = BETA
+        socket = Socket(exchange, protocols=[SUBPROTOCOL] if SUBPROTOCOL in offered else [])
+        if not await socket.accept():
+            return
+        host = Host(
+            model=model,
+            dialect=dialect,
+            session=session,
+            expires_at=int(time.time()) + LIFETIME,
+            limits=LIMITS,
+        )
+        talk = Talk(call=call, dialect=dialect, model=model, changed=exchange.changed)
+        self._talks.append(talk)
+        chance = Random(f"{self._seed}/{call.number}")  # noqa: S311 (no secret)
+        await Conversing(socket, host, talk, self._desk, chance).run()
+
+    async def make_secret(self, exchange: Exchange) -> None:
+        """Answer `POST /v1/realtime/client_secrets`."""
+        asked = read(exchange.call.body, SecretRequest)
+        session = updated(session_of(), asked.session)
+        secret, expires_at = self._made(exchange, session, asked.expires_after.seconds)
+        said = msgspec.to_builtins(session) | {
+            "id": bodies.token_like("sess_", exchange.call.number, 21)
+        }
+        await reply(exchange, {"value": secret, "expires_at": expires_at, "session": said})
+
+    async def make_session(self, exchange: Exchange) -> None:
+        """Answer `POST /v1/realtime/sessions`, in the beta dialect."""
+        asked = in_ga(read(exchange.call.body, Session))
+        session = updated(session_of(), asked)
+        secret, expires_at = self._made(exchange, session, 60)
+        said: Json = manner(msgspec.to_builtins(session), BETA)
+        said["id"] = bodies.token_like("sess_", exchange.call.number, 21)
+        said["client_secret"] = {"value": secret, "expires_at": expires_at}
+        await reply(exchange, said)
+
+    def _made(self, exchange: Exchange, session: Session, seconds: int) -> tuple[str, int]:
+        secret = bodies.token_like("ek_", exchange.call.number, 32)
+        self._secrets[secret] = session
+        return secret, int(time.time()) + seconds
+
+
+class ExpiresAfter(Struct, frozen=True):
+    """When a secret opens nothing more."""
+
+    anchor: Literal["created_at"] = "created_at"
+    seconds: Annotated[int, Meta(ge=10, le=7200)] = 600
+
+
+class SecretRequest(Struct):
+    """The body of `POST /v1/realtime/client_secrets`."""
+
+    session: Session = Session()
+    expires_after: ExpiresAfter = ExpiresAfter()
+
+
+def subprotocols(headers: Mapping[str, str]) -> list[str]:
+    """Return the subprotocols that a handshake offers."""
+    return [one.strip() for one in headers.get("sec-websocket-protocol", "").split(",")]
+
+
+def key_of(headers: Mapping[str, str]) -> str | None:
+    """Return the key in a request: a browser has only the subprotocols of a socket for it."""
+    if "api-key" in headers:
+        return headers["api-key"].strip()
+    kind, _, key = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return key.strip()
+    offered = (one for one in subprotocols(headers) if one.startswith(KEY_PROTOCOL))
+    return next((one.removeprefix(KEY_PROTOCOL) for one in offered), None)

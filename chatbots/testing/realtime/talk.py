@@ -1,0 +1,55 @@
+"""What was said on one realtime socket, by both sides."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from chatbots.realtime.events.event import Dialect
+from chatbots.testing.calls import Call
+
+KEPT: Final = 10_000
+"""Events of each side that are remembered; the oldest go first."""
+
+
+def _frames() -> deque[bytes]:
+    return deque(maxlen=KEPT)
+
+
+@dataclass(eq=False, kw_only=True)
+class Talk:
+    """One session, as it goes on; `call` is its handshake.
+
+    `heard` and `said` are the frames of the client and of the server, as they were.
+    """
+
+    call: Call
+    dialect: Dialect
+    model: str
+    changed: Callable[[], None]
+    heard: deque[bytes] = field(default_factory=_frames)
+    said: deque[bytes] = field(default_factory=_frames)
+    open: bool = True
+
+    @property
+    def received(self) -> list[Any]:
+        """The client's events; raises `ValueError` where one is no JSON."""
+        return _decoded(self.heard)
+
+    @property
+    def sent(self) -> list[Any]:
+        """The server's events; what was spoilt is left out."""
+        return _decoded(self.said)
+
+    def of(self, kind: str) -> list[Any]:
+        """Return the events of this type, of whichever side they are."""
+        both = self.received + self.sent
+        return [one for one in both if isinstance(one, dict) and one.get("type") == kind]
+
+
+def _decoded(frames: Iterable[bytes]) -> list[Any]:
+    return [msgspec.json.decode(frame) for frame in frames]

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from chatbots.realtime.events.items import Item
+from chatbots.testing.answers import Answer
+from chatbots.testing.fake_openai import FakeOpenAI
+from chatbots.testing.requests import ChatRequest
+from tests.testing.realtime.client import TEXT, session
+
+
+async def test_a_rule_sees_what_is_asked_as_it_sees_a_chat() -> None:
+    asked: list[ChatRequest] = []
+
+    def rule(request: ChatRequest) -> Answer:
+        asked.append(request)
+        return Answer(tool_calls=[("f", {})]) if len(asked) == 1 else Answer(text="Done.")
+
+    parameters = {"properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    tools = [
+        {"type": "function", "name": "f", "parameters": parameters},
+        {"type": "function", "name": "g"},
+        {"type": "mcp", "server_label": "x"},
+    ]
+    told = TEXT | {"instructions": "Be brief.", "tools": tools}
+    async with FakeOpenAI(rule=rule) as fake, session(fake, told=told) as client:
+        call = (await client.asks("Hi"))[-1]["response"]["output"][0]
+        result = {"type": "function_call_output", "call_id": call["call_id"], "output": "42"}
+        await client.send("conversation.item.create", item=result)
+        await client.asks("And?")
+    first, second = asked
+    assert [(said.role, said.text) for said in first.messages] == [
+        ("system", "Be brief."),
+        ("user", "Hi"),
+    ]
+    assert [(tool.name, tool.required) for tool in first.offered] == [("f", ["a"]), ("g", [])]
+    assert [said.role for said in second.messages] == ["system", "user", "tool", "user"]
+    assert second.messages[2].text == "42"
+    assert second.last_said == "And?"
+    assert Item().text == ""

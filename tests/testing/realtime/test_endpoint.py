@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import openai
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from chatbots.testing.fake_openai import FakeOpenAI
+from tests.testing.realtime.client import address, session
+
+
+async def test_the_beta_dialect_is_spoken_where_it_is_asked_for() -> None:
+    async with FakeOpenAI() as fake:
+        async with session(fake, openai_beta="realtime=v1") as client:
+            assert (await client.asks(modalities=["text"]))[-2][
+                "type"
+            ] == "response.output_item.done"
+        dated = "/openai/realtime?api-version=2024-10-01-preview&deployment=mine"
+        async with connect(address(fake, dated)):
+            await fake.until(lambda: len(fake.talks) == 2)
+        first, second = fake.talks
+        assert (first.dialect, second.dialect, second.model) == ("beta", "beta", "mine")
+        assert first.sent[1]["type"] == "conversation.created"
+
+
+async def test_azure_speaks_of_today_has_its_own_path() -> None:
+    path = "/openai/v1/realtime?model=any"
+    async with FakeOpenAI(api_key="secret") as fake, session(fake, path, api_key="secret"):
+        assert fake.talks[0].dialect == "ga"
+
+
+async def test_a_browser_has_its_key_in_a_subprotocol() -> None:
+    async with FakeOpenAI(api_key="secret") as fake:
+        offered = ["realtime", "openai-insecure-api-key.secret", "openai-beta.realtime-v1"]
+        async with connect(address(fake), subprotocols=offered) as socket:  # type: ignore[arg-type]  # plain texts
+            assert socket.subprotocol == "realtime"
+        assert fake.talks[0].dialect == "beta"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/v1/realtime", 400), ("/v1/realtime?model=other", 404)],
+)
+async def test_a_session_needs_a_model_that_there_is(path: str, status: int) -> None:
+    async with FakeOpenAI(models=["any"]) as fake:
+        with pytest.raises(InvalidStatus) as caught:
+            await connect(address(fake, path))
+        assert caught.value.response.status_code == status
+
+
+async def test_a_session_needs_the_key_or_a_secret() -> None:
+    async with FakeOpenAI(api_key="secret") as fake:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}):
+            with pytest.raises(InvalidStatus) as caught:
+                await connect(address(fake), additional_headers=headers)
+            assert caught.value.response.status_code == 401
+        client = openai.AsyncOpenAI(base_url=fake.base_url, api_key="secret")
+        secret = await client.realtime.client_secrets.create(
+            session={"type": "realtime", "model": "any", "instructions": "Be brief."},
+            expires_after={"anchor": "created_at", "seconds": 60},
+        )
+        assert secret.session.type == "realtime"
+        assert secret.session.instructions == "Be brief."
+        key = {"Authorization": f"Bearer {secret.value}"}
+        async with connect(address(fake, "/v1/realtime"), additional_headers=key):
+            await fake.until(lambda: bool(fake.talks))
+        assert fake.talks[0].sent[0]["session"]["instructions"] == "Be brief."
+        assert fake.talks[0].model == "any"
+        await client.close()
+
+
+async def test_a_session_of_the_beta_dialect_is_made_over_rest() -> None:
+    async with FakeOpenAI() as fake:
+        client = openai.AsyncOpenAI(base_url=fake.base_url, api_key="any")
+        made = await client.beta.realtime.sessions.create(model="gpt-4o-realtime-preview")
+        assert made.client_secret.value.startswith("ek_")
+        assert made.modalities == ["audio", "text"]
+        await client.close()
+
+
+async def test_what_is_no_handshake_is_told_so() -> None:
+    async with FakeOpenAI() as fake:
+        client = openai.AsyncOpenAI(base_url=fake.base_url, api_key="any", max_retries=0)
+        with pytest.raises(openai.APIStatusError) as caught:
+            await client.get("/realtime?model=any", cast_to=object)
+        assert caught.value.status_code == 426
+        await client.close()
+    assert fake.talks == []
