@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Final
 
 from msgspec.structs import replace
@@ -103,10 +103,10 @@ class Conversation:
         """What the model sees."""
         return tuple(entry.item for entry in self if not entry.deleted)
 
-    def replay(self) -> list[ConversationItemCreate]:
+    def replay(self, owed: Container[str | None] = ()) -> list[ConversationItemCreate]:
         """Return what tells another session all that this model sees, calls and results too.
 
-        A call without its result is left out, and a result without its call.
+        A call without its result is left out, unless it is *owed*, and a result without its call.
         From now on an item is what was told of it: without its audio, and what was cut is gone.
         """
         seen = [entry for entry in self if not entry.deleted]
@@ -114,9 +114,10 @@ class Conversation:
             {entry.item.call_id for entry in seen if entry.item.type == kind}
             for kind in ("function_call", "function_call_output")
         )
+        answered = {call for call in calls if call in results or call in owed}
         told: list[ConversationItemCreate] = []
         for entry in seen:
-            if (item := _retold(entry, calls & results)) is not None:
+            if (item := _retold(entry, answered)) is not None:
                 entry.item, entry.heard = item, 1.0
                 told.append(ConversationItemCreate(item))
         return told

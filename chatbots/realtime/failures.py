@@ -144,6 +144,13 @@ class Peer(NamedTuple):
             Meaning("upstream_bad_response", said), f"{reason} (code {code})".strip()
         )
 
+    def told(self, code: str | None, said: str | None) -> ChatError:
+        """Return the error for what the server says went wrong in an event, by its code or type."""
+        failed = Meaning("upstream_error", "{} failed")
+        if (code or "").startswith(("invalid", "missing", "unknown", "conversation_", "item_")):
+            failed = Meaning("invalid_request", "{} refuses what was asked of it")
+        return self._error(_meant(code or "") or failed, said or code or "")
+
     def unreachable(self, error: OSError) -> ChatError:
         """Return the error for a connection that could not be made."""
         if isinstance(error, TimeoutError):
