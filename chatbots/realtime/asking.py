@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from typing import Final, Self, TypeAlias
+from typing import Final, TypeAlias
 from weakref import ref
 
 import anyio
@@ -17,58 +17,55 @@ from chatbots.realtime.events.responses import ResponseAudioDelta
 from chatbots.realtime.failures import Peer
 from chatbots.realtime.outcomes import Began, Called, Ended, Interrupted, Outcome, Refused
 from chatbots.realtime.receiving import ASIDE
+from chatbots.wakeup import Wakeup
 
 Told: TypeAlias = Outcome | Notice
 """What a session tells: what came of it, and how the connection fares."""
 
-_OF_A_RESPONSE: Final = (TextDelta, ResponseAudioDelta, Called, Interrupted)
+_PIECES: Final = (TextDelta, ResponseAudioDelta, Called, Interrupted)
 
 
-class Response:
-    """A response that was asked for: `async for` its outcomes as they come, or await its end.
+class Response(Stream[Told]):
+    """A response that was asked for: `async for` its pieces as they come, or await its end.
+
+    The pieces are `TextDelta`, `ResponseAudioDelta`, `Called` and `Interrupted`.
 
     Both raise the `ChatError` of one that failed or was lost, with the text so far as `partial`.
     Let go of it, or call `ended`, and what was not read is dropped; held unread, it makes the
     session wait.
     """
 
-    def __init__(self, stream: Stream[Told], event_id: str) -> None:
+    def __init__(self, room: Wakeup, event_id: str) -> None:
+        super().__init__(room)
         self.event_id = event_id
         """The id of the event that asked for it."""
         self.id: str | None = None
         """Its own id, once it has begun."""
-        self.stream = stream
-        """Where it is told; the session's."""
-        self._result: Ended | ChatError | None = None
-        self._over = anyio.Event()
-        self._read = False
+        self._result: Ended | None = None
+        self._ended = anyio.Event()
 
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> TextDelta | ResponseAudioDelta | Called | Interrupted:
-        self._read = True
-        while True:
-            outcome = await anext(self.stream)
-            if isinstance(outcome, _OF_A_RESPONSE):
-                return outcome
+    def put(self, things: Sequence[Told], size: int) -> None:
+        """Tell what is of a response among *things*."""
+        super().put([one for one in things if isinstance(one, _PIECES)], size)
 
     async def ended(self) -> Ended:
         """Wait until it has ended; return how: `completed`, `incomplete` or `cancelled`."""
-        if not self._read:
-            self.stream.close()
-        await self._over.wait()
-        if isinstance(self._result, ChatError):
-            raise self._result
-        assert self._result is not None  # noqa: S101 - it is over
+        if not self.begun:
+            self.close()
+        await self._ended.wait()
+        if self.error is not None:
+            raise self.error
+        assert self._result is not None  # noqa: S101 - it has ended
         return self._result
 
-    def end(self, result: Ended | ChatError) -> None:
+    def settle(self, result: Ended | ChatError) -> None:
         """Take in how it ended; its session says so."""
-        if self._result is None:
+        if isinstance(result, ChatError):
+            self.error = result
+        else:
             self._result = result
-            self.stream.end(result if isinstance(result, ChatError) else None)
-            self._over.set()
+        self.end(self.error)
+        self._ended.set()
 
 
 class _Asked:
@@ -98,19 +95,19 @@ class Asking:
     def ask(self, event: ResponseCreate) -> Response:
         """Return the response to *event*, which has an id."""
         name = event.event_id or ""
-        response = Response(Stream(self._audience.room), name)
+        response = Response(self._audience.room, name)
         self._asked[name] = _Asked(event, response)
         return response
 
-    def tell(self, outcomes: Sequence[Told], size: int) -> bool:
+    def tell(self, outcomes: Sequence[Told], size: int) -> None:
         """Tell everybody, as `Audience.tell`."""
         for outcome in outcomes:
             if type(outcome) is Began and (one := self._asked.get(outcome.event_id or "")):
                 self._begun = outcome.event_id
                 if (response := one.response()) is not None:
                     response.id = outcome.response_id
-                    self._audience.join(response.stream)
-        full = self._audience.tell(outcomes, size)
+                    self._audience.join(response)
+        self._audience.tell(outcomes, size)
         for outcome in outcomes:
             if type(outcome) is Ended:
                 self._ended(outcome)
@@ -119,7 +116,6 @@ class Asking:
                     outcome.error.code or outcome.error.type, outcome.error.message
                 )
                 self._end(outcome.event_id, error)
-        return full
 
     def __bool__(self) -> bool:
         return bool(self._asked)
@@ -150,8 +146,8 @@ class Asking:
 
     def _end(self, name: str | None, result: Ended | ChatError) -> None:
         if (response := self._asked.pop(name or "").response()) is not None:
-            self._audience.leave(response.stream)
-            response.end(result)
+            self._audience.leave(response)
+            response.settle(result)
 
     def fail(self, error: ChatError, partial: str) -> None:
         """End all with *error*; the one that had begun has said *partial*."""

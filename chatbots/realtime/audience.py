@@ -30,21 +30,19 @@ class Stream(Generic[T]):
         self._taken: Iterator[T] = iter(())
         self._held = 0
         self._over = False
-        self._error: ChatError | None = None
+        self.begun = False
+        """Whether somebody has begun to read."""
+        self.error: ChatError | None = None
+        """Why nothing more comes, if it is an error."""
         self._readable = Wakeup()
         self._reading = False
 
-    def put(self, things: Sequence[T], size: int) -> bool:
-        """Tell these *things*, which came in a message of so many bytes; return whether it is full.
-
-        Full, its reader is so far behind that it should be waited for.
-        """
-        if self._over:
-            return False
-        self._told += things
-        self._held += size
-        self._readable.wake()
-        return self._held >= CAPACITY
+    def put(self, things: Sequence[T], size: int) -> None:
+        """Tell these *things*, which came in messages of so many bytes."""
+        if not self._over and things:
+            self._told += things
+            self._held += size
+            self._readable.wake()
 
     @property
     def full(self) -> bool:
@@ -54,7 +52,8 @@ class Stream(Generic[T]):
     def end(self, error: ChatError | None = None) -> None:
         """Say that nothing more will come, and why; what was told can still be read."""
         if not self._over:
-            self._over, self._error = True, error
+            self._over = True
+            self.error = error or self.error
             self._readable.wake()
 
     def close(self) -> None:
@@ -69,10 +68,11 @@ class Stream(Generic[T]):
     async def __anext__(self) -> T:
         for one in self._taken:
             return one
+        self.begun = True
         while not self._told:
             if self._over:
-                if self._error is not None:
-                    raise self._error
+                if self.error is not None:
+                    raise self.error
                 raise StopAsyncIteration
             if self._reading:
                 raise anyio.BusyResourceError("reading from")
@@ -94,36 +94,32 @@ class Audience(Generic[T]):
     def __init__(self, room: Wakeup) -> None:
         self.room = room
         """Wakes who waits for a reader that was far behind."""
-        self._there: list[ref[Stream[T]]] = []
+        self.there: list[ref[Stream[T]]] = []
+        """Those who are told."""
         self._over: tuple[ChatError | None] | None = None
 
     def join(self, stream: Stream[T] | None = None) -> Stream[T]:
         """Let a reader be told all from now on."""
         stream = stream or Stream(self.room)
-        self._there.append(ref(stream, self._gone))
+        self.there.append(ref(stream, self._gone))
         if self._over is not None:
             stream.end(*self._over)
         return stream
 
     def leave(self, stream: Stream[T]) -> None:
         """Tell a reader no more."""
-        self._there = [one for one in self._there if one() is not stream]
+        self.there = [one for one in self.there if one() is not stream]
 
-    def tell(self, things: Sequence[T], size: int) -> bool:
-        """Tell everybody; return whether somebody should be waited for."""
-        full = False
-        for one in self._there:
-            if (stream := one()) is not None and stream.put(things, size):
-                full = True
-        return full
-
-    def __bool__(self) -> bool:
-        return bool(self._there)
+    def tell(self, things: Sequence[T], size: int) -> None:
+        """Tell everybody; who waits for it may go on at once."""
+        for one in tuple(self.there):
+            if (stream := one()) is not None:
+                stream.put(things, size)
 
     @property
     def behind(self) -> list[Stream[T]]:
         """Those who should be waited for."""
-        there = (one() for one in self._there)
+        there = (one() for one in self.there)
         return [stream for stream in there if stream is not None and stream.full]
 
     def cut(self) -> None:
@@ -141,10 +137,10 @@ class Audience(Generic[T]):
     def end(self, error: ChatError | None) -> None:
         """Tell everybody, those too who come late, that the session is over."""
         self._over = (error,)
-        for one in self._there:
+        for one in self.there:
             if (stream := one()) is not None:
                 stream.end(error)
 
     def _gone(self, one: ref[Stream[T]]) -> None:
-        self._there.remove(one)
+        self.there.remove(one)
         self.room.wake()

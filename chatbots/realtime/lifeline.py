@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import anyio
@@ -18,8 +17,7 @@ from chatbots.realtime.events.client import ConversationItemCreate, SessionUpdat
 from chatbots.realtime.events.event import ClientEvent
 from chatbots.realtime.events.items import generate_id
 from chatbots.realtime.events.session import Session
-from chatbots.realtime.link import Event, Link
-from chatbots.realtime.outcomes import Outcome
+from chatbots.realtime.link import Link
 from chatbots.realtime.telling import Telling
 from chatbots.realtime.unsent import Unsent
 from chatbots.tool_calls import ToolCall
@@ -42,6 +40,7 @@ class Lifeline:
         self.over: ChatError | None = None
         """Why there will be none any more."""
         self.unsent = Unsent(dialling.patience.unsent_audio, config)
+        telling.after = self._move
         self._dialling = dialling
         self._telling = telling
         self._conversation = conversation
@@ -78,6 +77,7 @@ class Lifeline:
         """Take in that there will be no connection any more; None: it was closed here."""
         if self.over is None:
             self.over = error or InvalidRequest("invalid_request", "The session is closed.")
+            self._telling.hand_over()
             self._telling.asking.fail(self.over, "")
             self._telling.end(error)
             self._up.set()
@@ -116,17 +116,11 @@ class Lifeline:
             group.start_soon(link.write)
             group.start_soon(self._renew, link)
             while error is None and self.link is link:
-                error = await link.listen(self._tell, self._telling.catch_up)
+                error = await link.listen(self._telling.tell, self._telling.catch_up)
                 if error is None and self._may_move(link):
                     self._take_over({})
             group.cancel_scope.cancel()
         return error
-
-    def _tell(self, event: Event | None, outcomes: Sequence[Outcome], size: int) -> bool:
-        full = self._telling.tell(event, outcomes, size)
-        if self.next is not None and (link := self.link) is not None and self._may_move(link):
-            link.leave()
-        return full
 
     async def _renew(self, link: Link) -> None:
         """Have another connection ready before this one expires."""
@@ -140,8 +134,12 @@ class Lifeline:
             self.next = await dialling.dial(self._conversation, self._config, tries=tries)
         except ChatError as error:  # it may go better once the session has expired
             telemetry.emit("warning", "realtime.renewal", code=error.code)
-        if self._may_move(link):
-            link.leave()
+        self._move()
+
+    def _move(self) -> None:
+        """Leave the connection for the next one, if both are ready for it."""
+        if self.link is not None and self._may_move(self.link):
+            self.link.leave()
 
     def _may_move(self, link: Link) -> bool:
         """Tell whether the next connection can take over: nobody has the word, nothing is owed."""
@@ -184,6 +182,7 @@ class Lifeline:
         self._closing.start_soon(self._dialling.hang_up, link.conn)
         link.protocol.lost()
         self._telling.tell(None, link.protocol.outcomes(), 0)
+        self._telling.hand_over()
         self._telling.asking.fail(error, partial)
         if error.retryable:
             self._telling.notice("reconnecting", f"{error.message} Connecting again.")

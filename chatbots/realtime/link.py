@@ -82,11 +82,14 @@ class Link:
     async def _until(self, kind: type[ServerEvent]) -> None:
         event: Event | None = None
         while not isinstance(event, kind):
-            news = self._taken(await self.conn.read_message())
-            self.early.append(news)
-            event = news[0]
+            self._take(await self.conn.read_message(), self._keep)
+            event = self.early[-1][0]
             if isinstance(event, ErrorEvent):
                 raise self._peer.told(event.error.code or event.error.type, event.error.message)
+
+    def _keep(self, event: Event | None, outcomes: Sequence[Outcome], size: int) -> bool:
+        self.early.append((event, outcomes, size))
+        return False
 
     async def listen(self, tell: Tell, catch_up: Callable[[], Awaitable[None]]) -> ChatError | None:
         """Tell what comes, until the connection is lost; return why, or None once it was left.
@@ -111,18 +114,7 @@ class Link:
         return None
 
     def _take(self, frame: str | bytes, tell: Tell) -> bool:
-        event, outcomes, size = self._taken(frame)
-        if type(event) in CONTENT:
-            self._overdue.heard = monotonic()
-        full = tell(event, outcomes, size)
-        now = self.protocol.now
-        if now.turns.model is not self._overdue.model or now.frames:
-            self.attend()
-        if type(event) is ErrorEvent and event.error.code == "session_expired":
-            raise self._peer.told(event.error.code, event.error.message)
-        return full
-
-    def _taken(self, frame: str | bytes) -> News:
+        """Take in a message and tell of it; return whether to wait for who is told."""
         event: Event | None = None
         try:
             event = self.protocol.receive(frame)
@@ -130,11 +122,19 @@ class Link:
             if isinstance(frame, str):
                 raise
             self.protocol.ignored += 1  # binary: nobody says what it could be
-        if self._plays and isinstance(event, ResponseAudioDelta):
-            entry = self.protocol.now.conversation.entries.get(event.item_id or "")
-            if entry is not None and entry.played is None:
-                self.protocol.played(event.item_id or "", 0)
-        return event, self.protocol.outcomes(), len(frame)
+        if type(event) in CONTENT:
+            self._overdue.heard = monotonic()
+            if self._plays and isinstance(event, ResponseAudioDelta):
+                entry = self.protocol.now.conversation.entries.get(event.item_id or "")
+                if entry is not None and entry.played is None:
+                    self.protocol.played(event.item_id or "", 0)
+        full = tell(event, self.protocol.outcomes(), len(frame))
+        now = self.protocol.now
+        if now.turns.model is not self._overdue.model or now.frames:
+            self.attend()
+        if isinstance(event, ErrorEvent) and event.error.code == "session_expired":
+            raise self._peer.told(event.error.code, event.error.message)
+        return full
 
     def attend(self) -> None:
         """See to what has become due: deadlines, and what is to be written."""

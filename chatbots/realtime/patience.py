@@ -32,9 +32,9 @@ class Patience(Struct, frozen=True, kw_only=True):
     renew_before: float = 60.0
     """Before the session expires: from then on another one is ready to take over."""
     first_tries: int = 3
-    """Sockets tried for a session that is opened."""
+    """Sockets in a row that may come to nothing before a session is there."""
     tries: int = 6
-    """Sockets tried for one that was lost."""
+    """Sockets in a row that may come to nothing once it was."""
     backoff: float = 0.5
     """Before the second try, at most; doubled before each further one, up to `longest`."""
     longest: float = 8.0

@@ -69,6 +69,7 @@ class RealtimeSession:
         """Connect; raises `ChatError`."""
         await self._line.open()
         self._group = await anyio.create_task_group().__aenter__()
+        self._group.start_soon(self._telling.run)
         self._group.start_soon(self._line.run)
         if handlers := self._telling.handlers:
             self._group.start_soon(handlers.run, self.events())

@@ -17,7 +17,10 @@ from chatbots.wakeup import Wakeup
 
 
 class Telling:
-    """Those who are told; the one furthest behind sets the pace, for *patience* seconds."""
+    """Those who are told; the one furthest behind sets the pace, for *patience* seconds.
+
+    What comes in one go is told in one go: a reader costs a switch of tasks for each.
+    """
 
     def __init__(
         self, peer: Callable[[], Peer], again: Callable[[ResponseCreate], bool], patience: float
@@ -26,27 +29,62 @@ class Telling:
         self.events = Audience[Said](room)
         self.asking = Asking(self.outcomes, peer, again)
         self.handlers = Handlers()
+        self.after: Callable[[], None] = lambda: None
+        """Called once all have been told."""
         self._patience = patience
+        self._events: list[Said] = []
+        self._outcomes: list[Told] = []
+        self._size = 0
+        self._due = False
+        self._wanted = Wakeup()
+        self._behind = False
 
     def tell(self, event: Said | None, outcomes: Sequence[Told], size: int) -> bool:
-        """Tell of an event and what came of it, in *size* bytes; return whether to `catch_up`."""
-        full = self.events.tell((event,), size) if event is not None and self.events else False
-        return (self.asking.tell(outcomes, size) or full) if outcomes else full
+        """Tell of an event and what came of it, in *size* bytes, soon.
+
+        Return whether to `catch_up` before there is more to tell.
+        """
+        if event is not None and self.events.there:
+            self._events.append(event)
+        if outcomes:
+            self._outcomes += outcomes
+        self._size += size
+        if not self._due:
+            self._due = True
+            self._wanted.wake()
+        return self._behind
 
     def notice(self, code: str, message: str) -> None:
         """Tell how the connection fares."""
-        self.outcomes.tell((Notice(code, message),), 0)
+        self.tell(None, (Notice(code, message),), 0)
+
+    async def run(self) -> None:
+        """Tell what is to be told, again and again."""
+        while True:
+            if not self._due:
+                await self._wanted
+            self.hand_over()
+
+    def hand_over(self) -> None:
+        """Tell now all that is to be told."""
+        events, outcomes, size = self._events, self._outcomes, self._size
+        self._events, self._outcomes, self._size, self._due = [], [], 0, False
+        self.events.tell(events, size)
+        self.asking.tell(outcomes, size)
+        self._behind = bool(self.outcomes.behind or self.events.behind)
+        self.after()
 
     async def catch_up(self) -> None:
         """Wait for those who are far behind, and cut off those who stay there."""
         with anyio.move_on_after(self._patience):
             while self.outcomes.behind or self.events.behind:
                 await self.outcomes.room
-            return
         self.outcomes.cut()
         self.events.cut()
+        self._behind = False
 
     def end(self, error: ChatError | None) -> None:
         """Tell all that the session is over."""
+        self.hand_over()
         self.outcomes.end(error)
         self.events.end(error)

@@ -1,21 +1,31 @@
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
+from msgspec.structs import replace
 
 from chatbots.deltas import Notice, TextDelta
-from chatbots.errors import ProviderError
+from chatbots.errors import InvalidRequest, ProviderError
+from chatbots.realtime.address import Address
 from chatbots.realtime.asking import Told
 from chatbots.realtime.audience import Stream
 from chatbots.realtime.events import client, server
 from chatbots.realtime.events.items import user_text
-from chatbots.realtime.outcomes import Began
-from chatbots.realtime.patience import Patience
+from chatbots.realtime.events.responses import ResponseDone, ResponseFailure, ResponseStatus
+from chatbots.realtime.handlers import Said
+from chatbots.realtime.outcomes import Began, Called
+from chatbots.realtime.patience import Clock, Patience
 from chatbots.realtime.session import RealtimeSession
+from chatbots.realtime.transport import Limits
 from chatbots.realtime.websockets_transport import WebSocketsDialer
-from tests.realtime.said import created, done, growing, said, text
+from chatbots.testing.socket_peer import socket_peer
+from tests.realtime.said import call, created, done, growing, refused, said, text
 from tests.realtime.talking import Socket, Stage, playing
 
 
@@ -27,8 +37,9 @@ async def until(stream: Stream[Told], code: str) -> AsyncIterator[Told]:
             return
 
 
-async def answers(socket: Socket) -> None:
-    await socket.begin()
+async def answers(socket: Socket, *, begun: bool = False) -> None:
+    if not begun:
+        await socket.begin()
     while True:
         await socket.hear("response.create")
         await socket.say(
@@ -90,3 +101,309 @@ async def test_a_lost_connection_is_made_anew_and_is_told_what_was_said() -> Non
             ("assistant", "Half"),
         ]
         assert s.id == "sess_2"
+
+
+async def calls(socket: Socket) -> None:
+    await socket.begin()
+    await socket.hear("response.create")
+    await socket.say(created(), done(call("call_1"), call("call_2")))
+    await socket.hear("response.create")
+    await socket.say(created("resp_2"), done(said("42."), response_id="resp_2"))
+
+
+async def test_the_last_result_of_the_calls_brings_the_next_response() -> None:
+    async with playing(calls) as stage, session(stage) as s:
+        response = await s.respond()
+        assert [one.call.id async for one in response if isinstance(one, Called)] == [
+            "call_1",
+            "call_2",
+        ]
+        assert await s.output("call_2", "1") is None
+        following = await s.output("call_1", "42")
+        assert following is not None
+        assert (await following.ended()).text == "42."
+        assert [e["type"] for e in stage.sockets[0].heard] == [
+            "response.create",
+            "conversation.item.create",
+            "conversation.item.create",
+            "response.create",
+        ]
+        with pytest.raises(InvalidRequest, match="call_1"):
+            await s.output("call_1", "42")
+
+
+async def calls_and_goes(socket: Socket) -> None:
+    await socket.begin()
+    await socket.hear("response.create")
+    await socket.say(created(), done(call("call_1")))
+    await socket.socket.close(1011)
+
+
+async def test_a_result_that_was_owed_when_the_connection_was_lost_is_told_to_the_next() -> None:
+    async with playing(calls_and_goes, answers) as stage, session(stage) as s:
+        everything = s.outcomes()
+        await s.respond()
+        [_ async for _ in until(everything, "reconnected")]
+        following = await s.output("call_1", "42")
+        assert following is not None
+        assert (await following.ended()).state == "completed"
+        heard = stage.sockets[1].heard
+        items = [event["item"]["type"] for event in heard if "item" in event]
+        assert items == ["function_call", "function_call_output"]
+
+
+async def ends(socket: Socket) -> None:
+    await socket.begin()
+    await socket.hear("response.create")
+    await socket.socket.close(1008, "no")
+
+
+async def test_what_the_servers_policy_ended_is_over() -> None:
+    async with playing(ends) as stage, session(stage) as s:
+        everything, response = s.outcomes(), await s.respond()
+        with pytest.raises(InvalidRequest, match="policy"):
+            await response.ended()
+        with pytest.raises(InvalidRequest, match="policy"):
+            [one async for one in everything]
+        with pytest.raises(InvalidRequest, match="policy"):
+            await s.send(client.ResponseCancel())
+        with pytest.raises(InvalidRequest, match="policy"):
+            [one async for one in s.events()]
+    assert len(stage.sockets) == 1
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1011, 1013, 4000])
+async def test_a_session_that_the_server_ends_goes_on_in_another(code: int) -> None:
+    async def goes(socket: Socket) -> None:
+        await socket.begin()
+        await socket.socket.close(code)
+
+    async with playing(goes, answers) as stage, session(stage) as s:
+        [_ async for _ in until(s.outcomes(), "reconnected")]
+        assert (await (await s.respond()).ended()).state == "completed"
+
+
+async def test_a_server_that_only_opens_is_given_up() -> None:
+    async def opens(socket: Socket) -> None:
+        await socket.begin()
+        await socket.socket.close(1011)
+
+    async with playing(opens) as stage, session(stage) as s:
+        with pytest.raises(ProviderError, match="in the middle"):
+            [_ async for _ in s.outcomes()]
+    assert len(stage.sockets) == QUICK.tries
+
+
+async def test_progress_gives_all_tries_back() -> None:
+    async def once(socket: Socket) -> None:
+        await socket.begin()
+        await socket.say(created(), done())
+        await socket.socket.close(1011)
+
+    plays = [once] * (QUICK.tries + 2)
+    async with playing(*plays, answers) as stage, session(stage) as s:
+        response = None
+        while response is None or response.state != "completed":
+            with suppress(ProviderError):
+                response = await (await s.respond()).ended()
+    assert len(stage.sockets) == len(plays) + 1
+
+
+async def stalls(socket: Socket) -> None:
+    await socket.begin()
+    await socket.hear("response.create")
+    if socket.number == 1:
+        await socket.say(created(), growing(), text("Half"))
+    await socket.socket.wait_closed()
+
+
+async def test_a_response_that_stops_coming_is_given_up() -> None:
+    async with playing(stalls) as stage, session(stage) as s:
+        first, second = await s.respond(), None
+        with pytest.raises(ProviderError) as caught:
+            await first.ended()
+        assert (caught.value.code, caught.value.partial) == ("stream_stalled", "Half")
+        second = await s.respond()
+        with pytest.raises(ProviderError) as caught:
+            await second.ended()
+        assert (caught.value.code, caught.value.partial) == ("upstream_timeout", "")
+
+
+async def test_a_refused_response_fails_at_once() -> None:
+    async def refuses(socket: Socket) -> None:
+        await socket.begin()
+        asked = await socket.hear("response.create")
+        await socket.say(refused(asked["event_id"]))
+
+    async with playing(refuses) as stage, session(stage) as s:
+        with pytest.raises(ProviderError, match="No"):
+            await (await s.respond()).ended()
+
+
+async def test_a_response_without_room_at_the_server_is_asked_for_once_more() -> None:
+    async def slow_down(socket: Socket) -> None:
+        await socket.begin()
+        why = ResponseStatus(type="failed", error=ResponseFailure(code="rate_limit_exceeded"))
+        limits = (server.RateLimit(name="tokens", reset_seconds=7.0),)
+        for number in (1, 2):
+            await socket.hear("response.create")
+            await socket.say(server.RateLimitsUpdated(rate_limits=limits))
+            name = f"resp_{number}"
+            await socket.say(created(name), done(response_id=name, status="failed", why=why))
+
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async with playing(slow_down) as stage, session(stage, clock=Clock(sleep=sleep)) as s:
+        with pytest.raises(ProviderError) as caught:
+            await (await s.respond()).ended()
+    assert caught.value.code == "rate_limited"
+    assert slept == [7.0]
+
+
+async def test_a_session_that_will_expire_moves_to_another_between_turns() -> None:
+    soon = int(time.time()) + 3000
+
+    async def expires(socket: Socket) -> None:
+        await socket.begin(expires_at=soon)
+        await socket.hear("response.create")
+        await socket.say(created(), growing(), text("Hello."))
+        await moved.wait()
+        await socket.say(done(said("Hello.")))
+
+    async def ready(socket: Socket) -> None:
+        await socket.begin()
+        moved.set()
+        await answers(socket, begun=True)
+
+    moved = anyio.Event()
+    sleeps: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
+        await anyio.sleep(0.0 if len(sleeps) == 1 else 100)
+
+    async with playing(expires, ready) as stage, session(stage, clock=Clock(sleep=sleep)) as s:
+        everything = s.outcomes()
+        response = await s.respond()
+        assert await anext(response) == TextDelta("Hello.")
+        await moved.wait()
+        assert s.id == "sess_1"
+        assert (await response.ended()).state == "completed"
+        [_ async for _ in until(everything, "session_renewed")]
+        assert s.id == "sess_2"
+        assert (await (await s.respond()).ended()).text == "Hello. You."
+    assert 2930 <= sleeps[0] <= 2940
+    told = [e["item"]["content"][0]["text"] for e in stage.sockets[1].heard if "item" in e]
+    assert told == ["Hello."]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_who_is_refused_is_told_at_once(status: int) -> None:
+    async with socket_peer() as peer:
+        address = Address(key="sk-canary-0123", realtime_url=f"{peer.url}/status/{status}/no")
+        with pytest.raises(ProviderError):
+            async with RealtimeSession(WebSocketsDialer(), address, patience=QUICK):
+                pass
+    assert len(peer.seen) == 1
+
+
+async def test_a_server_that_is_busy_is_asked_again_before_it_is_given_up() -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async with socket_peer() as peer:
+        address, clock = Address(realtime_url=f"{peer.url}/status/503/no"), Clock(sleep=sleep)
+        with pytest.raises(ProviderError, match="503"):
+            async with RealtimeSession(WebSocketsDialer(), address, clock=clock):
+                pass
+    assert len(peer.seen) == Patience().first_tries
+    assert [7.0 <= seconds <= 7.7 for seconds in slept] == [True, True]  # it asks for seven
+
+
+@pytest.mark.parametrize("way", ["mute", "deaf"])
+async def test_a_server_that_says_nothing_opens_no_session(way: str) -> None:
+    patience = replace(QUICK, first_event=0.1, first_tries=1)
+    async with socket_peer() as peer:
+        address = Address(realtime_url=f"{peer.url}/{way}")
+        with pytest.raises(ProviderError, match="no session within"):
+            async with RealtimeSession(WebSocketsDialer(), address, patience=patience):
+                pass
+
+
+async def test_closing_takes_no_longer_than_it_may_whatever_the_server_does() -> None:
+    async def deaf(socket: Socket) -> None:
+        await socket.begin()
+        socket.socket.transport.pause_reading()
+        await socket.socket.wait_closed()
+
+    async with playing(deaf) as stage:
+        dialer = WebSocketsDialer(Limits(close=0.1))
+        async with RealtimeSession(dialer, stage.address) as s:
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 1
+        with pytest.raises(InvalidRequest, match="closed"):
+            await s.send(client.ResponseCancel())
+        stage.sockets[0].socket.transport.abort()
+
+
+async def test_what_is_said_without_a_connection_is_kept_but_for_what_is_too_old() -> None:
+    back = anyio.Event()
+
+    async def sleep(_: float) -> None:
+        await back.wait()
+
+    async def drops(socket: Socket) -> None:
+        await socket.begin()
+        await socket.hear()
+        socket.socket.transport.abort()
+
+    async with playing(drops, answers) as stage, session(stage, clock=Clock(sleep=sleep)) as s:
+        everything = s.outcomes()
+        await s.send(client.InputAudioBufferClear())
+        [_ async for _ in until(everything, "reconnecting")]
+        for number in range(5):
+            await s.send(client.InputAudioBufferAppend.of(bytes([number]) * 48_000))
+        back.set()
+        notices = [one async for one in until(everything, "reconnected") if isinstance(one, Notice)]
+        assert [one.message[:7] for one in notices if one.code == "audio_dropped"] == ["3000 ms"]
+        await (await s.respond()).ended()
+        heard = [e["audio"][:4] for e in stage.sockets[1].heard if "audio" in e]
+        assert heard == ["AwMD", "BAQE"]
+
+
+async def test_handlers_are_called_in_order_and_hurt_no_other() -> None:
+    seen: list[str] = []
+    async with playing(answers) as stage:
+        s = session(stage)
+
+        async def later(event: Said) -> None:
+            await anyio.lowlevel.checkpoint()
+            seen.append(f"later {event.type}")
+
+        def fails(event: Said) -> None:
+            raise ValueError
+
+        s.on(fails)
+        s.on(later)
+        async with s:
+            ended = anyio.Event()
+
+            def done(event: ResponseDone) -> None:
+                seen.append("done")
+                ended.set()
+
+            off = s.on(ResponseDone, done)
+            await s.respond()
+            await ended.wait()
+            off()
+            off()
+            await (await s.respond()).ended()
+            await anyio.wait_all_tasks_blocked()
+    assert seen[0] == "later session.created"
+    assert seen.count("done") == 1
+    assert seen[seen.index("done") - 1] == "later response.done"
