@@ -30,6 +30,18 @@ def sessions_file(settings: Settings) -> Path:
     return platformdirs.user_data_path(DISTRIBUTION) / f"{settings.db_name}.db"
 
 
+def tokens_file(settings: Settings) -> Path:
+    """Return the file of the tokens that clients of the server show."""
+    return (
+        settings.server_tokens_file or platformdirs.user_data_path(DISTRIBUTION) / "server-tokens"
+    )
+
+
+def spent_folder(settings: Settings) -> Path:
+    """Return the folder where it is kept what users of the server spend; beside the sessions."""
+    return sessions_file(settings).with_name("server-spent")
+
+
 def local_state() -> Path:
     """Return the folder where users of the local model and its process meet."""
     return state_folder() / "local"

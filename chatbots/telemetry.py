@@ -26,6 +26,7 @@ _SECRET: Final = re.compile(
       (?P<name> (?:\b|_) (?:api[-_]?key|authorization|client[-_]secret|password)
       ["']? \s* [:=] \s* ["']? (?:(?:bearer|basic) \s+)? ) [^\s"',;}]{4,}
     | (?P<keep> \b bearer \s+ ) [\w.~+/=-]{4,}
+    | \b cb_[0-9a-f]{8}_ [\w-]+
     | \b (?:sk|ek|rk|pk|whsec|sess|hf|gsk) [-_] [\w*-]{4,}
     | (?P<host> :// [^\s/:@]* : ) [^\s/@]+ (?=@)
     """,

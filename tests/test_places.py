@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from chatbots import places
-from chatbots.places import cache_folder, hub_cache, ollama_folder, package_index, state_folder
+from chatbots.places import (
+    cache_folder,
+    hub_cache,
+    ollama_folder,
+    package_index,
+    spent_folder,
+    state_folder,
+    tokens_file,
+)
 from chatbots.settings import Settings
 
 
@@ -32,6 +40,12 @@ def test_folders_are_the_users_and_named_like_the_distribution() -> None:
     assert cache_folder(Settings()).name == "chatriver"
     assert state_folder().name == "chatriver"
     assert cache_folder(Settings(chatbots_cache=Path("/else"))) == Path("/else")
+
+
+def test_what_the_server_keeps_is_where_it_is_told(tmp_path: Path) -> None:
+    assert tokens_file(Settings()).name == "server-tokens"
+    assert tokens_file(Settings(server_tokens_file=Path("/t"))) == Path("/t")
+    assert spent_folder(Settings(db_path=tmp_path / "s.db")) == tmp_path / "server-spent"
 
 
 def test_the_hubs_cache_is_where_its_variables_say(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_a_name_is_fresh_and_says_what_it_names() -> None:
         ("key sk-proj-abc_DEF-123 refused", "key [redacted] refused"),
         ("Incorrect API key provided: sk-12345********6789.", None),
         ("hf_abcdEFGH1234", "[redacted]"),
+        ("chatbots, bearer.cb_0a1b2c3d_x-Y_z1, cb_next", "chatbots, bearer.[redacted], cb_next"),
         ("Authorization: Bearer abc.def-ghi", "Authorization: Bearer [redacted]"),
         ("authorization: basic dXNlcjpwdw==", "authorization: basic [redacted]"),
         ("{'Authorization': 'Bearer abcdef'}", "{'Authorization': 'Bearer [redacted]'}"),

@@ -17,6 +17,7 @@ PROGRAMS: Final = {
     "sessions": "list, read, search and look after conversations",
     "models": "fetch and look after the model on this machine",
     "tools": "list, show and run what a model may call",
+    "tokens": "make and revoke the tokens that clients of the server show",
 }
 
 USAGE: Final = "usage: chatbots [-h] [--version] PROGRAM [flags]"
