@@ -13,7 +13,7 @@ from chatbots.server.quota import Ledger
 from chatbots.server.rates import TokenBucket
 
 FREE: Final = frozenset(
-    {"ping", "sessions_delete", "sessions_fork", "sessions_history", "sessions_list",
+    {"ping", "session_delete", "session_fork", "session_history", "sessions_list",
      "tool_execute", "tools_list"}
 )  # fmt: skip
 """Requests that cost no tokens of the model; what is not named here is taken to cost some."""
