@@ -115,14 +115,12 @@ class RealtimeSession:
         the session.
         """
         line = self._line
-        if isinstance(event, InputAudioBufferAppend):
-            if line.link is None and line.over is None:
-                line.unsent.add(event)
-                return ""
-        else:
-            event = line.note(event)
+        if isinstance(event, InputAudioBufferAppend) and line.link is None and line.over is None:
+            line.unsent.add(event)
+            return ""
         link = line.link or await line.connected()
-        name = link.protocol.send(event)
+        # Noted before there is a connection, it would be told to that one twice.
+        name = link.protocol.send(line.note(event))
         await _flush(link)
         return name or ""
 
