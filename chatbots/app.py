@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 import anyio
 
-from chatbots.clients import Local, clients_for, weights_of
+from chatbots.clients import Local, clients_for, realtime_address, realtime_dialer, weights_of
 from chatbots.embedded import Embeddings, Inputs
 from chatbots.errors import ConfigurationError
 from chatbots.flow.bot import Bot
@@ -37,6 +37,10 @@ from chatbots.stores import Store, store_of
 if TYPE_CHECKING:
     from typing_extensions import TypeForm
 
+    from chatbots.realtime.events.session import Session
+    from chatbots.realtime.transport import WebSocketDialer
+    from chatbots.services.realtime_chat import RealtimeChat
+
 
 class Chatbots:
     """The bots of an application, on one model, one client and one store.
@@ -45,6 +49,7 @@ class Chatbots:
     *settings* are read from the environment and `.env` if not given.
     *client* is an `AsyncOpenAI` and *store* a `SessionStore` of your own; both stay open.
     *count_tokens* counts those of a text, where an estimate is not good enough.
+    *dialer* opens the sockets of realtime sessions, where `websockets` is not to.
 
     Nothing is sent before the first turn.
     Raises `ConfigurationError` (`not_configured`) where there is nobody to ask.
@@ -57,6 +62,7 @@ class Chatbots:
         client: OpenAIClient | None = None,
         store: SessionStore | None = None,
         count_tokens: Count | None = None,
+        dialer: WebSocketDialer | None = None,
     ) -> None:
         self.settings = Settings.load() if settings is None else settings
         self._clients = clients_for(self.settings, client)
@@ -84,6 +90,8 @@ class Chatbots:
         )
         self._given_store = store
         self._own_store: Store | None = None
+        self._dialer = dialer
+        self._realtime: RealtimeChat | None = None
         # One for all bots: what servers say of their models is the same for all.
         self._window = self._window_with(count_tokens or estimate)
 
@@ -111,6 +119,17 @@ class Chatbots:
         """Return a bot that remembers and answers as the answer forms; see `memory`."""
         return self._conversation(StreamingChat(self._model, self.store, self._manner), defaults)
 
+    def realtime(self, **defaults: Unpack[Asking]) -> Conversation:
+        """Return a bot that remembers and answers over a realtime session; see `memory`.
+
+        The session stays open between the turns. The model on this machine has none, and streams.
+        """
+        if isinstance(self._clients, Local):
+            return self.streaming(**defaults)
+        defaults.setdefault("model", self.settings.openai_realtime_model)
+        self._realtime = self._realtime or self._realtime_chat()
+        return self._conversation(self._realtime, defaults)
+
     async def embed(
         self, inputs: Inputs, *, model: str | None = None, dimensions: int | None = None
     ) -> Embeddings:
@@ -124,7 +143,9 @@ class Chatbots:
         return await self._embedder.embed(inputs, model=model, dimensions=dimensions)
 
     async def aclose(self) -> None:
-        """Give back the client, the local model and the store. May be called again."""
+        """Give back the client, the sockets, the local model and the store; also twice."""
+        if self._realtime is not None:
+            await self._realtime.aclose()
         if self._own_store is not None:
             await self._own_store.aclose()
         await self._clients.aclose()
@@ -175,6 +196,18 @@ class Chatbots:
     @cached_property
     def _local_context(self) -> int:
         return weights_of(self.settings)[1].context
+
+    def _realtime_chat(self) -> RealtimeChat:
+        from chatbots.realtime.session import RealtimeSession
+        from chatbots.services.realtime_chat import RealtimeChat
+
+        address = realtime_address(self.settings)
+        dialer = self._dialer or realtime_dialer(self.settings)
+
+        def opening(model: str | None, config: Session) -> RealtimeSession:
+            return RealtimeSession(dialer, address, config=config, model=model)
+
+        return RealtimeChat(opening, self.store, self._manner)
 
     def _conversation(self, service: ChatService, defaults: Asking) -> Conversation:
         return Conversation(service, self.store, **self._timed(defaults))

@@ -12,13 +12,14 @@ from msgspec.structs import replace
 from chatbots.errors import ConfigurationError
 from chatbots.places import cache_folder, hub_cache, local_state, ollama_folder
 from chatbots.provider.client import OPENAI_URL, Access, OpenAIClient, SharedClient, azure_access
-from chatbots.settings import Settings
+from chatbots.settings import Settings, environment
 
 if TYPE_CHECKING:
     from chatbots.local.catalog import Weights
     from chatbots.local.model import LocalModel
     from chatbots.local.weights import WeightStore
     from chatbots.realtime.address import Address
+    from chatbots.realtime.transport import WebSocketDialer
 
 
 class Clients(Protocol):
@@ -115,6 +116,16 @@ def realtime_address(settings: Settings) -> Address:
         project=access.project,
         dialect=settings.openai_realtime_dialect,
     )
+
+
+def realtime_dialer(settings: Settings) -> WebSocketDialer:
+    """Return what opens the sockets of realtime sessions, by the proxies of the environment."""
+    from chatbots.realtime.proxies import Proxies
+    from chatbots.realtime.transport import Limits
+    from chatbots.realtime.websockets_transport import WebSocketsDialer
+
+    limits = Limits(open=settings.chatbots_connect_timeout)
+    return WebSocketsDialer(limits, proxies=Proxies.among(environment()))
 
 
 class Local:

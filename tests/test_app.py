@@ -19,10 +19,12 @@ from chatbots.errors import ChatError, ConfigurationError
 from chatbots.images import Image
 from chatbots.messages import Message, Turn
 from chatbots.places import sessions_file
+from chatbots.services.streaming import StreamingChat
 from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.settings import Settings
-from chatbots.testing import FakeOpenAI
+from chatbots.testing import FakeOpenAI, ScriptedModel
 from chatbots.testing.http1 import Exchange
+from tests.services.hosted import hosting
 
 ROOT = Path(__file__).parent.parent
 
@@ -413,3 +415,35 @@ def test_nothing_of_the_sdk_is_imported_before_the_first_turn() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30
     )
     assert done.stdout == "[]\n", done.stderr
+
+
+# Realtime
+
+
+async def test_a_realtime_bot_asks_its_own_model_over_a_session_that_stays_open() -> None:
+    async with hosting(ScriptedModel("Hello.")) as server:
+        settings = Settings(openai_api_key="sk-x", openai_realtime_model="rt", db_type="memory")
+        async with Chatbots(settings, dialer=server) as bots:
+            ada, bob = bots.realtime(session="ada"), bots.realtime()
+            assert (await ada.ask("Hi")).text == "Hello."
+            assert (await ada.ask("Again")).text == "Again"
+            await bob.ask("Hi")
+            assert len(server.conns) == 2
+            assert server.urls[0] == "wss://api.openai.com/v1/realtime?model=rt"
+            assert [turn.text for turn in await bots.store.load("ada")] == ["Hello.", "Again"]
+        assert all(conn.closed for conn in server.conns)
+
+
+async def test_the_model_on_this_machine_streams_where_realtime_is_asked_for() -> None:
+    async with Chatbots(Settings(chatbots_local=True)) as bots:
+        assert isinstance(bots.realtime().service, StreamingChat)
+
+
+def test_realtime_costs_nothing_until_it_is_asked_for() -> None:
+    program = (
+        "import sys; from chatbots.app import Chatbots; from chatbots.settings import Settings; "
+        "Chatbots(Settings(openai_api_key='x')).streaming(); "
+        "print([m for m in sys.modules if m.startswith(('chatbots.realtime', 'websockets'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=ROOT)
+    assert done.stdout == b"[]\n", done.stderr
