@@ -75,6 +75,12 @@ if TYPE_CHECKING:
     from chatbots.sampling import Sampling as Sampling
     from chatbots.services.conversation import Conversation as Conversation
     from chatbots.services.memory import MemoryChat as MemoryChat
+    from chatbots.services.realtime import (
+        ConnHandler as ConnHandler,
+        RealtimeClient as RealtimeClient,
+        RealtimeConn as RealtimeConn,
+    )
+    from chatbots.services.realtime_chat import RealtimeChat as RealtimeChat
     from chatbots.services.recall import Explanation as Explanation
     from chatbots.services.stateless import StatelessChat as StatelessChat
     from chatbots.services.streaming import StreamingChat as StreamingChat
@@ -112,6 +118,7 @@ _HOMES: dict[str, str] = {
     "ConfigurationError": "chatbots.errors",
     "Confirm": "chatbots.tool_calls",
     "Consumer": "chatbots.interfaces",
+    "ConnHandler": "chatbots.services.realtime",
     "Conversation": "chatbots.services.conversation",
     "Delta": "chatbots.deltas",
     "Done": "chatbots.deltas",
@@ -141,6 +148,9 @@ _HOMES: dict[str, str] = {
     "Prompt": "chatbots.messages",
     "ProviderError": "chatbots.errors",
     "ReasoningDelta": "chatbots.deltas",
+    "RealtimeChat": "chatbots.services.realtime_chat",
+    "RealtimeClient": "chatbots.services.realtime",
+    "RealtimeConn": "chatbots.services.realtime",
     "Reply": "chatbots.messages",
     "SQLiteSessions": "chatbots.sessions.sqlite.store",
     "Said": "chatbots.flow.calling",
