@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Final, Self
+from typing import Final, Self, overload
 
 import anyio
 from msgspec.structs import replace
@@ -145,11 +145,19 @@ class RealtimeConn(RealtimeSession):
             self._group.start_soon(self._heed, told, self._tools)
         return self
 
+    @overload
+    async def send_text(self, text: str) -> Response: ...
+    @overload
+    async def send_text(self, text: str, *, respond: bool) -> Response | None: ...
     async def send_text(self, text: str, *, respond: bool = True) -> Response | None:
         """Say *text*; with *respond* return the response to it. Raises as `send`."""
         await self.send(ConversationItemCreate(user_text(text)))
         return await self.respond() if respond else None
 
+    @overload
+    async def send_audio(self, audio: bytes) -> Response: ...
+    @overload
+    async def send_audio(self, audio: bytes, *, respond: bool) -> Response | None: ...
     async def send_audio(self, audio: bytes, *, respond: bool = True) -> Response | None:
         """Say *audio*, 100 ms or more in the session's input format; see `send_text`.
 

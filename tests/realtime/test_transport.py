@@ -11,7 +11,7 @@ from chatbots.realtime.transport import (
     WebSocketDialer,
 )
 from chatbots.testing import WebSocketTransportContract
-from tests.realtime.tiny_transport import TinyDialer
+from examples.own_transport import TinyDialer
 
 
 @pytest.mark.checklist(70, 75, 144, 145)

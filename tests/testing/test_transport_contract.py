@@ -14,7 +14,7 @@ from chatbots.errors import ChatError, ProviderError
 from chatbots.realtime.failures import Peer
 from chatbots.realtime.transport import HandshakeResponse, Limits, WebSocketDialer
 from chatbots.testing.transport_contract import WebSocketTransportContract
-from tests.realtime.tiny_transport import TinyConn, TinyDialer
+from examples.own_transport import TinyConn, TinyDialer
 
 
 class TestTiny(WebSocketTransportContract):
