@@ -44,6 +44,7 @@ class Message(Struct, frozen=True, omit_defaults=True):
 
     `images` go with what a user says, `tool_calls` with what the assistant says;
     `tool_call_id` names the call whose result a message of the role `tool` is.
+    Of what was said aloud and cut short, `heard_ms` were heard, and the text `unheard` was not.
     """
 
     role: Role
@@ -51,6 +52,8 @@ class Message(Struct, frozen=True, omit_defaults=True):
     images: tuple[Image, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    heard_ms: int | None = None
+    unheard: str = ""
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:

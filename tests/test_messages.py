@@ -102,6 +102,8 @@ def test_a_message_is_read_as_it_was_written() -> None:
         "assistant", "", images=(CAT,), tool_calls=(ToolCall("c", "f", "{}"),), tool_call_id="d"
     )
     assert msgspec.json.decode(msgspec.json.encode(message), type=Message) == message
+    cut = Message("assistant", "Once", heard_ms=240, unheard=" upon a time")
+    assert msgspec.json.decode(msgspec.json.encode(cut), type=Message) == cut
 
 
 def test_every_text_of_a_message_can_be_looked_at() -> None:

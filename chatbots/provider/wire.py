@@ -34,7 +34,10 @@ def encode_request(
     body: Body = {
         "model": model,
         # A plain message is written as it is: a long past costs little.
-        "messages": [_parted(m) if m.images or m.tool_calls else m for m in request.messages],
+        "messages": [
+            m if not (m.images or m.tool_calls) and m.heard_ms is None else _parted(m)
+            for m in request.messages
+        ],
         **_sampling(request.sampling, default, model, dialect),
     }
     if request.output is not None:
@@ -71,7 +74,7 @@ def _sampling(said: Sampling, default: Sampling, model: str, dialect: Dialect) -
 
 
 def _parted(message: Message) -> Body:
-    """Return a message of several parts: text and images, or text and calls of tools."""
+    """Return a message of several parts: text, images, calls of tools; of a spoken one the text."""
     said: Body = {"role": message.role, "content": message.content or None}
     if message.images:
         text = [{"type": "text", "text": message.content}] if message.content else []

@@ -42,7 +42,11 @@ class KeepsAnswers(StoreMaker):
 
     async def test_finish_keeps_the_answer_and_how_it_ended(self) -> None:
         usage = Usage(input_tokens=3, output_tokens=5, total_tokens=8)
-        answers: list[Sequence[Message]] = [ANSWER, (), (*ANSWER, Message("assistant", "👍\n"))]
+        answers: list[Sequence[Message]] = [
+            ANSWER,
+            (),
+            (*ANSWER, Message("assistant", "👍\n", heard_ms=40, unheard="!")),
+        ]
         async with self._store() as store:
             for state in STATES:
                 for answer in answers:

@@ -191,6 +191,12 @@ def test_calls_of_tools_are_nested_and_their_message_may_say_nothing(
     }
 
 
+def test_of_what_was_said_aloud_the_model_reads_what_was_heard() -> None:
+    for heard in (0, 240):
+        said = Message("assistant", "Once", heard_ms=heard, unheard=" upon a time")
+        assert message_of(said) == {"role": "assistant", "content": "Once"}
+
+
 def test_the_result_of_a_tool_names_its_call() -> None:
     assert message_of(Message("tool", "", tool_call_id="c1")) == {
         "role": "tool",
