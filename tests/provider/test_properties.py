@@ -414,4 +414,4 @@ async def test_no_beginning_of_a_response_is_an_answer_to_who_asks_a_bot(
             else:
                 assert len(came) >= stream.whole_from
                 assert pieces == text == stream.text
-            on.fake._queue.clear()
+            on.fake._desk.queue.clear()

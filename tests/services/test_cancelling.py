@@ -184,7 +184,7 @@ def test_left_after_any_delta(use_uvloop: bool, read: int) -> None:
                     shown.text = s.partial
                 await watch.check()
                 answer.close()
-                on.fake._queue.clear()  # left at once, it may not even have asked
+                on.fake._desk.queue.clear()  # left at once, it may not even have asked
                 await check_history(on, bot, shown)
                 await watch.check()
 
