@@ -81,12 +81,10 @@ class Asking:
     """The responses that were asked for and have not ended; *again* asks for one once more."""
 
     def __init__(
-        self,
-        audience: Audience[Told],
-        peer: Callable[[], Peer],
-        again: Callable[[ResponseCreate], bool],
+        self, room: Wakeup, peer: Callable[[], Peer], again: Callable[[ResponseCreate], bool]
     ) -> None:
-        self._audience = audience
+        self.reader = Audience[Told](room)
+        """Who is told the response that is under way."""
         self._peer = peer
         self._again = again
         self._asked: dict[str, _Asked] = {}
@@ -95,27 +93,34 @@ class Asking:
     def ask(self, event: ResponseCreate) -> Response:
         """Return the response to *event*, which has an id."""
         name = event.event_id or ""
-        response = Response(self._audience.room, name)
+        response = Response(self.reader.room, name)
         self._asked[name] = _Asked(event, response)
         return response
 
     def tell(self, outcomes: Sequence[Told], size: int) -> None:
-        """Tell everybody, as `Audience.tell`."""
-        for outcome in outcomes:
-            if type(outcome) is Began and (one := self._asked.get(outcome.event_id or "")):
-                self._begun = outcome.event_id
+        """Tell of each response who waits for it; *outcomes* came in messages of *size* bytes."""
+        first = 0
+        for at, outcome in enumerate(outcomes):
+            kind = type(outcome)
+            if kind is Began or kind is Ended or kind is Refused:
+                self.reader.tell(outcomes[first:at], size)
+                self._turn(outcome)
+                first = at + 1
+        self.reader.tell(outcomes[first:], size)
+
+    def _turn(self, outcome: Told) -> None:
+        match outcome:
+            case Began(response_id, str(name)) if (one := self._asked.get(name)) is not None:
+                self._begun = name
                 if (response := one.response()) is not None:
-                    response.id = outcome.response_id
-                    self._audience.join(response)
-        self._audience.tell(outcomes, size)
-        for outcome in outcomes:
-            if type(outcome) is Ended:
+                    response.id = response_id
+                    self.reader.join(response)
+            case Refused(str(name), error) if name in self._asked:
+                self._end(name, self._peer().told(error.code or error.type, error.message))
+            case Ended():
                 self._ended(outcome)
-            elif type(outcome) is Refused and outcome.event_id in self._asked:
-                error = self._peer().told(
-                    outcome.error.code or outcome.error.type, outcome.error.message
-                )
-                self._end(outcome.event_id, error)
+            case _:
+                pass
 
     def __bool__(self) -> bool:
         return bool(self._asked)
@@ -146,7 +151,7 @@ class Asking:
 
     def _end(self, name: str | None, result: Ended | ChatError) -> None:
         if (response := self._asked.pop(name or "").response()) is not None:
-            self._audience.leave(response)
+            self.reader.leave(response)
             response.settle(result)
 
     def fail(self, error: ChatError, partial: str) -> None:

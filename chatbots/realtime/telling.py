@@ -27,7 +27,7 @@ class Telling:
     ) -> None:
         self.outcomes = Audience[Told](room := Wakeup())
         self.events = Audience[Said](room)
-        self.asking = Asking(self.outcomes, peer, again)
+        self.asking = Asking(room, peer, again)
         self.handlers = Handlers()
         self.after: Callable[[], None] = lambda: None
         """Called once all have been told."""
@@ -70,18 +70,22 @@ class Telling:
         events, outcomes, size = self._events, self._outcomes, self._size
         self._events, self._outcomes, self._size, self._due = [], [], 0, False
         self.events.tell(events, size)
+        self.outcomes.tell(outcomes, size)
         self.asking.tell(outcomes, size)
-        self._behind = bool(self.outcomes.behind or self.events.behind)
+        self._behind = self._someone_is_behind()
         self.after()
 
     async def catch_up(self) -> None:
         """Wait for those who are far behind, and cut off those who stay there."""
         with anyio.move_on_after(self._patience):
-            while self.outcomes.behind or self.events.behind:
+            while self._someone_is_behind():
                 await self.outcomes.room
-        self.outcomes.cut()
-        self.events.cut()
+        for audience in (self.events, self.outcomes, self.asking.reader):
+            audience.cut()
         self._behind = False
+
+    def _someone_is_behind(self) -> bool:
+        return bool(self.events.behind or self.outcomes.behind or self.asking.reader.behind)
 
     def end(self, error: ChatError | None) -> None:
         """Tell all that the session is over."""

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import gc
+
+import anyio
+import pytest
+from msgspec.structs import replace
+
+from chatbots.deltas import Notice, TextDelta
+from chatbots.errors import ChatError, InvalidRequest, ProviderError
+from chatbots.realtime.asking import Asking, Response
+from chatbots.realtime.audience import CAPACITY
+from chatbots.realtime.events.client import ResponseCreate
+from chatbots.realtime.events.server import ApiError
+from chatbots.realtime.failures import Peer
+from chatbots.realtime.outcomes import Began, Ended, Refused, UserSaid
+from chatbots.realtime.receiving import ASIDE
+from chatbots.wakeup import Wakeup
+
+BROKEN = ProviderError("stream_interrupted", "Broken.")
+WHOLE = Ended("resp_1", "completed", None, "Hi there")
+
+
+def asking(*, again: bool = False) -> Asking:
+    return Asking(Wakeup(), lambda: Peer("host", ("sk-canary-0123",)), lambda _: again)
+
+
+def ask(asked: Asking, name: str = "event_1") -> Response:
+    return asked.ask(ResponseCreate(event_id=name))
+
+
+async def failure(response: Response) -> ChatError:
+    with pytest.raises(ChatError) as caught:
+        await response.ended()
+    with pytest.raises(ChatError) as again:
+        [one async for one in response]
+    assert again.value is caught.value
+    return caught.value
+
+
+async def test_a_response_is_told_its_pieces_and_how_it_ended() -> None:
+    asked = asking()
+    response = ask(asked)
+    assert asked
+    assert asked.waits("event_1")
+    asked.tell([TextDelta("before")], 1)
+    asked.tell([Began("resp_1", "event_1"), TextDelta("Hi"), UserSaid("item_1", "?")], 1)
+    asked.tell([Notice("reconnected", ""), TextDelta(" there"), WHOLE, TextDelta("after")], 1)
+    assert response.id == "resp_1"
+    assert [one async for one in response] == [TextDelta("Hi"), TextDelta(" there")]
+    assert await response.ended() == WHOLE
+    assert not asked
+
+
+async def test_responses_of_others_are_nobodys() -> None:
+    asked = asking()
+    response = ask(asked)
+    asked.tell(
+        [Began("resp_0", None), TextDelta("Not yours"), replace(WHOLE, response_id="resp_0")], 1
+    )
+    asked.tell([Refused("event_0", ApiError(code="no")), Refused(None, ApiError())], 1)
+    assert asked.waits(response.event_id)
+
+
+async def test_one_who_waits_for_the_end_alone_is_not_waited_for() -> None:
+    asked = asking()
+    waiting, held = ask(asked, "event_1"), ask(asked, "event_2")
+    async with anyio.create_task_group() as group:
+        group.start_soon(waiting.ended)
+        await anyio.wait_all_tasks_blocked()
+        asked.tell([Began("resp_1", "event_1"), TextDelta("x")], CAPACITY)
+        assert asked.reader.behind == []
+        asked.tell([WHOLE, Began("resp_2", "event_2"), TextDelta("x")], CAPACITY)
+        assert asked.reader.behind == [held]
+
+
+async def test_each_response_is_told_its_own_when_both_come_in_one_go() -> None:
+    asked = asking()
+    first, second = ask(asked, "event_1"), ask(asked, "event_2")
+    other = replace(WHOLE, response_id="resp_2")
+    asked.tell([Began("resp_1", "event_1"), TextDelta("a"), WHOLE, Began("resp_2", "event_2")], 1)
+    asked.tell([TextDelta("b"), other], 1)
+    assert [one async for one in first] == [TextDelta("a")]
+    assert [one async for one in second] == [TextDelta("b")]
+    assert (await first.ended(), await second.ended()) == (WHOLE, other)
+
+
+async def test_one_whom_nobody_holds_is_not_waited_for() -> None:
+    asked = asking()
+    ask(asked)
+    gc.collect()
+    asked.tell([Began("resp_1", "event_1"), TextDelta("x")], CAPACITY)
+    assert asked.waits("event_1")
+    asked.tell([WHOLE], 1)
+    assert not asked
+
+
+async def test_a_response_beside_the_conversation_ends_by_its_mark() -> None:
+    asked = asking()
+    aside, other = ask(asked, "event_1"), ask(asked, "event_2")
+    asked.tell([Began("resp_2", "event_2")], 1)
+    ended = Ended("resp_1", "completed", None, "Aside", None, {ASIDE: "event_1"})
+    asked.tell([ended], 1)
+    assert await aside.ended() == ended
+    asked.tell([Ended("resp_2", "cancelled", "client_cancelled", "")], 1)
+    assert (await other.ended()).state == "cancelled"
+
+
+async def test_a_refused_request_fails_at_once_without_the_key() -> None:
+    asked = asking()
+    response = ask(asked)
+    error = ApiError(type="invalid_request_error", message="Not with sk-canary-0123.")
+    asked.tell([Refused("event_1", error)], 1)
+    failed = await failure(response)
+    assert isinstance(failed, InvalidRequest)
+    assert str(failed) == "Host refuses what was asked of it: Not with [redacted]."
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("server_error", "upstream_error"),
+        ("insufficient_quota", "quota_exhausted"),
+        ("rate_limit_exceeded", "rate_limited"),
+        (None, "upstream_error"),
+    ],
+)
+async def test_a_failed_response_raises_with_what_it_had_said(
+    reason: str | None, code: str
+) -> None:
+    asked = asking(again=True)
+    response = ask(asked)
+    asked.tell([Began("resp_1", "event_1"), Ended("resp_1", "failed", reason, "Half")], 1)
+    failed = await failure(response)
+    assert (failed.code, failed.partial) == (code, "Half")
+
+
+@pytest.mark.parametrize("again", [True, False])
+async def test_a_response_without_room_is_asked_for_once_more_if_that_can_be(again: bool) -> None:
+    asked = asking(again=again)
+    response = ask(asked)
+    slow = Ended("resp_1", "failed", "rate_limit_exceeded", "")
+    asked.tell([Began("resp_1", "event_1"), slow], 1)
+    assert asked.waits("event_1") is again
+    if again:
+        asked.tell([Began("resp_2", "event_1"), slow], 1)
+    assert (await failure(response)).code == "rate_limited"
+
+
+async def test_a_lost_connection_fails_all_each_with_what_it_had_said() -> None:
+    asked = asking()
+    begun, waiting = ask(asked, "event_1"), ask(asked, "event_2")
+    lost = Ended("resp_1", "interrupted", "lost", "Half")
+    asked.tell([Began("resp_1", "event_1"), lost], 1)
+    asked.fail(BROKEN, "Half")
+    assert [(await failure(one)).partial for one in (begun, waiting)] == ["Half", ""]
+    assert not asked
