@@ -36,8 +36,6 @@ class Dialling:
     ) -> None:
         self.patience = patience
         self.clock = clock
-        self.failed = 0
-        """Connections in a row that came to nothing."""
         self.peer = Peer.at(address.realtime_url or address.base_url, {})
         self._dialer = dialer
         self._address = address
@@ -50,19 +48,21 @@ class Dialling:
         config: Session | None,
         *,
         tries: int,
+        failed: int = 0,
         after: ChatError | None = None,
     ) -> Link:
         """Open a connection, configured; raises `ChatError` where trying again would not help.
 
-        *after* is why the one before it is lost.
+        So many *tries* are made at most, the *failed* ones before it included; *after* is why
+        the last connection is lost.
         """
         error = after
         while True:
             if error is not None:
                 late = (error.retry_after or 0.0) > LONGEST_WAIT
-                if not error.retryable or late or self.failed >= tries:
+                if not error.retryable or late or failed >= tries:
                     raise error
-                pause = self.patience.pause(self.failed, error, self.clock.chance())
+                pause = self.patience.pause(failed, error, self.clock.chance())
                 telemetry.emit(
                     "warning", "realtime.retry", code=error.code, seconds=round(pause, 3)
                 )
@@ -71,7 +71,7 @@ class Dialling:
                 return await self._open(conversation, config)
             except ChatError as failure:
                 error = failure
-                self.failed += 1
+                failed += 1
 
     async def _open(self, conversation: Conversation, config: Session | None) -> Link:
         address = self._address

@@ -45,6 +45,7 @@ class Lifeline:
         self._telling = telling
         self._conversation = conversation
         self._config = config
+        self._failed = 0
         self._up = anyio.Event()
         self._items: dict[str, ConversationItemCreate] = {}
         self._closing: TaskGroup
@@ -177,6 +178,7 @@ class Lifeline:
         """Let another connection take over from one that is lost; raises `ChatError`."""
         now = link.protocol.now
         owed, partial = dict(now.responding.owed), now.said.text
+        self._failed = 0 if link.progressed else self._failed + 1
         self.link, self._up = None, anyio.Event()
         self.unsent.recover(link.pending)
         self._closing.start_soon(self._dialling.hang_up, link.conn)
@@ -187,11 +189,9 @@ class Lifeline:
         if error.retryable:
             self._telling.notice("reconnecting", f"{error.message} Connecting again.")
         if self.next is None or not error.retryable:
-            dialling = self._dialling
-            dialling.failed = 0 if link.progressed else dialling.failed + 1
-            tries = dialling.patience.tries
-            self.next = await dialling.dial(
-                self._conversation, self._config, tries=tries, after=error
+            tries = self._dialling.patience.tries
+            self.next = await self._dialling.dial(
+                self._conversation, self._config, tries=tries, failed=self._failed, after=error
             )
         self._take_over(owed)
         self._telling.notice("reconnected", "The connection is there again.")

@@ -140,3 +140,11 @@ def test_another_session_is_told_all_of_it_with_calls_and_their_results() -> Non
             output=function_output("", "42").output,
         ),
     ]
+
+
+def test_a_call_whose_result_is_owed_is_replayed_without_it() -> None:
+    conversation = Conversation()
+    for name in ("one", "two"):
+        conversation.add(Item(id=name, type="function_call", call_id=f"call_{name}"))
+    assert [event.item.id for event in conversation.replay({"call_two"})] == ["two"]
+    assert conversation.replay() == []

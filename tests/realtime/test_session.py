@@ -17,15 +17,20 @@ from chatbots.realtime.asking import Told
 from chatbots.realtime.audience import Stream
 from chatbots.realtime.events import client, server
 from chatbots.realtime.events.items import user_text
-from chatbots.realtime.events.responses import ResponseDone, ResponseFailure, ResponseStatus
+from chatbots.realtime.events.responses import (
+    ResponseAudioDelta,
+    ResponseDone,
+    ResponseFailure,
+    ResponseStatus,
+)
 from chatbots.realtime.handlers import Said
-from chatbots.realtime.outcomes import Began, Called
+from chatbots.realtime.outcomes import Began, Called, Interrupted
 from chatbots.realtime.patience import Clock, Patience
 from chatbots.realtime.session import RealtimeSession
 from chatbots.realtime.transport import Limits
 from chatbots.realtime.websockets_transport import WebSocketsDialer
 from chatbots.testing.socket_peer import socket_peer
-from tests.realtime.said import call, created, done, growing, refused, said, text
+from tests.realtime.said import audio, call, created, done, growing, refused, said, text
 from tests.realtime.talking import Socket, Stage, playing
 
 
@@ -407,3 +412,22 @@ async def test_handlers_are_called_in_order_and_hurt_no_other() -> None:
     assert seen[0] == "later session.created"
     assert seen.count("done") == 1
     assert seen[seen.index("done") - 1] == "later response.done"
+
+
+async def test_what_has_been_heard_is_said_and_the_answer_can_be_stopped() -> None:
+    async def sounds(socket: Socket) -> None:
+        await socket.begin()
+        await socket.hear("response.create")
+        await socket.say(created(), growing(), audio(200))
+        await socket.hear("conversation.item.truncate")
+
+    async with playing(sounds) as stage, session(stage, plays=True) as s:
+        response = await s.respond()
+        assert isinstance(await anext(response), ResponseAudioDelta)
+        s.played("item_1", 50)
+        await s.interrupt()
+        assert await anext(response) == Interrupted("item_1", 50)
+    assert [event["type"] for event in stage.sockets[0].heard][1:] == [
+        "response.cancel",
+        "conversation.item.truncate",
+    ]
