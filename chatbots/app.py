@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
 
     from chatbots.realtime.events.session import Session
     from chatbots.realtime.transport import WebSocketDialer
+    from chatbots.services.realtime import RealtimeClient
     from chatbots.services.realtime_chat import RealtimeChat
+    from chatbots.tool_calls import Confirm
 
 
 class Chatbots:
@@ -129,6 +132,20 @@ class Chatbots:
         defaults.setdefault("model", self.settings.openai_realtime_model)
         self._realtime = self._realtime or self._realtime_chat()
         return self._conversation(self._realtime, defaults)
+
+    def realtime_client(
+        self, *, tools: Iterable[object] | None = None, on_confirm: Confirm | None = None
+    ) -> RealtimeClient:
+        """Return what opens realtime sessions, for programs that hold them themselves."""
+        from chatbots.services.realtime import RealtimeClient
+
+        return RealtimeClient(
+            address=realtime_address(self.settings),
+            model=self.settings.openai_realtime_model,
+            tools=tools,
+            on_confirm=on_confirm,
+            dialer=self._dialer or realtime_dialer(self.settings),
+        )
 
     async def embed(
         self, inputs: Inputs, *, model: str | None = None, dimensions: int | None = None

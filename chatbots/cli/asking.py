@@ -48,7 +48,12 @@ async def converse(kind: Kind, flags: Flags, settings: Settings) -> int:
     shape = None if flags.schema is None else read_schema(flags.schema)
     offer = offered(flags, settings)
     asking = {name: getattr(flags, name) for name in (*Picking.__annotations__, "tool_choice")}
-    async with joined(flags, offer) as tools, Chatbots(settings) as bots:
+    dialer = None
+    if kind == "realtime":
+        from chatbots.cli.realtime import dialer_for
+
+        dialer = dialer_for(flags, settings)
+    async with joined(flags, offer) as tools, Chatbots(settings, dialer=dialer) as bots:
         check_choice(flags, tools)
         if flags.verbose:
             tell(f"tools: {', '.join(tool.name for tool in tools or ()) or '(none)'}")
@@ -76,6 +81,7 @@ _MAKERS: Final[dict[Kind, Callable[..., Bot]]] = {
     "nomem": Chatbots.stateless,
     "memory": Chatbots.memory,
     "stream": Chatbots.streaming,
+    "realtime": Chatbots.realtime,
     "explain": Chatbots.memory,
 }
 
@@ -100,7 +106,7 @@ class Asker:
         self._flags = flags
         self._secrets = secrets
         paper = (
-            JsonPaper(whole=kind != "stream")
+            JsonPaper(whole=kind not in ("stream", "realtime"))
             if flags.json
             else PlainPaper(clean=sys.stdout.isatty())
         )

@@ -1,4 +1,4 @@
-"""What `nomem`, `memory` and `stream` share: flags, settings, a bot, and one way to ask it."""
+"""What the programs that ask a bot share: flags, settings, a bot, and one way to ask it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatbots.cli.outcome import guarded
 if TYPE_CHECKING:
     from chatbots.settings import Settings
 
-Kind: TypeAlias = Literal["nomem", "memory", "stream", "explain"]
+Kind: TypeAlias = Literal["nomem", "memory", "stream", "realtime", "explain"]
 
 
 GC_THRESHOLD: Final = 100_000
@@ -45,6 +45,10 @@ def _run(kind: Kind, flags: Flags, secrets: list[str]) -> int:
 
     settings = load_settings(flags)
     secrets += settings.secrets
+    if kind == "realtime":
+        from chatbots.cli.realtime import in_realtime
+
+        settings = in_realtime(settings, flags)
     settings = named_model(settings) if kind == "explain" else choose_model(settings)
     return anyio.run(converse, kind, flags, settings, backend_options=loop_options())
 

@@ -13,6 +13,7 @@ PROGRAMS: Final = {
     "nomem": "ask without memory",
     "memory": "ask with memory",
     "stream": "ask with memory and read the answer as it forms",
+    "realtime": "ask over a realtime session, which stays open between the questions",
     "explain": "show what the model would be sent, and ask it nothing",
     "sessions": "list, read, search and look after conversations",
     "models": "fetch and look after the model on this machine",

@@ -12,6 +12,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from chatbots.testing import FakeOpenAI
+from chatbots.testing.socket_peer import socket_peer
 from tests.cli.running import Ran, Tiny, Upstream, main_of
 from tests.local.serving import serving
 from tests.local.weights_of import hub, made_up, weights_of
@@ -26,6 +27,16 @@ def upstream(monkeypatch: pytest.MonkeyPatch) -> Generator[Upstream]:
     ):
         monkeypatch.setenv("OPENAI_BASE_URL", fake.base_url)
         yield Upstream(fake, portal)
+
+
+@pytest.fixture
+def peer() -> Generator[str]:
+    """A server of sockets that does what the path of its URL says; see `SocketPeer`."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(socket_peer()) as peer,
+    ):
+        yield peer.url
 
 
 @pytest.fixture(autouse=True)

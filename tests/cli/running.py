@@ -24,6 +24,7 @@ from anyio.from_thread import BlockingPortal
 
 from chatbots.local.catalog import Weights
 from chatbots.testing import Call, FakeOpenAI
+from chatbots.testing.realtime.talk import Talk
 from tests.local.serving import Site
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +86,10 @@ class Upstream:
     @property
     def calls(self) -> list[Call]:
         return self._fake.calls
+
+    @property
+    def talks(self) -> list[Talk]:
+        return self._fake.talks
 
     @property
     def connections(self) -> int:

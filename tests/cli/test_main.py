@@ -33,7 +33,7 @@ def test_wrong_usage_is_status_2(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert said in shown.err
-    assert "nomem, memory, stream, explain, sessions, models, tools, tokens" in shown.err
+    assert "nomem, memory, stream, realtime, explain, sessions, models, tools, tokens" in shown.err
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
