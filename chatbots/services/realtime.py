@@ -8,10 +8,11 @@ async with client.connect() as conn:
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
-from typing import Final, Self, overload
+from typing import Any, Final, Self, overload
 
 import anyio
 from msgspec.structs import replace
@@ -34,7 +35,8 @@ from chatbots.realtime.names import GPT_REALTIME_2_1_MINI
 from chatbots.realtime.outcomes import Called, Ended
 from chatbots.realtime.patience import Patience
 from chatbots.realtime.session import RealtimeSession
-from chatbots.realtime.transport import WebSocketDialer
+from chatbots.realtime.transport import WebSocketConn, WebSocketDialer
+from chatbots.services.held_open import HeldOpen
 from chatbots.services.tool_loop import MAX_CALLS, MAX_ROUNDS
 from chatbots.telemetry import new_request_id
 from chatbots.tool_calls import Confirm, ToolCall, ToolContext, ToolResult, ToolRunner
@@ -101,6 +103,12 @@ class RealtimeClient:
             on_confirm=self._confirm,
         )
 
+    async def dial(self, *, model: str | None = None) -> WebSocketConn:
+        """Open a bare socket: frames, and nothing done about them. Raises `ChatError`."""
+        dialer = self._dialer or _usual_dialer()
+        url = self.address.url(model=model or self.model)
+        return await dialer.dial(url, await self.address.headers())
+
 
 def _usual_dialer() -> WebSocketDialer:
     from chatbots.realtime.websockets_transport import WebSocketsDialer
@@ -110,7 +118,10 @@ def _usual_dialer() -> WebSocketDialer:
 
 class RealtimeConn(RealtimeSession):
     """A `RealtimeSession` that is spoken to in words and audio, read event by event, and whose
-    calls of *tools* are answered."""
+    calls of *tools* are answered.
+
+    Open within `async with`, or `await` it and `close` it, from whichever task.
+    """
 
     def __init__(
         self,
@@ -131,6 +142,7 @@ class RealtimeConn(RealtimeSession):
         self._unread: deque[Said] = deque()
         self._reads = False
         self._news = anyio.Event()
+        self._held: HeldOpen[RealtimeConn] | None = None
         self._tools = tools
         self._confirm = on_confirm
         self._secrets = (address.key,) if isinstance(address.key, str) else ()
@@ -144,6 +156,16 @@ class RealtimeConn(RealtimeSession):
         if self._tools is not None:
             self._group.start_soon(self._heed, told, self._tools)
         return self
+
+    def __await__(self) -> Generator[Any, None, RealtimeConn]:
+        self._held = HeldOpen(self, idle=math.inf)
+        return self._held.open().__await__()
+
+    async def close(self) -> None:
+        """End a session that was awaited, within 2 seconds; may be called again."""
+        if self._held is None:
+            raise RuntimeError("It was not awaited: it ends with its `async with`.")
+        await self._held.aclose()
 
     @overload
     async def send_text(self, text: str) -> Response: ...

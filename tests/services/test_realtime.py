@@ -13,11 +13,21 @@ from chatbots.deltas import TextDelta
 from chatbots.errors import ProviderError
 from chatbots.messages import Usage
 from chatbots.realtime.address import Address
-from chatbots.realtime.events.client import ConversationItemCreate, ResponseCreate
+from chatbots.realtime.events.client import (
+    ConversationItemCreate,
+    ResponseCreate,
+    SessionUpdate,
+)
 from chatbots.realtime.events.items import user_text
 from chatbots.realtime.events.responses import ResponseDone, ResponseTextDelta
-from chatbots.realtime.events.server import SessionCreated
-from chatbots.realtime.events.session import Audio, AudioInput, Session
+from chatbots.realtime.events.server import SessionCreated, SessionUpdated
+from chatbots.realtime.events.session import (
+    Audio,
+    AudioFormat,
+    AudioInput,
+    AudioOutput,
+    Session,
+)
 from chatbots.realtime.names import GPT_REALTIME_2_1_MINI
 from chatbots.services import realtime
 from chatbots.services.realtime import ConnHandler, RealtimeClient, RealtimeConn
@@ -154,6 +164,48 @@ async def test_a_model_a_dialer_and_a_session_can_be_named_for_one_conversation(
         "ws://h/v1/realtime?model=two",
         "ws://h/v1/realtime?model=one&session_id=sess_1",
     ]
+
+
+async def test_a_conversation_may_be_opened_in_one_task_and_closed_in_another() -> None:
+    async with hosting(ScriptedModel("Hello.")) as server:
+        conn = await RealtimeClient(KEY, dialer=server).connect()
+        assert [piece async for piece in await conn.send_text("Hi")] == [TextDelta("Hello.")]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(conn.close)
+        await conn.close()
+        assert server.conns[0].closed
+
+
+async def test_a_conversation_in_a_block_is_closed_by_leaving_it() -> None:
+    async with connected() as (_, _, conn):
+        with pytest.raises(RuntimeError, match="async with"):
+            await conn.close()
+
+
+async def test_a_bare_socket_is_frames_and_no_more() -> None:
+    async with hosting(ScriptedModel()) as server:
+        socket = await RealtimeClient(KEY, dialer=server).dial(model="m")
+        assert '"session.created"' in str(await socket.read_message())
+        await socket.write_message('{"type": "response.cancel"}')
+        assert '"response_cancel_not_active"' in str(await socket.read_message())
+        await socket.ping()
+        await socket.close()
+    assert server.urls == ["wss://api.openai.com/v1/realtime?model=m"]
+
+
+async def test_a_session_is_changed_on_the_way_and_says_so() -> None:
+    async with connected() as (_, _, conn):
+        said = Session(voice="cedar", input_audio_format="g711_ulaw", turn_detection=None)
+        await conn.send(SessionUpdate(said))
+        told = [await conn.read_message() for _ in range(3)][-1]
+        assert isinstance(told, SessionUpdated)
+        audio = told.session.audio
+        assert isinstance(audio, Audio)
+        assert isinstance(audio.input, AudioInput)
+        assert audio.input.turn_detection is None
+        assert audio.input.format == AudioFormat(type="audio/pcmu")
+        assert isinstance(audio.output, AudioOutput)
+        assert audio.output.voice == "cedar"
 
 
 async def test_the_usual_transport_finds_no_server_and_says_so() -> None:
