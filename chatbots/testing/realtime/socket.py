@@ -80,9 +80,10 @@ class Socket:
         return self._messages.popleft()
 
     async def send(self, frame: bytes) -> None:
-        """Send a text message."""
-        self._protocol.send_text(frame)
-        await self._flush()
+        """Send a text message, unless the client is leaving."""
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_text(frame)
+            await self._flush()
 
     async def ping(self) -> None:
         """Send a ping."""
