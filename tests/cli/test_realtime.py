@@ -36,7 +36,7 @@ def said(talk: Talk) -> list[str]:
 # One session, many questions
 
 
-@pytest.mark.checklist(1, 3)
+@pytest.mark.checklist(1, 3, 12)
 def test_all_questions_go_over_one_session_with_the_model_of_realtime(
     upstream: Upstream, run: Runner
 ) -> None:

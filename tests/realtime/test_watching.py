@@ -13,6 +13,7 @@ from chatbots.testing.socket_peer import socket_peer
 KEY = "canary-as-no-pattern-knows-it"
 
 
+@pytest.mark.checklist(13)
 async def test_every_frame_is_shown_with_its_direction_and_no_key() -> None:
     shown: list[str] = []
     async with socket_peer() as peer:

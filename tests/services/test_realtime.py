@@ -68,6 +68,7 @@ async def text_of(conn: RealtimeConn) -> str:
                 pass
 
 
+@pytest.mark.checklist(43, 44)
 async def test_a_text_is_said_and_its_answer_read_piece_by_piece() -> None:
     async with connected("Hello.") as (_, _, conn):
         response = await conn.send_text("Hi")
@@ -75,6 +76,7 @@ async def test_a_text_is_said_and_its_answer_read_piece_by_piece() -> None:
         assert (await response.ended()).state == "completed"
 
 
+@pytest.mark.checklist(45, 46)
 async def test_messages_are_read_from_the_first_on_however_late() -> None:
     async with connected("Hello.") as (server, _, conn):
         await conn.send_text("Hi")
@@ -85,12 +87,14 @@ async def test_messages_are_read_from_the_first_on_however_late() -> None:
         assert server.frames[1]["item"]["content"] == [{"type": "input_text", "text": "Hi"}]
 
 
+@pytest.mark.checklist(44)
 async def test_without_respond_nothing_is_asked() -> None:
     async with connected() as (server, _, conn):
         assert await conn.send_text("Hi", respond=False) is None
         assert [frame["type"] for frame in server.frames[1:]] == ["conversation.item.create"]
 
 
+@pytest.mark.checklist(136)
 async def test_the_two_steps_of_the_reference_do_the_same() -> None:
     async with connected("Hello.") as (_, _, conn):
         await conn.send(ConversationItemCreate(user_text("Hi")))
@@ -112,6 +116,7 @@ async def test_audio_is_appended_committed_and_answered() -> None:
         assert await conn.send_audio(bytes(4800), respond=False) is None
 
 
+@pytest.mark.checklist(40, 45)
 async def test_a_read_that_is_cancelled_loses_nothing() -> None:
     async with connected() as (_, _, conn):
         kinds = [(await conn.read_message()).type for _ in range(2)]
@@ -145,6 +150,7 @@ async def test_who_reads_slowly_gets_all(monkeypatch: pytest.MonkeyPatch) -> Non
 # Where and as what
 
 
+@pytest.mark.checklist(71)
 async def test_it_asks_openai_with_the_key_and_the_model_unless_told() -> None:
     client = RealtimeClient(KEY)
     assert client.address.url(model=client.model) == (
@@ -153,6 +159,7 @@ async def test_it_asks_openai_with_the_key_and_the_model_unless_told() -> None:
     assert await client.address.headers() == {"Authorization": f"Bearer {KEY}"}
 
 
+@pytest.mark.checklist(42, 49, 143, 152)
 async def test_a_model_a_dialer_and_a_session_can_be_named_for_one_conversation() -> None:
     async with hosting(ScriptedModel()) as server:
         client = RealtimeClient(address=Address(base_url="http://h/v1"), model="one")
@@ -166,6 +173,7 @@ async def test_a_model_a_dialer_and_a_session_can_be_named_for_one_conversation(
     ]
 
 
+@pytest.mark.checklist(42, 130)
 async def test_a_conversation_may_be_opened_in_one_task_and_closed_in_another() -> None:
     async with hosting(ScriptedModel("Hello.")) as server:
         conn = await RealtimeClient(KEY, dialer=server).connect()
@@ -182,6 +190,7 @@ async def test_a_conversation_in_a_block_is_closed_by_leaving_it() -> None:
             await conn.close()
 
 
+@pytest.mark.checklist(72)
 async def test_a_bare_socket_is_frames_and_no_more() -> None:
     async with hosting(ScriptedModel()) as server:
         socket = await RealtimeClient(KEY, dialer=server).dial(model="m")
@@ -193,6 +202,7 @@ async def test_a_bare_socket_is_frames_and_no_more() -> None:
     assert server.urls == ["wss://api.openai.com/v1/realtime?model=m"]
 
 
+@pytest.mark.checklist(50, 51)
 async def test_a_session_is_changed_on_the_way_and_says_so() -> None:
     async with connected() as (_, _, conn):
         said = Session(voice="cedar", input_audio_format="g711_ulaw", turn_detection=None)
@@ -208,6 +218,7 @@ async def test_a_session_is_changed_on_the_way_and_says_so() -> None:
         assert audio.output.voice == "cedar"
 
 
+@pytest.mark.checklist(142)
 async def test_the_usual_transport_finds_no_server_and_says_so() -> None:
     client = RealtimeClient(address=Address(base_url="http://127.0.0.1:9/v1"), patience=QUICK)
     with pytest.raises(ProviderError, match="No connection"):
@@ -238,6 +249,7 @@ async def last_text(conn: RealtimeConn, responses: int) -> str:
     return [await text_of(conn) for _ in range(responses)][-1]
 
 
+@pytest.mark.checklist(6, 7, 19, 28)
 async def test_tools_are_run_and_answered_once_in_order_and_then_one_response_is_asked() -> None:
     async with connected(tools=[multiply]) as (server, model, conn):
         model.answer(tool_calls=calls('{"a":6,"b":7}', '{"a":-1,"b":7}', "{"))
@@ -271,6 +283,7 @@ async def test_a_person_is_asked_about_a_tool_that_wants_it() -> None:
         assert "not allowed" in outputs(server)[0][1]
 
 
+@pytest.mark.checklist(8)
 async def test_a_model_that_calls_on_and_on_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(realtime, "MAX_ROUNDS", 2)
     monkeypatch.setattr(realtime, "MAX_CALLS", 1)
@@ -294,6 +307,7 @@ async def test_a_model_that_calls_on_and_on_is_stopped(monkeypatch: pytest.Monke
 # Handlers and the end
 
 
+@pytest.mark.checklist(78, 137)
 async def test_a_handler_is_called_in_order_and_its_end_is_told() -> None:
     async with connected("Hello.") as (_, _, conn):
         said: list[str] = []
@@ -317,6 +331,7 @@ async def test_a_handler_is_called_in_order_and_its_end_is_told() -> None:
 
 
 @pytest.mark.parametrize("why", ["closed", "refused"])
+@pytest.mark.checklist(127)
 async def test_the_end_of_a_session_is_told_to_all_who_wait(why: str) -> None:
     ends: list[object] = []
     error = ProviderError("upstream_auth", "No.")

@@ -61,6 +61,7 @@ def multiply(a: int, b: int) -> int:
     return a * b
 
 
+@pytest.mark.checklist(3)
 async def test_all_turns_of_a_conversation_go_over_one_session_and_say_only_what_is_new() -> None:
     async with talking("Hello Ada.", "Ada.") as talk:
         assert (await talk.ask("I am Ada.")).text == "Hello Ada."
@@ -77,6 +78,7 @@ async def test_conversations_do_not_hear_each_other() -> None:
         assert [talk.server.said(number) for number in (0, 1)] == [["One."], ["Two."]]
 
 
+@pytest.mark.checklist(5)
 async def test_a_session_is_told_its_manner_before_anything_is_said() -> None:
     async with talking(instructions="Be brief.") as talk:
         await talk.ask("Hi", tools=[multiply])
@@ -96,6 +98,7 @@ async def test_another_manner_is_another_session_that_is_told_what_was_said() ->
         assert talk.server.conns[0].closed
 
 
+@pytest.mark.checklist(6, 7, 8)
 async def test_a_tool_is_run_and_its_result_told_once_before_the_answer() -> None:
     async with talking() as talk:
         call = ToolCall("call_1", "multiply", '{"a": 6, "b": 7}')
@@ -146,6 +149,7 @@ async def test_a_failed_answer_raises_with_what_had_come() -> None:
         assert [turn.state for turn in await talk.history()] == ["interrupted"]
 
 
+@pytest.mark.checklist(17)
 async def test_a_connection_lost_half_way_interrupts_the_turn_and_the_next_goes_on() -> None:
     gate = Gate()
     async with talking() as talk:
