@@ -9,6 +9,9 @@ UV := $(VENV)/constraints/bin/uv
 DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
 
+# Compiled once, not by each worker and each program that a test starts.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Three workers suit the smallest machine: with two cores, they wait as often as they work.
 # The whole suite measures and kills more, and has a core for each of two.
 WORKERS ?= 3
