@@ -214,6 +214,15 @@ def clean_environment(
             monkeypatch.setenv(name, str(folder))
 
 
+@pytest.fixture
+def run_program(request: pytest.FixtureRequest) -> object:
+    """Run programs that stand on a page; see `tests.pages.Program`."""
+    from tests.pages import Program
+
+    names = ("monkeypatch", "capsys", "fake_openai", "tmp_path")
+    return Program(*map(request.getfixturevalue, names))
+
+
 # Nothing is left
 
 

@@ -14,6 +14,7 @@ import pytest
 from bench import tokens
 from chatbots.settings import Settings
 from chatbots.testing.threaded import FakeOpenAIThread
+from tests.pages import Program
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "memory.md").read_text("utf-8")
@@ -42,10 +43,9 @@ def test_every_setting_it_names_exists() -> None:
     assert {name.lower() for name in named} <= set(Settings.model_fields)
 
 
-def test_what_is_pinned_is_in_sight(fake_openai: FakeOpenAIThread, tmp_path: Path) -> None:
+def test_what_is_pinned_is_in_sight(run_program: Program, fake_openai: FakeOpenAIThread) -> None:
     fake_openai.answer("I see.")
-    out = run(sys.executable, "-c", blocks("python")[0], fake=fake_openai, folder=tmp_path)
-    said, counted = out.splitlines()
+    said, counted = run_program(blocks("python")[0]).splitlines()
     assert said == "['I am allergic to nuts.', 'I see.', 'What can I eat?']"
     assert re.fullmatch(r"\d+ tokens of 922000", counted)
 

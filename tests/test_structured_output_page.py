@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from chatbots.testing.threaded import FakeOpenAIThread
+from tests.pages import Program
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "structured-output.md").read_text("utf-8")
@@ -29,15 +30,16 @@ def run(*command: str, fake: FakeOpenAIThread) -> str:
     return done.stdout
 
 
-def test_the_program_prints_the_value(fake_openai: FakeOpenAIThread) -> None:
+def test_the_program_prints_the_value(run_program: Program, fake_openai: FakeOpenAIThread) -> None:
     fake_openai.answer(REX)
-    assert run("-c", block("python"), fake=fake_openai) == "Rex 4\n"
+    assert run_program(block("python")) == "Rex 4\n"
 
 
-def test_the_program_says_when_there_is_none(fake_openai: FakeOpenAIThread) -> None:
+def test_the_program_says_when_there_is_none(
+    run_program: Program, fake_openai: FakeOpenAIThread
+) -> None:
     fake_openai.answer("I would rather not.", refusal=True)
-    out = run("-c", block("python"), fake=fake_openai)
-    assert out == "There is no pet: refusal I would rather not.\n"
+    assert run_program(block("python")) == "There is no pet: refusal I would rather not.\n"
 
 
 def test_the_command_prints_the_json(fake_openai: FakeOpenAIThread, tmp_path: Path) -> None:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from chatbots.testing.threaded import FakeOpenAIThread
 from chatbots.tools.tool import Marks
+from tests.pages import Program
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "tools.md").read_text("utf-8")
 PROGRAM = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0]
 
 
-def test_the_program_books_a_room(fake_openai: FakeOpenAIThread) -> None:
+def test_the_program_books_a_room(run_program: Program, fake_openai: FakeOpenAIThread) -> None:
     fake_openai.answer(tool_calls=[("book", {"city": "Zurich", "nights": 2})])
     fake_openai.answer("It is booked.")
-    where = os.environ | {"OPENAI_BASE_URL": fake_openai.base_url, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=where, capture_output=True, text=True, timeout=30
-    )
-    assert (done.stdout, done.stderr) == ("It is booked.\n", "")
+    assert run_program(PROGRAM) == "It is booked.\n"
     first, second = (call.json for call in fake_openai.calls)
     offered = [one["function"] for one in first["tools"]]
     assert [one["name"] for one in offered] == ["book", "multiply"]

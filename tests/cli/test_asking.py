@@ -551,6 +551,7 @@ def test_a_closed_output_is_noticed_before_anything_is_asked(upstream: Upstream)
     assert upstream.connections == 0
 
 
+@pytest.mark.slow
 def test_a_closed_error_stream_changes_nothing(upstream: Upstream) -> None:
     assert shell("chatbots stream --prompt Hi 2>&-") == (0, "Hi\n", "")
     upstream.answer(status=400, error="No.")
@@ -564,6 +565,7 @@ def test_a_reader_who_leaves_ends_the_answer(upstream: Upstream) -> None:
     upstream.until(lambda: upstream.calls[0].hung_up)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line(upstream: Upstream) -> None:
     upstream.begin("Once ")
     ran = shell("chatbots stream --prompt Hi >/dev/full")
@@ -571,6 +573,7 @@ def test_a_full_disk_is_one_line(upstream: Upstream) -> None:
     assert "cannot be written to standard output: No space left on device." in ran.err
 
 
+@pytest.mark.slow
 def test_an_encoding_without_the_letters_is_no_error(
     upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

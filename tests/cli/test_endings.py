@@ -16,7 +16,10 @@ BREAKS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("program", ["nomem", "memory", "stream"])
+@pytest.mark.parametrize(
+    "program",
+    ["stream", *(pytest.param(one, marks=pytest.mark.slow) for one in ("nomem", "memory"))],
+)
 @pytest.mark.parametrize("fault", BREAKS)
 def test_the_exit_status_and_the_last_word_say_so(
     upstream: Upstream,

@@ -58,6 +58,7 @@ def test_json_of_a_failed_turn_has_no_line_beside_it(upstream: Upstream, run: Ru
     assert (failed["type"], reply["type"]) == ("failed", "reply")
 
 
+@pytest.mark.slow
 def test_from_a_checkout_it_is_a_program_of_its_own(upstream: Upstream) -> None:
     ran = run_process("-m", "cmd.memory", given=TALK, folder=ROOT)
     assert ran == (0, TALK.decode(), "")

@@ -49,6 +49,7 @@ def test_json_is_one_reply_without_a_session(upstream: Upstream, run: Runner) ->
     }
 
 
+@pytest.mark.slow
 def test_from_a_checkout_it_is_a_program_of_its_own(upstream: Upstream) -> None:
     upstream.answer("Paris.")
     ran = run_process("-m", "cmd.nomem", "--prompt", "Capital of France?", folder=ROOT)

@@ -314,6 +314,7 @@ def test_a_conversation_by_hand(editor: str, upstream: Upstream, tmp_path: Path)
     assert upstream.connections == 2, "the first one until the answer was stopped"
 
 
+@pytest.mark.slow
 @both_editors
 def test_typed_lines_come_back_in_the_next_run(
     editor: str, upstream: Upstream, tmp_path: Path
@@ -369,6 +370,7 @@ def test_the_terminal_is_left_as_it_was(editor: str, upstream: Upstream, tmp_pat
     assert "\x1b[?25l" not in shown.rpartition("\x1b[?25h")[2], "the cursor is shown"
 
 
+@pytest.mark.slow
 @both_editors
 def test_answers_alone_go_to_a_file(editor: str, upstream: Upstream, tmp_path: Path) -> None:
     command = ("-c", AROUND, program(editor), "file")
@@ -394,6 +396,7 @@ def test_a_dumb_terminal_will_do(upstream: Upstream, tmp_path: Path) -> None:
     assert "\x1b" not in ran.out
 
 
+@pytest.mark.slow
 def test_a_home_that_cannot_be_written_costs_the_history_alone(
     upstream: Upstream, tmp_path: Path
 ) -> None:

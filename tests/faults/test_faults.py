@@ -52,6 +52,17 @@ def wrong_lines(chosen: list[Trial]) -> list[str]:
     return [line(*one) for one in judged if not one[-1].good]
 
 
+def both_ways(chosen: list[Row], kind: str) -> list[Trial]:
+    """Try each row streamed, and whole: through one of the two bots that ask for that."""
+    whole = trials(chosen[::2], {kind: BOTS[:1]}) + trials(chosen[1::2], {kind: BOTS[1:2]})
+    return [*trials(chosen, {kind: BOTS[2:]}), *whole]
+
+
+def test_every_fault_ends_as_the_table_says_streamed_and_whole() -> None:
+    assert wrong_lines(both_ways([*rows(), *more_rows()], "bot")) == []
+
+
+@pytest.mark.slow
 def test_every_fault_ends_as_the_table_says_through_every_bot() -> None:
     assert wrong_lines(trials([*rows(), *more_rows()], {"bot": BOTS})) == []
 
@@ -64,7 +75,7 @@ def test_every_fault_of_a_call_ends_as_the_table_says_where_tools_are_offered() 
 def test_an_applications_own_client_changes_nothing_of_it() -> None:
     ways = ("redirect", "redirect-loop", "smuggle", "bad-status-line", "gzip-bomb", "short-body")
     chosen = [row for row in (*rows(), *more_rows()) if row.name in (*ways, *QUOTED)]
-    assert wrong_lines(trials(chosen, {"sdk": BOTS})) == []
+    assert wrong_lines(both_ways(chosen, "sdk")) == []
 
 
 @pytest.mark.slow

@@ -32,6 +32,7 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
     return write
 
 
+@pytest.mark.slow
 async def test_a_broken_answer_is_an_error_to_our_user() -> None:
     tried = await trial.attempt(OURS, Tried("midstream-eof", Must.ERROR), PYTHON)
     assert tried.outcome == Outcome.ERROR.value
@@ -40,6 +41,7 @@ async def test_a_broken_answer_is_an_error_to_our_user() -> None:
     assert not tried.leaked
 
 
+@pytest.mark.slow
 async def test_a_key_that_the_server_repeats_is_seen_to_leak() -> None:
     tried = await trial.attempt(OPENAI_SDK, Tried("401-echo", Must.ERROR), PYTHON)
     assert tried.error == "openai.AuthenticationError"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio  # noqa: TID251 (cancelled as by asyncio, too)
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,6 @@ SAID = "one two three"
 
 every_loop = pytest.mark.parametrize("use_uvloop", [False, True], ids=["asyncio", "uvloop"])
 every_kind = pytest.mark.parametrize("kind", KINDS)
-every_hand = pytest.mark.parametrize("natively", [False, True], ids=["by anyio", "by asyncio"])
 
 
 def descriptors() -> int:
@@ -138,11 +137,20 @@ async def check_history(on: Talk, bot: Bot, shown: Shown) -> None:
     assert roles == ["user", "assistant"] * (len(roles) // 2) + ["user"]
 
 
-@every_loop
-@every_kind
-@every_way
-@every_hand
-@pytest.mark.parametrize("kept", [False, True], ids=["its own connection", "a kept one"])
+def combinations() -> Iterator[object]:
+    """Yield every combination; a quarter of them, any two values once together, is not slow."""
+    for use_uvloop, kind, way, natively, kept in itertools.product(
+        (False, True), KINDS, (ask, stream), (False, True), (False, True)
+    ):
+        streams = way is stream
+        fast = use_uvloop == (natively ^ kept) and streams == natively ^ (KINDS.index(kind) == 1)
+        words = f"{kind}-{way.__name__}", "by asyncio" if natively else "by anyio"
+        name = "-".join((*words, "kept" if kept else "own", "uvloop" if use_uvloop else "asyncio"))
+        marks = () if fast else pytest.mark.slow
+        yield pytest.param(use_uvloop, kind, way, natively, kept, id=name, marks=marks)
+
+
+@pytest.mark.parametrize(("use_uvloop", "kind", "way", "natively", "kept"), [*combinations()])
 def test_cancelled_anywhere_over_a_socket(
     use_uvloop: bool, kind: Kind, way: Turning, natively: bool, kept: bool
 ) -> None:

@@ -16,14 +16,14 @@ def play(seeds: range, disk: str) -> None:
 
 @pytest.mark.parametrize("disk", DISKS)
 def test_a_conversation_survives_its_crashes(disk: str) -> None:
-    play(range(80), disk)
+    play(range(40), disk)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("disk", "seeds"), [("model", 1500), ("sqlite", 1500)])
 def test_thousands_of_conversations_survive_their_crashes(disk: str, seeds: int) -> None:
-    play(range(80, 80 + seeds), disk)
+    play(range(40, 40 + seeds), disk)
 
 
 @pytest.mark.slow

@@ -61,16 +61,16 @@ async def test_the_same_fixture_serves_an_async_test(fake_openai: FakeOpenAIThre
     assert reply.choices[0].message.content == "Hello."
 
 
-def test_another_project_finds_the_fixture(tmp_path: Path) -> None:
-    done = run(tmp_path, test_it=SYNC)
-    assert done.returncode == 0, done.stdout
+def test_another_project_finds_the_fixture_and_its_own_of_that_name_comes_first(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "own").mkdir()
+    own = {"own/conftest": OWN, "own/test_own": USES_OWN}
+    done = run(tmp_path, test_it=SYNC, **own)
+    assert "2 passed" in done.stdout, done.stdout
 
 
-def test_a_projects_own_fixture_of_that_name_comes_first(tmp_path: Path) -> None:
-    done = run(tmp_path, conftest=OWN, test_it=USES_OWN)
-    assert done.returncode == 0, done.stdout
-
-
+@pytest.mark.slow
 def test_the_plugin_can_be_left_out(tmp_path: Path) -> None:
     done = run(tmp_path, "-p", "no:chatriver", test_it=SYNC)
     assert "fixture 'fake_openai' not found" in done.stdout

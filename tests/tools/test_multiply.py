@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -17,15 +18,18 @@ from tests.tools.corpus import Product, products
 READ = TypeAdapter(Number)
 
 
+def wrong(read: Callable[[str], int | float | Decimal], corpus: list[Product]) -> list[Product]:
+    """Return the products of a corpus that come out otherwise, with their factors *read* so."""
+    return [one for one in corpus if multiply(read(one.a), read(one.b)) != one.value]
+
+
 @pytest.mark.checklist(4)
-@pytest.mark.parametrize("case", products(), ids=lambda case: f"{case.a:.12}*{case.b:.12}")
-def test_a_product_is_exact(case: Product) -> None:
-    assert multiply(READ.validate_json(case.a), READ.validate_json(case.b)) == case.value
+def test_a_product_is_exact() -> None:
+    assert wrong(READ.validate_json, products()) == []
 
 
-@pytest.mark.parametrize("case", products()[:40], ids=lambda case: f"{case.a:.12}*{case.b:.12}")
-def test_so_is_that_of_pythons_own_numbers(case: Product) -> None:
-    assert multiply(json.loads(case.a), json.loads(case.b)) == case.value
+def test_so_is_that_of_pythons_own_numbers() -> None:
+    assert wrong(json.loads, products()[:40]) == []
 
 
 @given(st.integers(), st.integers())
