@@ -50,6 +50,7 @@ def test_what_a_session_does_not_say_again_stays() -> None:
         ear.check()
 
 
+@pytest.mark.checklist(52)
 @pytest.mark.parametrize("length", [0, 1, 3])
 def test_half_a_sample_is_no_audio_and_neither_is_none(length: int) -> None:
     ear = listening()

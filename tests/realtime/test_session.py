@@ -163,6 +163,7 @@ async def ends(socket: Socket) -> None:
     await socket.socket.close(1008, "no")
 
 
+@pytest.mark.checklist(127)
 async def test_what_the_servers_policy_ended_is_over() -> None:
     async with playing(ends) as stage, session(stage) as s:
         everything, response = s.outcomes(), await s.respond()
@@ -222,6 +223,7 @@ async def stalls(socket: Socket) -> None:
     await socket.socket.wait_closed()
 
 
+@pytest.mark.checklist(40)
 async def test_a_response_that_stops_coming_is_given_up() -> None:
     async with playing(stalls) as stage, session(stage) as s:
         first, second = await s.respond(), None
@@ -245,6 +247,7 @@ async def test_a_refused_response_fails_at_once() -> None:
             await (await s.respond()).ended()
 
 
+@pytest.mark.checklist(159)
 async def test_a_response_without_room_at_the_server_is_asked_for_once_more() -> None:
     async def slow_down(socket: Socket) -> None:
         await socket.begin()
@@ -305,6 +308,7 @@ async def test_a_session_that_will_expire_moves_to_another_between_turns() -> No
     assert told == ["Hello."]
 
 
+@pytest.mark.checklist(127)
 @pytest.mark.parametrize("status", [401, 403, 404])
 async def test_who_is_refused_is_told_at_once(status: int) -> None:
     async with socket_peer() as peer:
@@ -315,6 +319,7 @@ async def test_who_is_refused_is_told_at_once(status: int) -> None:
     assert len(peer.seen) == 1
 
 
+@pytest.mark.checklist(159, 166)
 async def test_a_server_that_is_busy_is_asked_again_before_it_is_given_up() -> None:
     slept: list[float] = []
 
@@ -330,6 +335,7 @@ async def test_a_server_that_is_busy_is_asked_again_before_it_is_given_up() -> N
     assert [7.0 <= seconds <= 7.7 for seconds in slept] == [True, True]  # it asks for seven
 
 
+@pytest.mark.checklist(40, 166)
 @pytest.mark.parametrize("way", ["mute", "deaf"])
 async def test_a_server_that_says_nothing_opens_no_session(way: str) -> None:
     patience = replace(QUICK, first_event=0.1, first_tries=1)
@@ -340,6 +346,7 @@ async def test_a_server_that_says_nothing_opens_no_session(way: str) -> None:
                 pass
 
 
+@pytest.mark.checklist(130)
 async def test_closing_takes_no_longer_than_it_may_whatever_the_server_does() -> None:
     async def deaf(socket: Socket) -> None:
         await socket.begin()
@@ -381,6 +388,7 @@ async def test_what_is_said_without_a_connection_is_kept_but_for_what_is_too_old
         assert heard == ["AwMD", "BAQE"]
 
 
+@pytest.mark.checklist(78, 168)
 async def test_handlers_are_called_in_order_and_hurt_no_other() -> None:
     seen: list[str] = []
     async with playing(answers) as stage:

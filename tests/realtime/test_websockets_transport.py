@@ -27,7 +27,7 @@ from tests.realtime.ways import (
 )
 
 
-@pytest.mark.checklist(62, 70, 75, 130, 131, 146)
+@pytest.mark.checklist(62, 70, 72, 75, 130, 131, 146)
 class TestWebSockets(WebSocketTransportContract):
     def make_dialer(self, limits: Limits) -> WebSocketDialer:
         return WebSocketsDialer(limits)

@@ -68,7 +68,7 @@ async def text_of(conn: RealtimeConn) -> str:
                 pass
 
 
-@pytest.mark.checklist(43, 44)
+@pytest.mark.checklist(43, 44, 47)
 async def test_a_text_is_said_and_its_answer_read_piece_by_piece() -> None:
     async with connected("Hello.") as (_, _, conn):
         response = await conn.send_text("Hi")
@@ -76,7 +76,7 @@ async def test_a_text_is_said_and_its_answer_read_piece_by_piece() -> None:
         assert (await response.ended()).state == "completed"
 
 
-@pytest.mark.checklist(45, 46)
+@pytest.mark.checklist(44, 45, 46, 47)
 async def test_messages_are_read_from_the_first_on_however_late() -> None:
     async with connected("Hello.") as (server, _, conn):
         await conn.send_text("Hi")
@@ -94,7 +94,7 @@ async def test_without_respond_nothing_is_asked() -> None:
         assert [frame["type"] for frame in server.frames[1:]] == ["conversation.item.create"]
 
 
-@pytest.mark.checklist(136)
+@pytest.mark.checklist(72, 136)
 async def test_the_two_steps_of_the_reference_do_the_same() -> None:
     async with connected("Hello.") as (_, _, conn):
         await conn.send(ConversationItemCreate(user_text("Hi")))
@@ -102,6 +102,7 @@ async def test_the_two_steps_of_the_reference_do_the_same() -> None:
         assert await text_of(conn) == "Hello."
 
 
+@pytest.mark.checklist(52)
 async def test_audio_is_appended_committed_and_answered() -> None:
     async with connected("I heard you.", session=PUSH_TO_TALK) as (server, _, conn):
         await conn.send_audio(bytes(4800))
@@ -150,7 +151,7 @@ async def test_who_reads_slowly_gets_all(monkeypatch: pytest.MonkeyPatch) -> Non
 # Where and as what
 
 
-@pytest.mark.checklist(71)
+@pytest.mark.checklist(41, 71)
 async def test_it_asks_openai_with_the_key_and_the_model_unless_told() -> None:
     client = RealtimeClient(KEY)
     assert client.address.url(model=client.model) == (
@@ -330,6 +331,7 @@ async def test_a_handler_is_called_in_order_and_its_end_is_told() -> None:
         assert said == ["Hello.", "HELLO."]
 
 
+@pytest.mark.checklist(137)
 @pytest.mark.parametrize("why", ["closed", "refused"])
 @pytest.mark.checklist(127)
 async def test_the_end_of_a_session_is_told_to_all_who_wait(why: str) -> None:
