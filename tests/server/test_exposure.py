@@ -17,6 +17,7 @@ def test_on_this_machine_it_starts_as_it_is(host: str) -> None:
 WIDE = ["0.0.0.0", "::", "[::]", "", "10.0.0.1", "chat.example.com", "localhost.evil.test"]
 
 
+@pytest.mark.checklist(226)
 @pytest.mark.parametrize("host", WIDE)
 @pytest.mark.parametrize(("has_tokens", "quota"), [(False, None), (True, None), (False, 1000)])
 def test_beyond_it_needs_tokens_and_a_quota(host: str, has_tokens: bool, quota: int | None) -> None:

@@ -41,6 +41,7 @@ def test_a_user_has_so_many_sockets() -> None:
     member.enter()
 
 
+@pytest.mark.checklist(197)
 def test_a_user_sends_so_many_messages_a_minute() -> None:
     clock = Clock()
     member = ada(Limits(rate=60, burst=2), clock=clock)
@@ -74,6 +75,7 @@ def test_a_user_has_so_many_turns_running(kind: str) -> None:
     member.begin(kind)
 
 
+@pytest.mark.checklist(197)
 def test_a_user_spends_so_many_tokens_a_day_however_the_turns_end(tmp_path: Path) -> None:
     day = Clock()
     day.now = 86_400 * 20_000 + 3600
