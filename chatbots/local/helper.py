@@ -82,7 +82,7 @@ def llama(config: Config, api_key: str) -> tuple[int, object]:
 
 def main(serve: Callable[[Config, str], tuple[int, object]] = llama) -> None:
     """Serve a model as told on the command line, until nobody has needed it for a while."""
-    config = Config(**json.loads(sys.argv[1]))
+    config = Config(**json.loads(sys.argv[-1]))
     if os.fork():
         os._exit(0)  # The user's process waits for this one, and is not the parent of the other.
     os.chdir("/")

@@ -1,0 +1,1 @@
+"""A realtime server that hears and speaks on this machine."""

@@ -1,0 +1,205 @@
+"""A client's conversation: its frames in, ours out, and what is heard, guessed and answered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterable, Awaitable, Callable
+from functools import partial
+from typing import Final, TypeAlias
+
+import anyio
+from anyio.abc import TaskGroup
+
+from chatbots.realtime.events.items import Item, assistant_text, user_text
+from chatbots.realtime.events.session import ResponseParams
+from chatbots.realtime.hosting.answer import Answer
+from chatbots.realtime.hosting.configuring import detection_of, manner_of
+from chatbots.realtime.hosting.demands import (
+    Cancelled,
+    Cleared,
+    Configured,
+    Demand,
+    Heard,
+    Respond,
+    Spoken,
+)
+from chatbots.realtime.hosting.host import Host
+from chatbots.speech.ear import Ear, News
+from chatbots.speech.engines import Engines
+from chatbots.speech.performing import Form, Performance, Step, heard_of
+from chatbots.speech.silero import RATE
+from chatbots.speech.thinking import request
+
+Send: TypeAlias = Callable[[bytes], Awaitable[None]]
+
+MAX_WAITING: Final = 4096
+"""Frames for a client that does not read; then it is left."""
+
+
+class _Guess:
+    """What was probably said, and what is probably to be answered, before the turn is over."""
+
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()
+        self.done = anyio.Event()
+        self.text = ""
+        self.performance: Performance | None = None
+
+    def drop(self) -> None:
+        self.scope.cancel()
+        if self.performance is not None:
+            self.performance.scope.cancel()
+
+
+class Conversation:
+    """One session of *host*. *send* takes a frame for the client."""
+
+    def __init__(self, engines: Engines, host: Host, send: Send) -> None:
+        self._engines = engines
+        self._host = host
+        self._send = send
+        self._ear = Ear(engines.silero())
+        self._guess: _Guess | None = None
+        self._hearing: dict[str, anyio.Event] = {}
+        self._giving: dict[str, Performance] = {}
+        self._prepared: Performance | None = None
+        self._spoken: dict[str, list[tuple[str, int]]] = {}
+        self._put, self._take = anyio.create_memory_object_stream[bytes](math.inf)
+
+    async def run(self, frames: AsyncIterable[bytes | str]) -> None:
+        """Converse until the client leaves."""
+        with self._put, self._take:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._write)
+                self._do([Configured(self._host.session)], tasks)
+                async for frame in frames:
+                    self._do(self._host.receive(frame), tasks)
+                    if self._put.statistics().current_buffer_used > MAX_WAITING:
+                        break
+                tasks.cancel_scope.cancel()
+
+    async def _write(self) -> None:
+        async for frame in self._take:
+            await self._send(frame)
+
+    def _flush(self) -> None:
+        for frame in self._host.data_to_send():
+            self._put.send_nowait(frame)
+
+    def _do(self, demands: list[Demand], tasks: TaskGroup) -> None:
+        for demand in demands:
+            match demand:
+                case Heard(audio):
+                    for news in self._ear.push(audio):
+                        self._on_news(news, tasks)
+                case Spoken(item_id, audio):
+                    heard = self._hearing[item_id] = anyio.Event()
+                    guess, self._guess = self._guess, None
+                    tasks.start_soon(self._recognise, item_id, audio, guess, heard)
+                case Respond(answer):
+                    tasks.start_soon(self._answer, answer)
+                case Cancelled(answer):
+                    if (performance := self._giving.get(answer.id)) is not None:
+                        performance.scope.cancel()
+                case Configured(session):
+                    self._ear.configure(session)
+                case Cleared():
+                    self._ear.reset()
+        self._flush()
+
+    def _on_news(self, news: News, tasks: TaskGroup) -> None:
+        match news.change:
+            case "started":
+                self._drop_guess()
+                self._do(self._host.speech_started(news.ms), tasks)
+            case "paused" if self._may_guess:
+                self._guess = _Guess()
+                tasks.start_soon(self._make_out, self._guess, news.sound)
+            case "resumed":
+                self._drop_guess()
+            case "stopped":
+                self._do(self._host.speech_stopped(news.ms), tasks)
+            case _:
+                pass
+
+    @property
+    def _may_guess(self) -> bool:
+        detection = detection_of(self._host.session)
+        answers = detection is not None and detection.create_response is not False
+        return answers and not self._giving
+
+    def _drop_guess(self) -> None:
+        if self._guess is not None:
+            self._guess.drop()
+            self._guess = None
+
+    async def _make_out(self, guess: _Guess, sound: bytes) -> None:
+        """Recognise a turn that may be over, and begin the answer that it may get."""
+        with guess.scope:
+            try:
+                guess.text = await self._engines.hear(sound)
+            finally:
+                guess.done.set()
+            if guess.text:
+                manner = manner_of(self._host.session, None)
+                items = [*self._host.items, user_text(guess.text)]
+                guess.performance = self._performance(manner, items)
+                await guess.performance.run()
+
+    async def _recognise(
+        self, item_id: str, audio: bytes, guess: _Guess | None, heard: anyio.Event
+    ) -> None:
+        sound = self._ear.whole(audio)
+        if guess is not None:
+            await guess.done.wait()
+            self._prepared = guess.performance
+            text = guess.text
+        else:
+            text = await self._engines.hear(sound)
+        self._host.transcribed(item_id, text, seconds=len(sound) / 2 / RATE)
+        del self._hearing[item_id]
+        heard.set()
+        self._flush()
+
+    async def _answer(self, answer: Answer) -> None:
+        for heard in list(self._hearing.values()):
+            await heard.wait()
+        prepared, self._prepared = self._prepared, None
+        items = [self._as_heard(item) for item in answer.context]
+        if prepared is None or answer.manner != manner_of(self._host.session, None):
+            prepared = None
+        performance = prepared or self._performance(answer.manner, items)
+        if items and items[-1].role == "user" and not items[-1].text:
+            answer.end()  # nothing was said, or nothing that could be made out
+        if answer.over:
+            performance.scope.cancel()
+            return self._flush()
+
+        def tell(step: Step) -> None:
+            step(answer)
+            if performance.said and (last := self._host.items.last) is not None:
+                self._spoken[last] = performance.said
+            self._flush()
+
+        self._giving[answer.id] = performance
+        try:
+            performance.wanted(tell)
+            await (performance.over.wait() if prepared else performance.run())
+        finally:
+            del self._giving[answer.id]
+        return None
+
+    def _performance(self, manner: ResponseParams, items: list[Item]) -> Performance:
+        form = Form.of(manner)
+        asked = partial(request, manner, items, audible=form.audible)
+        return Performance(self._engines, asked, form)
+
+    def _as_heard(self, item: Item) -> Item:
+        """Return an item as it is by now: written down, or cut to what was heard of it."""
+        if item.id is None or item.id not in {known.id for known in self._host.items}:
+            return item
+        item = self._host.items.get(item.id)
+        if item.role != "assistant" or item.text or item.id not in self._spoken:
+            return item
+        text = heard_of(self._spoken[item.id or ""], len(self._host.items.audio(item.id or "")))
+        return assistant_text(text, id=item.id)

@@ -1,0 +1,111 @@
+"""What comes from a client's microphone: turned into the recogniser's sound, and into turns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from chatbots.realtime import g711
+from chatbots.realtime.events.session import AudioFormat, Session, TurnDetection
+from chatbots.realtime.hosting.configuring import detection_of, heard
+from chatbots.realtime.resampling import Resampler, resampled
+from chatbots.speech.silero import FRAME, RATE
+from chatbots.speech.turns import FRAME_MS, START_MS, Change, Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chatbots.speech.silero import Silero
+
+_FRAME_BYTES: Final = 2 * FRAME
+_BEFORE: Final = 2 * RATE * 300 // 1000
+"""Bytes before a turn that go with it: its first sound is softer than what is taken for speech."""
+_LONGEST: Final = 2 * RATE * 60
+_LAWS: Final[dict[str, g711.Law]] = {"audio/pcmu": "ulaw", "audio/pcma": "alaw"}
+
+
+class News(Struct, frozen=True):
+    """What a frame changed, at *ms* of the session's audio; *sound*: the turn so far, 16 kHz."""
+
+    change: Change
+    ms: int
+    sound: bytes
+
+
+class Ear:
+    """One conversation's hearing; told of each change of the session by `configure`."""
+
+    def __init__(self, silero: Silero) -> None:
+        self._silero = silero
+        self._turns: Turns | None = None
+        self._format = ("audio/pcm", 24_000)
+        self._resampler = Resampler(24_000, RATE)
+        self._ms = 0
+        self.reset()
+
+    def configure(self, session: Session) -> None:
+        """Hear as *session* says; without turn detection nothing is looked for."""
+        self._turns = _turns(detection_of(session))
+        if (form := format_of(heard(session).format)) != self._format:
+            self._format = form
+            self._resampler = Resampler(form[1], RATE)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: what was heard is forgotten."""
+        self._silero.reset()
+        self._frames = bytearray()
+        self._turn = bytearray()
+        if self._turns is not None:
+            self._turns.reset()
+
+    def push(self, audio: bytes) -> Iterator[News]:
+        """Take in *audio* in the session's format; yield what changes."""
+        sound = self._resampler.push(pcm_of(audio, self._format[0]))
+        if self._turns is None:
+            return
+        self._frames += sound
+        while len(self._frames) >= _FRAME_BYTES:
+            frame = bytes(self._frames[:_FRAME_BYTES])
+            del self._frames[:_FRAME_BYTES]
+            self._ms += FRAME_MS
+            self._turn += frame
+            if (change := self._turns.push(self._silero(frame))) is not None:
+                begun = self._ms - START_MS if change == "started" else self._ms
+                yield News(change, begun, bytes(self._turn))
+            self._forget()
+
+    def whole(self, audio: bytes) -> bytes:
+        """Return *audio* in the session's format as the recogniser takes it."""
+        return resampled(pcm_of(audio, self._format[0]), self._format[1], RATE)
+
+    def _forget(self) -> None:
+        assert self._turns is not None  # noqa: S101 - frames are only looked at with it
+        del self._turn[: -(_LONGEST if self._turns.speaking else _BEFORE)]
+
+
+def format_of(told: object) -> tuple[str, int]:
+    """Return the name and the rate of a format that a session is told, or is not."""
+    name = told.type if isinstance(told, AudioFormat) and isinstance(told.type, str) else ""
+    return (name, 8_000) if name in _LAWS else ("audio/pcm", 24_000)
+
+
+def pcm_of(audio: bytes, name: str) -> bytes:
+    """Return sound in the format called *name* as PCM16 of the same rate."""
+    return g711.decode(audio, _LAWS[name]) if name in _LAWS else audio[: len(audio) // 2 * 2]
+
+
+def coded(pcm: bytes, name: str) -> bytes:
+    """Return PCM16 in the format called *name*, of the same rate."""
+    return g711.encode(pcm, _LAWS[name]) if name in _LAWS else pcm
+
+
+def _turns(told: TurnDetection | None) -> Turns | None:
+    if told is None:
+        return None
+    threshold, silence = told.threshold, told.silence_duration_ms
+    return Turns(
+        threshold=threshold if isinstance(threshold, float | int) else 0.5,
+        silence_ms=silence if isinstance(silence, int) else 500,
+    )

@@ -1,0 +1,75 @@
+"""Hearing, thinking and speaking, each where it does not hold up the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import anyio
+import anyio.to_thread
+
+from chatbots.speech.spoken import spoken
+
+if TYPE_CHECKING:
+    from chatbots.interfaces import ChatModel
+    from chatbots.speech.silero import Silero
+
+
+class Recogniser(Protocol):
+    """Speech to text."""
+
+    def hear(self, pcm: bytes) -> str:
+        """Return what is said in *pcm* (PCM16, 16 kHz); blocks."""
+        ...
+
+
+class Voice(Protocol):
+    """Phonemes to speech."""
+
+    def stop_mark(self) -> Any:
+        """Return what stops `say` once its `terminate` is set."""
+        ...
+
+    def say(self, phonemes: str, *, speed: float = 1.0, mark: Any = None) -> bytes:
+        """Return PCM16 at 24 kHz; blocks."""
+        ...
+
+
+class Engines:
+    """What all conversations of a process share; *silero* makes one for each."""
+
+    def __init__(
+        self,
+        *,
+        model: ChatModel,
+        recogniser: Recogniser,
+        voice: Voice,
+        phonemes: Callable[[str], str],
+        silero: Callable[[], Silero],
+    ) -> None:
+        self.model = model
+        self.silero = silero
+        self._recogniser = recogniser
+        self._voice = voice
+        self._phonemes = phonemes
+        # One at a time each: two at once would both be late.
+        self._hearing = anyio.CapacityLimiter(1)
+        self._saying = anyio.CapacityLimiter(1)
+
+    async def hear(self, pcm: bytes) -> str:
+        """Return what is said in *pcm* (PCM16, 16 kHz); some 0.1 s."""
+        return await anyio.to_thread.run_sync(
+            self._recogniser.hear, pcm, limiter=self._hearing, abandon_on_cancel=True
+        )
+
+    async def say(self, text: str, *, speed: float = 1.0) -> bytes:
+        """Return *text* as PCM16 at 24 kHz. Cancelled, the work ends too, within a few ms."""
+        mark = self._voice.stop_mark()
+        work = partial(self._voice.say, self._phonemes(spoken(text)), speed=speed, mark=mark)
+        try:
+            return await anyio.to_thread.run_sync(
+                work, limiter=self._saying, abandon_on_cancel=True
+            )
+        finally:
+            mark.terminate = True

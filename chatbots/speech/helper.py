@@ -1,0 +1,118 @@
+"""The helper process of the speech stack: it serves as long as somebody holds its lease.
+
+Run as `python -m chatbots.speech.helper NEEDS CONFIG`; see `chatbots.local.helper`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import queue
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import msgspec
+from msgspec import Struct
+
+from chatbots.local.helper import Config, main
+
+if TYPE_CHECKING:
+    from chatbots.local.model import LocalModel
+    from chatbots.provider.client import OpenAIClient, SharedClient
+    from chatbots.speech.engines import Engines
+
+
+class Needs(Struct, frozen=True, kw_only=True):
+    """The files of the engines, and of the language model."""
+
+    voice: str
+    style: str
+    gold: str
+    silver: str
+    letters: str
+    silero: str
+    moonshine: str
+    model: str
+
+
+class _Asked:
+    """A client for the local language model, whose lease is held as long as this process lives."""
+
+    def __init__(self, model: LocalModel) -> None:
+        self._model = model
+        self._shared: SharedClient | None = None
+
+    async def client(self) -> OpenAIClient:
+        """Return a client for the process that answers now, starting one if there is none."""
+        from chatbots.provider.client import Access, SharedClient
+
+        endpoint = await self._model.endpoint()
+        access = Access(api_key=endpoint.api_key, base_url=endpoint.base_url, reuse=False)
+        if self._shared is None or self._shared.access != access:
+            self._shared = SharedClient(access)
+        return self._shared.get()
+
+
+def engines_of(needs: Needs, config: Config) -> Engines:
+    """Load the engines; blocks for some 2 s.
+
+    Raises `ModuleNotFoundError` where the extra is not installed.
+    """
+    from chatbots.local.model import LocalModel
+    from chatbots.local.tool_routing import ToolRouting
+    from chatbots.provider.chat import OpenAIChat
+    from chatbots.provider.patience import Patience
+    from chatbots.speech.engines import Engines
+    from chatbots.speech.kokoro import Kokoro
+    from chatbots.speech.letters import Letters
+    from chatbots.speech.moonshine import Moonshine
+    from chatbots.speech.phonemes import Phonemizer
+    from chatbots.speech.silero import Silero, open_silero
+
+    path = Path(needs.model)
+    local = LocalModel(
+        path,
+        name=path.stem,
+        state_dir=Path(config.folder),
+        idle=config.idle,
+        context=config.context,
+        threads=config.threads,
+    )
+    gold, silver = (json.loads(Path(file).read_bytes()) for file in (needs.gold, needs.silver))
+    network = open_silero(Path(needs.silero))
+    chat = OpenAIChat(
+        _Asked(local).client, model=path.stem, patience=Patience(first_token=math.inf)
+    )
+    return Engines(
+        model=ToolRouting(chat),
+        recogniser=Moonshine(Path(needs.moonshine)),
+        voice=Kokoro(Path(needs.voice), Path(needs.style), threads=config.threads),
+        phonemes=Phonemizer(gold, silver, Letters(Path(needs.letters))),
+        silero=lambda: Silero(network),
+    )
+
+
+def speech(config: Config, api_key: str) -> tuple[int, object]:
+    """Serve from a thread; return the port and what must stay alive."""
+    needs = msgspec.json.decode(sys.argv[1], type=Needs)
+    engines = engines_of(needs, config)
+    ports: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    async def serve() -> None:
+        from chatbots.speech.serving import serving
+
+        async with serving(engines, api_key=api_key) as port:
+            ports.put(port)
+            await anyio.sleep_forever()
+
+    thread = threading.Thread(target=partial(anyio.run, serve), name="speech", daemon=True)
+    thread.start()
+    return ports.get(timeout=30), thread
+
+
+if __name__ == "__main__":
+    main(speech)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from chatbots.testing import ScriptedModel
+from tests.local.processes import eventually
+from tests.speech.engines_of import Recogniser, Voice, engines_of
+
+
+async def test_text_is_said_as_it_is_spoken_and_sound_is_heard() -> None:
+    voice, recogniser = Voice(), Recogniser("Hello.")
+    engines = engines_of(ScriptedModel(), recogniser, voice)
+    assert len(await engines.say("It is 5.", speed=2)) == 48 * 10 * len("IT IS FIVE.") / 2
+    assert voice.said == ["IT IS FIVE."]
+    assert await engines.hear(bytes(32_000)) == "Hello."
+    assert recogniser.heard == [1000]
+
+
+async def test_cancelled_the_work_of_the_voice_ends_too() -> None:
+    voice = Voice()
+    voice.go.clear()
+    engines = engines_of(ScriptedModel(), voice=voice)
+    with anyio.move_on_after(0.05) as scope:
+        await engines.say("A long story.")
+    assert scope.cancelled_caught
+    assert voice.marks[0].terminate
+    voice.go.set()
+    assert await engines.say("Go on.")  # the voice is free again
+
+
+async def test_the_voice_says_one_thing_at_a_time() -> None:
+    voice = Voice()
+    voice.go.clear()
+    engines = engines_of(ScriptedModel(), voice=voice)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(engines.say, "One.")
+        tasks.start_soon(engines.say, "Two.")
+        await eventually(lambda: bool(voice.said))
+        await anyio.sleep(0.05)
+        assert len(voice.said) == 1
+        voice.go.set()
+    assert len(voice.said) == 2
+
+
+async def test_what_the_voice_cannot_do_is_raised() -> None:
+    class Broken(Voice):
+        def say(self, phonemes: str, *, speed: float = 1.0, mark: object = None) -> bytes:
+            raise ValueError(phonemes)
+
+    with pytest.raises(ValueError, match="HELLO"):
+        await engines_of(ScriptedModel(), voice=Broken()).say("Hello")

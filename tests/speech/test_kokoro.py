@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chatbots.speech.kokoro import Kokoro
+from tests.speech.onnx import pretend
+
+
+@pytest.fixture
+def asked() -> list[Mapping[str, Any]]:
+    return []
+
+
+@pytest.fixture
+def voice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Mapping[str, Any]]
+) -> Kokoro:
+    """A voice that says a second of a loud 0.5 between two of silence, and nothing for `x`."""
+
+    def run(inputs: Mapping[str, Any]) -> list[Any]:
+        asked.append(inputs)
+        quiet, loud = np.zeros(24_000, np.float32), np.full(24_000, 0.5, np.float32)
+        said = quiet if inputs["input_ids"].tolist() == [[0, 66, 0]] else loud
+        return [np.concatenate((quiet, said, quiet))[None]]
+
+    style = tmp_path / "style.bin"
+    np.arange(510 * 256, dtype=np.float32).tofile(style)
+    opened = pretend(monkeypatch, run)
+    made = Kokoro(tmp_path / "model.onnx", style, threads=2)
+    assert opened[0].entries == {"session.force_spinning_stop": "1"}
+    return made
+
+
+def test_phonemes_are_the_models_numbers_and_unknown_ones_are_left_out(
+    voice: Kokoro, asked: list[Mapping[str, Any]]
+) -> None:
+    voice.say("pˈɛɹəs.7", speed=1.5)
+    assert asked[0]["input_ids"].tolist() == [[0, 58, 156, 86, 123, 83, 61, 4, 0]]
+    assert asked[0]["speed"].tolist() == [1.5]
+    assert asked[0]["style"][0, 0] == 7 * 256  # the style depends on how much is said
+
+
+def test_the_silence_at_either_end_is_cut_short(voice: Kokoro) -> None:
+    pcm = np.frombuffer(voice.say("a"), "<i2")
+    assert len(pcm) == pytest.approx(24_000 * 1.14, abs=2)
+    assert pcm[0] == 0
+    assert pcm[12_000] == int(0.5 * 32767)
+
+
+def test_more_than_fits_is_left_out(voice: Kokoro, asked: list[Mapping[str, Any]]) -> None:
+    voice.say("a" * 600)
+    assert asked[0]["input_ids"].shape == (1, 511)
+
+
+def test_nothing_to_say_and_nothing_said_are_no_sound(voice: Kokoro) -> None:
+    assert voice.say("") == voice.say("7") == voice.say("x") == b""
+
+
+def test_a_mark_stops_it(voice: Kokoro) -> None:
+    assert voice.stop_mark().terminate is False
