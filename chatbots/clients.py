@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 import anyio.to_thread
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from chatbots.local.weights import WeightStore
     from chatbots.realtime.address import Address
     from chatbots.realtime.transport import WebSocketDialer
+
+
+HERE: Final = "http://127.0.0.1/v1"
+"""What stands for the speech stack until its port is known."""
 
 
 class Clients(Protocol):
@@ -98,13 +103,22 @@ def _access_of(settings: Settings) -> Access:
     )
 
 
-def realtime_address(settings: Settings) -> Address:
-    """Return where realtime sessions are opened, and as whom; no local model speaks there.
+def speaks_here(settings: Settings) -> bool:
+    """Whether realtime sessions are held with the speech stack on this machine."""
+    named = settings.says_where or settings.openai_realtime_url
+    return settings.wants_local or not named
 
+
+def realtime_address(settings: Settings) -> Address:
+    """Return where realtime sessions are opened, and as whom.
+
+    Where nobody else is named, that is this machine's speech stack: `realtime_dialer` finds it.
     Raises `ConfigurationError` (`not_configured`) for an Azure resource without a key.
     """
     from chatbots.realtime.address import Address
 
+    if speaks_here(settings):
+        return Address(base_url=HERE)
     access = _access_of(settings)
     return Address(
         key=access.api_key,
@@ -119,11 +133,18 @@ def realtime_address(settings: Settings) -> Address:
 
 
 def realtime_dialer(settings: Settings) -> WebSocketDialer:
-    """Return what opens the sockets of realtime sessions, by the proxies of the environment."""
+    """Return what opens the sockets of realtime sessions, by the proxies of the environment.
+
+    What leads to this machine's own speech stack is a `SpeechDialer`, to be closed.
+    """
     from chatbots.realtime.proxies import Proxies
     from chatbots.realtime.transport import Limits
     from chatbots.realtime.websockets_transport import WebSocketsDialer
 
+    if speaks_here(settings):
+        from chatbots.speech.dialing import SpeechDialer
+
+        return SpeechDialer(partial(local_speech, settings), WebSocketsDialer())
     limits = Limits(open=settings.chatbots_connect_timeout)
     return WebSocketsDialer(limits, proxies=Proxies.among(environment()))
 
@@ -194,18 +215,48 @@ async def local_model(settings: Settings) -> LocalModel:
     """
     from chatbots.local.model import LocalModel
 
-    path = await anyio.to_thread.run_sync(find_weights, settings)
+    path = await anyio.to_thread.run_sync(_found, settings)
     _, weights = weights_of(settings)
-    if path is None:
-        raise ConfigurationError(
-            "weights_missing",
-            f"The local model, {weights.title}, is not on this machine.",
-            hint="Fetch it with: chatbots models pull",
-        )
     return LocalModel(
         path,
         name=path.stem,
         state_dir=local_state(),
         idle=settings.chatbots_local_idle,
         context=weights.context,
+    )
+
+
+def _found(settings: Settings) -> Path:
+    path = find_weights(settings)
+    if path is None:
+        raise ConfigurationError(
+            "weights_missing",
+            f"The local model, {weights_of(settings)[1].title}, is not on this machine.",
+            hint="Fetch it with: chatbots models pull",
+        )
+    return path
+
+
+async def local_speech(settings: Settings) -> LocalModel:
+    """Return the speech stack of this machine, not yet started: a helper process like the model's.
+
+    Raises `ConfigurationError` (`extra_missing`, `weights_missing`) where something is not here.
+    """
+    import msgspec
+
+    from chatbots.local.model import LocalModel
+    from chatbots.speech.files import check_packages, needs_of
+    from chatbots.speech.helper import PROGRAM
+
+    check_packages()
+    store, weights = weights_of(settings)
+    model = await anyio.to_thread.run_sync(_found, settings)
+    needs = await anyio.to_thread.run_sync(needs_of, store, model)
+    return LocalModel(
+        Path(needs.voice),
+        name=f"speech-{model.stem}",
+        state_dir=local_state(),
+        idle=settings.chatbots_local_idle,
+        context=weights.context,
+        program=(*PROGRAM, msgspec.json.encode(needs).decode()),
     )

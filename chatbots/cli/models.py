@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ACTIONS: Final = {
     "list": "the models that can be fetched, and which of them are here",
-    "pull": "fetch the model, if it is not here",
+    "pull": "fetch the model, if it is not here, and with --speech what voice needs",
     "verify": "hash the model's file once more",
     "path": "print where the model's file lies",
     "status": "the processes that serve a model, with their users",
@@ -38,16 +38,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         action.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks"
         )
+        if name == "pull":
+            action.add_argument(
+                "--speech", action="store_true", help="fetch what hearing and speaking need too"
+            )
     flags = parser.parse_args(argv)
-    return guarded(lambda: _run(flags.action), debug=flags.debug)
+    speech = bool(getattr(flags, "speech", False))
+    return guarded(lambda: _run(flags.action, speech=speech), debug=flags.debug)
 
 
-def _run(action: str) -> int:
+def _run(action: str, *, speech: bool) -> int:
     from chatbots.settings import Settings
 
     actions = {
         "list": _list,
-        "pull": _pull,
+        "pull": _pull_speech if speech else _pull,
         "verify": _verify,
         "path": _path,
         "status": _status,
@@ -58,10 +63,10 @@ def _run(action: str) -> int:
 
 def _list(settings: Settings) -> int:
     from chatbots.clients import weights_of
-    from chatbots.local.catalog import load
+    from chatbots.local.catalog import load, load_speech
 
     store, chosen = weights_of(settings)
-    for weights in load():
+    for weights in load() + load_speech():
         place = store.find(weights)
         marks = "default, " if weights == chosen else ""
         say(
@@ -79,6 +84,17 @@ def _pull(settings: Settings) -> int:
     from chatbots.cli.download import pull_weights
 
     say(str(anyio.run(pull_weights, settings)))
+    return OK
+
+
+def _pull_speech(settings: Settings) -> int:
+    import anyio
+
+    from chatbots.cli.download import pull_speech
+
+    _pull(settings)
+    for path in anyio.run(pull_speech, settings):
+        say(str(path))
     return OK
 
 

@@ -12,7 +12,7 @@ import sys
 import threading
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import msgspec
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from chatbots.local.model import LocalModel
     from chatbots.provider.client import OpenAIClient, SharedClient
     from chatbots.speech.engines import Engines
+
+
+PROGRAM: Final = (sys.executable, "-m", "chatbots.speech.helper")
+"""The helper process's command; two arguments are added."""
 
 
 class Needs(Struct, frozen=True, kw_only=True):

@@ -102,4 +102,5 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[Tiny]:
     with serving(web) as site:
         weights = weights_of(DATA, hub(site.url))
         monkeypatch.setattr("chatbots.local.catalog.load", lambda: (weights,))
+        monkeypatch.setattr("chatbots.local.catalog.load_speech", tuple)
         yield Tiny(weights, cache / "models" / "tiny.gguf", site)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from chatbots.cli.models import ACTIONS, main
 from tests.cli.conftest import Runner
@@ -34,6 +35,23 @@ def test_pull_fetches_and_prints_where_it_lies(tiny: Tiny, run: Runner) -> None:
     assert (ran.status, ran.out) == (0, f"{tiny.path}\n")
     assert ran.err == "chatbots: Downloading Tiny (Q1) from the hub.\n"
     assert run("models", "pull") == (0, f"{tiny.path}\n", "")
+
+
+def test_pull_fetches_what_voice_needs_too_where_that_is_asked_for(
+    tiny: Tiny, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = replace(tiny.weights, name="voice", title="Voice (Q1)", file="voice.gguf")
+    shelf = tiny.site.folder / "r1"
+    (shelf / row.file).write_bytes((shelf / tiny.path.name).read_bytes())
+    monkeypatch.setattr("chatbots.local.catalog.load_speech", lambda: (row,))
+    monkeypatch.setattr("chatbots.speech.files.PACKAGES", ("nothing_of_this_name",))
+    ran = run("models", "pull", "--speech")
+    assert (ran.status, ran.out) == (1, f"{tiny.path}\n")
+    assert "nothing_of_this_name must be installed" in ran.err
+    monkeypatch.setattr("chatbots.speech.files.PACKAGES", ())
+    place = tiny.path.with_name("voice.gguf")
+    assert run("models", "pull", "--speech").out == f"{tiny.path}\n{place}\n"
+    assert f"voice: Voice (Q1), 0 MB, Apache-2.0; here: {place}" in run("models", "list").out
 
 
 def test_pull_says_why_it_could_not(tiny: Tiny, run: Runner) -> None:

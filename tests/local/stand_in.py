@@ -29,7 +29,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def serve(config: helper.Config, api_key: str) -> tuple[int, object]:
-    mode = sys.argv[2]
+    mode = sys.argv[1]
     with Path(config.folder, "starts").open("a") as starts:
         starts.write(f"{os.getpid()}\n")
     if mode == "hang":
@@ -56,5 +56,4 @@ def serve(config: helper.Config, api_key: str) -> tuple[int, object]:
 
 
 if __name__ == "__main__":
-    sys.argv = [sys.argv[0], sys.argv[2], sys.argv[1]]
     helper.main(serve)

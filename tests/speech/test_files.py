@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import pytest
+
+from chatbots.errors import ConfigurationError
+from chatbots.local.catalog import load_speech
+from chatbots.local.weights import WeightStore
+from chatbots.speech import files
+from chatbots.speech.files import PACKAGES, check_packages, needs_of
+
+
+class Store(WeightStore):
+    """Has everything but the file of this name."""
+
+    def __init__(self, folder: Path, missing: str = "") -> None:
+        super().__init__(folder, hub_cache=folder, ollama_dir=folder)
+        self._missing = missing
+
+    def find(self, weights: object) -> Path | None:
+        row = next(row for row in load_speech() if row == weights)
+        return None if row.name == self._missing else self.folder / row.file
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The packages that are installed, for the test to change."""
+    there = set(PACKAGES)
+    monkeypatch.setattr(
+        files, "find_spec", lambda name: ModuleSpec(name, None) if name in there else None
+    )
+    return there
+
+
+@pytest.mark.usefixtures("installed")
+def test_every_row_of_the_catalogue_has_its_place_in_what_is_needed(tmp_path: Path) -> None:
+    needs = needs_of(Store(tmp_path), Path("/any.gguf"))
+    folder = tmp_path / "models"
+    assert needs.moonshine == str(folder)
+    found = {Path(getattr(needs, name)).name for name in needs.__struct_fields__}
+    rows = {row.file for row in load_speech() if not row.name.startswith("moonshine")}
+    assert found == rows | {"any.gguf", "models"}
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("name", [row.name for row in load_speech()])
+def test_what_is_not_here_is_named_with_the_command_that_fetches_it(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="not on this machine") as caught:
+        needs_of(Store(tmp_path, missing=name), Path("/any.gguf"))
+    assert caught.value.code == "weights_missing"
+    assert "chatbots models pull --speech" in str(caught.value.hint)
+
+
+def test_the_packages_that_are_missing_are_named_with_the_extra(
+    tmp_path: Path, installed: set[str]
+) -> None:
+    check_packages()
+    installed -= {"soxr", "onnxruntime"}
+    with pytest.raises(ConfigurationError, match="onnxruntime, soxr must be installed") as caught:
+        needs_of(Store(tmp_path), Path("/any.gguf"))
+    assert caught.value.code == "extra_missing"
+    assert "[local-voice]" in str(caught.value.hint)
