@@ -33,6 +33,7 @@ from chatbots.services.take_turn import Manner
 from chatbots.sessions.tokens import Count, estimate
 from chatbots.sessions.window import Window
 from chatbots.settings import Settings
+from chatbots.speech.dialing import SpeechDialer
 from chatbots.stores import Store, store_of
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ class Chatbots:
         )
         self._given_store = store
         self._own_store: Store | None = None
-        self._dialer = dialer
+        self._given_dialer = dialer
+        self._own_dialer: WebSocketDialer | None = None
         self._realtime: RealtimeChat | None = None
         # One for all bots: what servers say of their models is the same for all.
         self._window = self._window_with(count_tokens or estimate)
@@ -163,6 +165,8 @@ class Chatbots:
         """Give back the client, the sockets, the local model and the store; also twice."""
         if self._realtime is not None:
             await self._realtime.aclose()
+        if isinstance(self._own_dialer, SpeechDialer):
+            await self._own_dialer.aclose()
         if self._own_store is not None:
             await self._own_store.aclose()
         await self._clients.aclose()
@@ -183,6 +187,13 @@ class Chatbots:
     def _model(self) -> ChatModel:
         # The model on this machine calls nothing by itself.
         return ToolRouting(self._chat) if isinstance(self._clients, Local) else self._chat
+
+    @property
+    def _dialer(self) -> WebSocketDialer:
+        if self._given_dialer is not None:
+            return self._given_dialer
+        self._own_dialer = self._own_dialer or realtime_dialer(self.settings)
+        return self._own_dialer
 
     @property
     def _manner(self) -> Manner:
@@ -219,7 +230,7 @@ class Chatbots:
         from chatbots.services.realtime_chat import RealtimeChat
 
         address = realtime_address(self.settings)
-        dialer = self._dialer or realtime_dialer(self.settings)
+        dialer = self._dialer
 
         def opening(model: str | None, config: Session) -> RealtimeSession:
             return RealtimeSession(dialer, address, config=config, model=model)

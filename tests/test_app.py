@@ -17,11 +17,14 @@ from chatbots import clients
 from chatbots.app import Chatbots, ask_sync
 from chatbots.errors import ChatError, ConfigurationError
 from chatbots.images import Image
+from chatbots.local.model import LocalModel
 from chatbots.messages import Message, Turn
 from chatbots.places import sessions_file
+from chatbots.realtime.websockets_transport import WebSocketsDialer
 from chatbots.services.streaming import StreamingChat
 from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.settings import Settings
+from chatbots.speech.dialing import SpeechDialer
 from chatbots.testing import FakeOpenAI, ScriptedModel
 from chatbots.testing.http1 import Exchange
 from tests.services.hosted import hosting
@@ -442,3 +445,25 @@ def test_realtime_costs_nothing_until_it_is_asked_for() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=ROOT)
     assert done.stdout == b"[]\n", done.stderr
+
+
+async def test_the_lease_on_the_speech_stack_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Counted(SpeechDialer):
+        closed = 0
+
+        async def aclose(self) -> None:
+            self.closed += 1
+
+    async def never() -> LocalModel:
+        raise AssertionError("nobody has dialled")
+
+    dialer = Counted(never, WebSocketsDialer())
+    monkeypatch.setattr("chatbots.app.realtime_dialer", lambda settings: dialer)
+    async with Chatbots(Settings(chatbots_local=True)) as bots:
+        assert bots._dialer is dialer
+    assert dialer.closed == 1
+    async with Chatbots(Settings(chatbots_local=True), dialer=dialer) as bots:
+        assert bots._dialer is dialer
+    assert dialer.closed == 1  # the caller's own
