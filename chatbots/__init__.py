@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chatbots.app import Chatbots as Chatbots, ask_sync as ask_sync
+    from chatbots.app import Chatbots as Chatbots
+    from chatbots.blocking import ask_sync as ask_sync
     from chatbots.conversations import (
         Found as Found,
         SessionInfo as SessionInfo,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from chatbots.provider.chat import OpenAIChat as OpenAIChat
     from chatbots.provider.embeddings import OpenAIEmbedder as OpenAIEmbedder
     from chatbots.sampling import Sampling as Sampling
+    from chatbots.services.call import VoiceCall as VoiceCall
     from chatbots.services.conversation import Conversation as Conversation
     from chatbots.services.memory import MemoryChat as MemoryChat
     from chatbots.services.realtime import (
@@ -82,9 +84,11 @@ if TYPE_CHECKING:
     )
     from chatbots.services.realtime_chat import RealtimeChat as RealtimeChat
     from chatbots.services.recall import Explanation as Explanation
+    from chatbots.services.speech import Speech as Speech
     from chatbots.services.stateless import StatelessChat as StatelessChat
     from chatbots.services.streaming import StreamingChat as StreamingChat
     from chatbots.services.take_turn import Manner as Manner
+    from chatbots.services.voice import VoiceBot as VoiceBot, VoiceChat as VoiceChat
     from chatbots.sessions.in_memory import InMemorySessions as InMemorySessions
     from chatbots.sessions.simple import (
         SimpleSessions as SimpleSessions,
@@ -164,6 +168,7 @@ _HOMES: dict[str, str] = {
     "SimpleStore": "chatbots.sessions.simple",
     "Sink": "chatbots.interfaces",
     "Source": "chatbots.interfaces",
+    "Speech": "chatbots.services.speech",
     "StatelessChat": "chatbots.services.stateless",
     "StorageError": "chatbots.errors",
     "StoreStats": "chatbots.conversations",
@@ -187,9 +192,12 @@ _HOMES: dict[str, str] = {
     "Usage": "chatbots.messages",
     "UserSaid": "chatbots.deltas",
     "VERSION": "chatbots.version",
+    "VoiceBot": "chatbots.services.voice",
+    "VoiceCall": "chatbots.services.call",
+    "VoiceChat": "chatbots.services.voice",
     "Window": "chatbots.sessions.window",
     "ask": "chatbots.flow.calling",
-    "ask_sync": "chatbots.app",
+    "ask_sync": "chatbots.blocking",
     "set_up_logging": "chatbots.logs",
     "stream": "chatbots.flow.calling",
     "tool": "chatbots.tools.tool",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import anyio
 
@@ -14,12 +14,10 @@ from chatbots.clients import Local, clients_for, realtime_address, realtime_dial
 from chatbots.embedded import Embeddings, Inputs
 from chatbots.errors import ConfigurationError
 from chatbots.flow.bot import Bot
-from chatbots.flow.calling import Asking, JsonShape, Said, answer
+from chatbots.flow.calling import Asking
 from chatbots.interfaces import ChatModel, ChatService, SessionStore
 from chatbots.local.tool_routing import ToolRouting
-from chatbots.messages import Reply
 from chatbots.model_names import LOCAL, context_of
-from chatbots.output import T
 from chatbots.provider.chat import OpenAIChat
 from chatbots.provider.client import OpenAIClient
 from chatbots.provider.embeddings import OpenAIEmbedder
@@ -37,12 +35,13 @@ from chatbots.speech.dialing import SpeechDialer
 from chatbots.stores import Store, store_of
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeForm
-
     from chatbots.realtime.events.session import Session
     from chatbots.realtime.transport import WebSocketDialer
     from chatbots.services.realtime import RealtimeClient
     from chatbots.services.realtime_chat import RealtimeChat
+    from chatbots.services.speech import Speech
+    from chatbots.services.spoken import Opening
+    from chatbots.services.voice import VoiceBot
     from chatbots.tool_calls import Confirm
 
 
@@ -146,8 +145,29 @@ class Chatbots:
             model=self.settings.openai_realtime_model,
             tools=tools,
             on_confirm=on_confirm,
-            dialer=self._dialer or realtime_dialer(self.settings),
+            dialer=self._dialer,
         )
+
+    def voice(
+        self, *, plays: bool = False, speech: Speech | None = None, **defaults: Unpack[Asking]
+    ) -> VoiceBot:
+        """Return a bot that hears and speaks; see `memory`, and `VoiceBot` for *plays*.
+
+        *speech* says how; the settings do if it is not given.
+        """
+        from chatbots.services.voice import VoiceBot, VoiceChat
+
+        defaults.setdefault("model", self.settings.openai_realtime_model)
+        chat = VoiceChat(self._opening(), self.store, self._manner, speech=speech or self.speech())
+        return VoiceBot(chat, self.store, plays=plays, **self._timed(defaults))
+
+    def speech(self, **said: Any) -> Speech:
+        """Return how the settings have a voice bot speak and hear, but for what is *said* here."""
+        from chatbots.services.speech import Speech
+
+        said.setdefault("voice", self.settings.openai_voice)
+        said.setdefault("transcriber", self.settings.openai_transcription_model)
+        return Speech(**said)
 
     async def embed(
         self, inputs: Inputs, *, model: str | None = None, dimensions: int | None = None
@@ -226,16 +246,20 @@ class Chatbots:
         return weights_of(self.settings)[1].context
 
     def _realtime_chat(self) -> RealtimeChat:
-        from chatbots.realtime.session import RealtimeSession
         from chatbots.services.realtime_chat import RealtimeChat
+
+        return RealtimeChat(self._opening(), self.store, self._manner)
+
+    def _opening(self) -> Opening:
+        from chatbots.realtime.session import RealtimeSession
 
         address = realtime_address(self.settings)
         dialer = self._dialer
 
-        def opening(model: str | None, config: Session) -> RealtimeSession:
-            return RealtimeSession(dialer, address, config=config, model=model)
+        def opening(model: str | None, config: Session, *, plays: bool = False) -> RealtimeSession:
+            return RealtimeSession(dialer, address, config=config, model=model, plays=plays)
 
-        return RealtimeChat(opening, self.store, self._manner)
+        return opening
 
     def _conversation(self, service: ChatService, defaults: Asking) -> Conversation:
         return Conversation(service, self.store, **self._timed(defaults))
@@ -243,56 +267,3 @@ class Chatbots:
     def _timed(self, defaults: Asking) -> Asking:
         defaults.setdefault("timeout", self.settings.chatbots_timeout)
         return defaults
-
-
-@overload
-def ask_sync(
-    said: Said,
-    *,
-    settings: Settings | None = None,
-    output_type: None = None,
-    **asking: Unpack[Asking],
-) -> Reply[None]: ...
-@overload
-def ask_sync(
-    said: Said,
-    *,
-    settings: Settings | None = None,
-    output_type: JsonShape,
-    **asking: Unpack[Asking],
-) -> Reply[Any]: ...
-@overload
-def ask_sync(
-    said: Said,
-    *,
-    settings: Settings | None = None,
-    output_type: TypeForm[T],
-    **asking: Unpack[Asking],
-) -> Reply[T]: ...
-def ask_sync(
-    said: Said,
-    *,
-    settings: Settings | None = None,
-    output_type: object = None,
-    **asking: Unpack[Asking],
-) -> Reply[Any]:
-    """Ask a stateless bot from a program without an event loop, or from a notebook.
-
-    Opens and closes everything around the one turn. Raises as `ask` does.
-    """
-
-    from anyio.from_thread import start_blocking_portal
-
-    async def turn() -> Reply:
-        async with Chatbots(settings) as bots:
-            bot = bots.stateless()
-            return await answer(bot.service, bot.prompt(said, output_type=output_type, **asking))
-
-    # A loop in a thread of its own: a notebook's thread has one running already.
-    with start_blocking_portal() as portal:
-        future = portal.start_task_soon(turn)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise

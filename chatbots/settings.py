@@ -71,6 +71,10 @@ class Settings(ServerSettings):
     openai_realtime_dialect: Literal["ga", "beta"] = Field(
         "ga", description="What is spoken there: today's (`ga`), or the `beta` of older servers."
     )
+    openai_voice: str | None = Field(None, description="How it sounds; the server's if not set.")
+    openai_transcription_model: str = Field(
+        "gpt-4o-mini-transcribe", description="It writes down what is said in a voice session."
+    )
     assistant_instructions: str = Field(
         "", description="The system message; `instructions.txt` in the current folder if not set."
     )

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
 import pytest
-from anyio.from_thread import start_blocking_portal
 from openai import AsyncOpenAI
 
 from chatbots import clients
-from chatbots.app import Chatbots, ask_sync
+from chatbots.app import Chatbots
 from chatbots.errors import ChatError, ConfigurationError
 from chatbots.images import Image
 from chatbots.local.model import LocalModel
@@ -28,22 +25,13 @@ from chatbots.speech.dialing import SpeechDialer
 from chatbots.testing import FakeOpenAI, ScriptedModel
 from chatbots.testing.http1 import Exchange
 from tests.services.hosted import hosting
+from tests.services.speaking import serving
 
 ROOT = Path(__file__).parent.parent
 
 
 def settings_for(fake: FakeOpenAI, **values: object) -> Settings:
     return Settings(openai_base_url=fake.base_url, **values)
-
-
-@contextmanager
-def answering() -> Iterator[FakeOpenAI]:
-    """Run a fake server in another thread, for programs without a loop."""
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(FakeOpenAI()) as fake,
-    ):
-        yield fake
 
 
 # Bots
@@ -368,36 +356,6 @@ async def test_the_local_model_says_that_it_does_not_embed_without_being_started
     assert caught.value.code == "not_configured"
 
 
-# Without a loop of one's own
-
-
-def test_a_plain_program_asks_in_one_call() -> None:
-    with answering() as fake:
-        fake.answer("Paris.")
-        assert ask_sync("Capital of France?", settings=settings_for(fake)).text == "Paris."
-        reply = ask_sync('{"a": 1}', settings=settings_for(fake), output_type=dict[str, int])
-        assert reply.output == {"a": 1}
-
-
-async def test_a_notebooks_cell_asks_while_its_own_loop_runs() -> None:
-    with answering() as fake:
-        assert ask_sync("Hi", settings=settings_for(fake), model="m").text == "Hi"
-        assert fake.calls[0].json["model"] == "m"
-
-
-def test_asked_in_one_call_a_failure_raises_as_itself() -> None:
-    with answering() as fake:
-        fake.answer(status=401, error="No.")
-        with pytest.raises(ChatError) as caught:
-            ask_sync("Hi", settings=settings_for(fake))
-    assert caught.value.code == "upstream_auth"
-
-
-def test_asked_in_one_call_nobody_to_ask_is_an_error() -> None:
-    with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
-        ask_sync("Hi", settings=Settings())
-
-
 # What it costs
 
 
@@ -430,6 +388,20 @@ async def test_a_realtime_bot_asks_its_own_model_over_a_session_that_stays_open(
             assert server.urls[0] == "wss://api.openai.com/v1/realtime?model=rt"
             assert [turn.text for turn in await bots.store.load("ada")] == ["Hello.", "Again"]
         assert all(conn.closed for conn in server.conns)
+
+
+async def test_a_voice_bot_speaks_as_the_settings_have_it() -> None:
+    async with serving(ScriptedModel("Hello.")) as server:
+        settings = Settings(openai_api_key="sk-x", openai_voice="marin", db_type="memory")
+        async with Chatbots(settings, dialer=server) as bots:
+            ada = bots.voice(session="ada")
+            assert (await ada.ask("Hi")).text == "Hello."
+            assert [turn.text for turn in await bots.memory(session="ada").history()] == ["Hello."]
+        (update,) = server.sent("session.update")
+        audio = update["session"]["audio"]
+        assert audio["output"]["voice"] == "marin"
+        assert audio["input"]["transcription"]["model"] == "gpt-4o-mini-transcribe"
+        assert audio["input"]["turn_detection"]["create_response"] is False
 
 
 async def test_the_model_on_this_machine_streams_where_realtime_is_asked_for() -> None:

@@ -105,7 +105,9 @@ class Peer(NamedTuple):
             where = Meaning("upstream_bad_response", "{} opens no socket there")
         elif status < 500:
             where = _BY_STATUS.get(status, _BY_STATUS[400])
-        error = self._error(_meant(said) or where, f"{_told(said).rstrip('.')} (status {status})".strip())
+        error = self._error(
+            _meant(said) or where, f"{_told(said).rstrip('.')} (status {status})".strip()
+        )
         if status < 400:
             error.retryable, error.hint = False, "Check the address."
         after = headers.get("retry-after", "")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, strategies as st
 
-from chatbots.app import ask_sync
+from chatbots.blocking import ask_sync
 from chatbots.deltas import Delta, Done, Failed, TextDelta
 from chatbots.errors import ChatError, error_of
 from chatbots.flow.bot import Bot

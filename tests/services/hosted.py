@@ -129,7 +129,7 @@ class HostedConn:
         request = ModelRequest(messages=tuple(messages), stream=True, request_id="")
         with self._answering[answer]:
             try:
-                done = await self._hosted.model.complete(request, _Saying(self, answer))
+                done = await self._hosted.model.complete(request, self._saying(answer))
             except ProviderError as error:
                 why = ResponseFailure(type="server_error", code=error.code, message=error.message)
                 answer.end("failed", error=why)
@@ -150,6 +150,9 @@ class HostedConn:
                     else ResponseUsage(usage.total_tokens, usage.input_tokens, usage.output_tokens),
                 )
             self._flush()
+
+    def _saying(self, answer: Answer) -> _Saying:
+        return _Saying(self, answer)
 
     def _flush(self) -> None:
         for frame in self._host.data_to_send():

@@ -1,0 +1,134 @@
+"""The bot that is talked to: it hears and speaks, and remembers as the others do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Sequence
+from types import TracebackType
+from typing import Unpack
+
+import anyio
+
+from chatbots.flow.calling import Asking
+from chatbots.flow.unwrap import unwrapped
+from chatbots.interfaces import SessionStore, Sink
+from chatbots.messages import FinalState, Message, Prompt, Turn, Usage
+from chatbots.services.call import VoiceCall
+from chatbots.services.conversation import Conversation
+from chatbots.services.recall import Explanation
+from chatbots.services.remember import Remembered
+from chatbots.services.speech import Speech
+from chatbots.services.spoken import Opening, SpokenModel
+from chatbots.services.take_turn import Manner
+
+
+class VoiceChat:
+    """A `ChatService` that answers aloud; each turn has a realtime session of its own."""
+
+    def __init__(
+        self,
+        opening: Opening,
+        store: SessionStore,
+        manner: Manner | None = None,
+        *,
+        speech: Speech | None = None,
+    ) -> None:
+        self.speech = speech or Speech()
+        self._opening = opening
+        self._store = store
+        self._manner = manner or Manner()
+
+    async def respond(self, prompt: Prompt, out: Sink) -> None:
+        """Answer *prompt*, which is written, aloud; see `ChatService.respond`."""
+        model = self.model(plays=False)
+        try:
+            await self.remembered(model).respond(prompt, out, bot="voice")
+        finally:
+            await model.aclose()
+
+    async def explain(self, prompt: Prompt) -> Explanation:
+        """Return what a realtime session would be told for *prompt* now."""
+        return await self.remembered(self.model(plays=False)).explain(prompt)
+
+    def model(self, *, plays: bool) -> SpokenModel:
+        """Return a model over a realtime session of its own."""
+        return SpokenModel(self._opening, self.speech, plays=plays)
+
+    def remembered(self, model: SpokenModel) -> Remembered:
+        """Return what asks *model* and remembers its answers as they were heard."""
+        store = _AsHeard(self._store, model)
+        return Remembered(model, store, self._manner, stream=True)
+
+
+class VoiceBot(Conversation):
+    """A bot to talk to: in writing as to the others, and aloud within its `async with`.
+
+    With *plays*, the call's `played` will say what was heard; else all of it counts as heard.
+    """
+
+    def __init__(
+        self,
+        service: VoiceChat,
+        store: SessionStore,
+        *,
+        plays: bool = False,
+        **defaults: Unpack[Asking],
+    ) -> None:
+        super().__init__(service, store, **defaults)
+        self._chat = service
+        self._plays = plays
+        self._call: VoiceCall | None = None
+
+    async def __aenter__(self) -> VoiceCall:
+        """Call; raises `ChatError`."""
+        model = self._chat.model(plays=self._plays)
+        detects = self._chat.speech.detection is not None
+        call = VoiceCall(model, self._chat.remembered(model), self.prompt, detects=detects)
+        self._call = await call.__aenter__()
+        return call
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if (call := self._call) is not None:
+            self._call = None
+            await call.__aexit__(kind, error, trace)
+
+    async def run(self, audio: AsyncIterable[bytes], out: Sink) -> None:
+        """Hear *audio* (PCM of 24 kHz) to its end, and answer what is said in it into *out*.
+
+        Raises the `ChatError` that ended the call before.
+        """
+        with unwrapped():
+            async with self as call, anyio.create_task_group() as tasks:
+                tasks.start_soon(call.hear, audio)
+                async for delta in call.deltas:
+                    await out.send(delta)
+
+
+class _AsHeard:
+    """A `SessionStore` that keeps of an answer of *model* what was heard, and what was not."""
+
+    def __init__(self, store: SessionStore, model: SpokenModel) -> None:
+        self.begin = store.begin
+        self.checkpoint = store.checkpoint
+        self.load = store.load
+        self.mark = store.mark
+        self.forget = store.forget
+        self._store = store
+        self._model = model
+
+    async def finish(
+        self,
+        turn: Turn,
+        answer: Sequence[Message],
+        *,
+        state: FinalState,
+        reason: str | None = None,
+        usage: Usage | None = None,
+    ) -> Turn:
+        """Keep how the turn ended."""
+        heard = self._model.kept(answer)
+        return await self._store.finish(turn, heard, state=state, reason=reason, usage=usage)

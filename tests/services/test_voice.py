@@ -1,0 +1,65 @@
+"""The bot that is talked to, against a server in this process that hears and speaks."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatbots.deltas import AudioDelta, Done, UserSaid
+from chatbots.messages import Message
+from chatbots.realtime.audio import RATE, size_of
+from chatbots.services.memory import MemoryChat
+from chatbots.services.speech import Speech
+from chatbots.services.voice import VoiceBot
+from chatbots.sessions.in_memory import InMemorySessions
+from chatbots.testing import ScriptedModel
+from chatbots.testing.scripted import CollectingSink
+from tests.services.speaking import MS_PER_CHAR, SPEECH, says, talking
+
+
+async def test_a_written_question_is_answered_aloud() -> None:
+    async with talking("Hello Ada.") as talk:
+        async with talk.bot.stream("I am Ada.") as stream:
+            talk.told = [delta async for delta in stream]
+        assert stream.reply.text == "Hello Ada."
+        assert talk.pcm() == b"\x01" * size_of(10 * MS_PER_CHAR)
+        assert {d.rate for d in talk.told if isinstance(d, AudioDelta)} == {RATE}
+        (update,) = talk.server.sent("session.update")
+        assert update["session"]["output_modalities"] == ["audio"]
+        assert update["session"]["instructions"] == "Be brief."
+    (turn,) = await talk.bot.history()
+    assert turn.answer == (Message("assistant", "Hello Ada."),)
+
+
+async def test_a_call_knows_what_was_said_before_it_and_a_bot_that_writes_what_was_said_in_it() -> (
+    None
+):
+    store = InMemorySessions()
+    writer = ScriptedModel("Noted.", "Seven.")
+    wrote = VoiceBot.__mro__[1](MemoryChat(writer, store), store, session="ada")
+    await wrote.ask("The number is 7.")
+    async with talking("It is seven.", words=("Which number?",), store=store) as talk:
+        await talk.bot.run(says(SPEECH), sink := CollectingSink())
+        assert isinstance(sink.deltas[-1], Done)
+        assert talk.server.said() == ["The number is 7.", "Noted."]
+    await wrote.ask("Say it again.")
+    assert [m.content for m in writer.requests[-1].messages] == [
+        "The number is 7.", "Noted.", "Which number?", "It is seven.", "Say it again.",
+    ]  # fmt: skip
+
+
+@pytest.mark.checklist(29)
+async def test_who_pushes_to_talk_says_where_a_turn_ends() -> None:
+    async with talking("Hi.", words=("Hello.",), speech=Speech(detection=None)) as talk:
+        await talk.bot.run(says(SPEECH, SPEECH), sink := CollectingSink())
+        assert isinstance(sink.deltas[0], UserSaid)
+        assert sink.deltas[0].text == "Hello."
+        assert sink.text == "Hi."
+        (update,) = talk.server.sent("session.update")
+        assert update["session"]["audio"]["input"]["turn_detection"] is None
+
+
+async def test_it_tells_what_it_would_send() -> None:
+    async with talking() as talk:
+        explained = await talk.bot.explain("Hi")
+        assert [m.content for m in explained.messages] == ["Be brief.", "Hi"]
+        assert talk.server.conns == []
