@@ -163,6 +163,8 @@ class Answer:
                     self.calls.append(call)
                 case Interrupted():
                     self.cut_short()
+                case _:
+                    pass
         ended = await response.ended()
         if not self.calls and not self._is_heard:
             lasts = sum(map(ms_of, self._sizes.values())) / 1000
