@@ -62,15 +62,16 @@ class RealtimeSession:
             dialer, address, model, patience=patience or Patience(), clock=self._clock, plays=plays
         )
         self._telling = Telling(lambda: dialling.peer, self._later, dialling.patience.reader)
-        self._line = Lifeline(dialling, self._telling, self.conversation, config)
+        self.line = Lifeline(dialling, self._telling, self.conversation, config)
+        """What keeps it connected; `line.over` says why it is over."""
         self._group: TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
         """Connect; raises `ChatError`."""
-        await self._line.open()
+        await self.line.open()
         self._group = await anyio.create_task_group().__aenter__()
         self._group.start_soon(self._telling.run)
-        self._group.start_soon(self._line.run)
+        self._group.start_soon(self.line.run)
         if handlers := self._telling.handlers:
             self._group.start_soon(handlers.run, self.events())
         return self
@@ -87,7 +88,7 @@ class RealtimeSession:
         try:
             await self._group.__aexit__(None, None, None)
         finally:
-            await self._line.close()
+            await self.line.close()
 
     @property
     def id(self) -> str | None:
@@ -103,7 +104,7 @@ class RealtimeSession:
 
     @property
     def _session(self) -> Session:
-        link = self._line.link or self._line.next
+        link = self.line.link or self.line.next
         return Session() if link is None else link.protocol.now.session
 
     async def send(self, event: ClientEvent) -> str:
@@ -114,7 +115,7 @@ class RealtimeSession:
         Raises `InvalidRequest` for an event that cannot be right, and the `ChatError` that ended
         the session.
         """
-        line = self._line
+        line = self.line
         if isinstance(event, InputAudioBufferAppend) and line.link is None and line.over is None:
             line.unsent.add(event)
             return ""
@@ -130,7 +131,7 @@ class RealtimeSession:
         Raises as `send`.
         """
         event = ResponseCreate(params, event_id=generate_id("event_", 21))
-        link = await self._line.connected()
+        link = await self.line.connected()
         link.protocol.send(event)
         response = self._telling.asking.ask(event)
         await _flush(link)
@@ -142,7 +143,7 @@ class RealtimeSession:
         With the last result that is owed a response is asked for: it is returned, unless one was
         asked for already. Raises `InvalidRequest` for a call that was not made, or was answered.
         """
-        link = await self._line.connected()
+        link = await self.line.connected()
         owed = link.protocol.now.responding.owed
         if call_id not in owed:
             raise InvalidRequest(
@@ -150,7 +151,7 @@ class RealtimeSession:
                 f"No result is owed for the call {call_id!r}: it was not made, or was answered.",
                 param="call_id",
             )
-        link.protocol.send(self._line.note(ConversationItemCreate(function_output(call_id, text))))
+        link.protocol.send(self.line.note(ConversationItemCreate(function_output(call_id, text))))
         if not owed and not self._telling.asking:
             return await self.respond()
         await _flush(link)
@@ -158,13 +159,13 @@ class RealtimeSession:
 
     def played(self, item_id: str, ms: int) -> None:
         """Say how much of an item has been heard."""
-        if (link := self._line.link) is not None:
+        if (link := self.line.link) is not None:
             link.protocol.played(item_id, ms)
             link.attend()
 
     async def interrupt(self) -> None:
         """Stop the answer as the user speaking would: what was not heard was not said."""
-        if (link := self._line.link) is not None:
+        if (link := self.line.link) is not None:
             link.protocol.interrupt()
             self._telling.tell(None, link.protocol.outcomes(), 0)
             await _flush(link)
@@ -196,7 +197,7 @@ class RealtimeSession:
 
     def _later(self, event: ResponseCreate) -> bool:
         """Ask once more for a response that the server had no room for; return whether that is."""
-        link = self._line.link
+        link = self.line.link
         limits = () if link is None else link.protocol.now.rate_limits
         seconds = max((limit.reset_seconds or 0.0 for limit in limits), default=0.0)
         if self._group is None or seconds > LONGEST_WAIT:
@@ -207,7 +208,7 @@ class RealtimeSession:
 
     async def _ask_again(self, event: ResponseCreate, seconds: float) -> None:
         await self._clock.sleep(seconds)
-        link = self._line.link
+        link = self.line.link
         if link is not None and self._telling.asking.waits(event.event_id):
             link.protocol.send(event)
             await _flush(link)
