@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import anyio
 
-from chatbots.clients import Local, clients_for, realtime_address, realtime_dialer, weights_of
+from chatbots.clients import Local, clients_for, realtime_client, realtime_dialer, weights_of
 from chatbots.embedded import Embeddings, Inputs
 from chatbots.errors import ConfigurationError
 from chatbots.flow.bot import Bot
@@ -35,12 +35,10 @@ from chatbots.speech.dialing import SpeechDialer
 from chatbots.stores import Store, store_of
 
 if TYPE_CHECKING:
-    from chatbots.realtime.events.session import Session
     from chatbots.realtime.transport import WebSocketDialer
     from chatbots.services.realtime import RealtimeClient
     from chatbots.services.realtime_chat import RealtimeChat
     from chatbots.services.speech import Speech
-    from chatbots.services.spoken import Opening
     from chatbots.services.voice import VoiceBot
     from chatbots.tool_calls import Confirm
 
@@ -131,22 +129,18 @@ class Chatbots:
         if isinstance(self._clients, Local):
             return self.streaming(**defaults)
         defaults.setdefault("model", self.settings.openai_realtime_model)
+        defaults["max_tokens"] = defaults.get("max_tokens") or self.settings.openai_max_tokens
         self._realtime = self._realtime or self._realtime_chat()
         return self._conversation(self._realtime, defaults)
 
     def realtime_client(
         self, *, tools: Iterable[object] | None = None, on_confirm: Confirm | None = None
     ) -> RealtimeClient:
-        """Return what opens realtime sessions, for programs that hold them themselves."""
-        from chatbots.services.realtime import RealtimeClient
+        """Return what opens realtime sessions, for programs that hold them themselves.
 
-        return RealtimeClient(
-            address=realtime_address(self.settings),
-            model=self.settings.openai_realtime_model,
-            tools=tools,
-            on_confirm=on_confirm,
-            dialer=self._dialer,
-        )
+        Where nobody else is named they are held with the speech stack on this machine.
+        """
+        return realtime_client(self.settings, self._dialer, tools=tools, on_confirm=on_confirm)
 
     def voice(
         self, *, plays: bool = False, speech: Speech | None = None, **defaults: Unpack[Asking]
@@ -158,7 +152,9 @@ class Chatbots:
         from chatbots.services.voice import VoiceBot, VoiceChat
 
         defaults.setdefault("model", self.settings.openai_realtime_model)
-        chat = VoiceChat(self._opening(), self.store, self._manner, speech=speech or self.speech())
+        chat = VoiceChat(
+            self.realtime_client().session, self.store, self._manner, speech=speech or self.speech()
+        )
         return VoiceBot(chat, self.store, plays=plays, **self._timed(defaults))
 
     def speech(self, **said: Any) -> Speech:
@@ -248,18 +244,7 @@ class Chatbots:
     def _realtime_chat(self) -> RealtimeChat:
         from chatbots.services.realtime_chat import RealtimeChat
 
-        return RealtimeChat(self._opening(), self.store, self._manner)
-
-    def _opening(self) -> Opening:
-        from chatbots.realtime.session import RealtimeSession
-
-        address = realtime_address(self.settings)
-        dialer = self._dialer
-
-        def opening(model: str | None, config: Session, *, plays: bool = False) -> RealtimeSession:
-            return RealtimeSession(dialer, address, config=config, model=model, plays=plays)
-
-        return opening
+        return RealtimeChat(self.realtime_client().session, self.store, self._manner)
 
     def _conversation(self, service: ChatService, defaults: Asking) -> Conversation:
         return Conversation(service, self.store, **self._timed(defaults))

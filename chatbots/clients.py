@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from chatbots.local.weights import WeightStore
     from chatbots.realtime.address import Address
     from chatbots.realtime.transport import WebSocketDialer
+    from chatbots.services.realtime import RealtimeClient
+    from chatbots.tool_calls import Confirm
 
 
 HERE: Final = "http://127.0.0.1/v1"
@@ -147,6 +150,31 @@ def realtime_dialer(settings: Settings) -> WebSocketDialer:
         return SpeechDialer(partial(local_speech, settings), WebSocketsDialer())
     limits = Limits(open=settings.chatbots_connect_timeout)
     return WebSocketsDialer(limits, proxies=Proxies.among(environment()))
+
+
+def realtime_client(
+    settings: Settings,
+    dialer: WebSocketDialer,
+    *,
+    tools: Iterable[object] | None = None,
+    on_confirm: Confirm | None = None,
+) -> RealtimeClient:
+    """Return what opens realtime sessions, with the patience that other answers get."""
+    from chatbots.realtime.patience import Patience
+    from chatbots.services.realtime import RealtimeClient
+
+    return RealtimeClient(
+        address=realtime_address(settings),
+        model=settings.openai_realtime_model,
+        tools=tools,
+        on_confirm=on_confirm,
+        dialer=dialer,
+        patience=Patience(
+            first_delta=settings.chatbots_first_token_timeout,
+            gap=settings.chatbots_gap_timeout,
+            response=settings.chatbots_timeout,
+        ),
+    )
 
 
 class Local:

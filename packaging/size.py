@@ -57,12 +57,13 @@ def budgets() -> list[Budget]:
         # Many clients in one process, and what each of them may do.
         Budget("chatbots/server/", aside["server"], 2_500),
         # Hearing and speaking on this machine.
-        Budget("chatbots/speech/", aside["speech"], 1_500),
+        Budget("chatbots/speech/", aside["speech"], 2_000),
         # 2,500 for a turn of text; 500 for an HTTP connection of our own, which makes a token
         # cheap; 1,200 for what a server may do wrong; 1,400 for what is said beside text:
         # images, tools and their rounds, reasoning, demanded shapes, embeddings; 900 for
-        # sessions: what is said of them, and how much of the past is sent; 1,000 for realtime bots.
-        Budget("words + flow + provider + services", sum(map(lines_of, core)), 7_500),
+        # sessions: what is said of them, and how much of the past is sent; 1,800 for bots over a
+        # realtime session, one of which speaks.
+        Budget("words + flow + provider + services", sum(map(lines_of, core)), 8_300),
     ]
 
 

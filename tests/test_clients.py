@@ -17,6 +17,7 @@ from chatbots.clients import (
     local_model,
     local_speech,
     realtime_address,
+    realtime_client,
     realtime_dialer,
     weights_of,
 )
@@ -444,3 +445,28 @@ def test_azure_is_asked_by_whichever_of_its_apis_is_set(version: str | None, url
     assert realtime_address(settings).url(model="d") == url
     with pytest.raises(ConfigurationError, match="no key"):
         realtime_address(Settings(azure_openai_endpoint="https://res"))
+
+
+def test_a_realtime_client_is_as_patient_as_the_others() -> None:
+    settings = Settings(
+        openai_api_key="sk-abc",
+        openai_realtime_model="rt",
+        chatbots_connect_timeout=1,
+        chatbots_first_token_timeout=2,
+        chatbots_gap_timeout=3,
+        chatbots_timeout=4,
+    )
+    client = realtime_client(settings, realtime_dialer(settings))
+    assert (client.model, client.address.key) == ("rt", "sk-abc")
+    patience = client.patience
+    assert patience is not None
+    assert (patience.first_delta, patience.gap, patience.response) == (2, 3, 4)
+    assert vars(client.dialer)["_limits"].open == 1
+
+
+def test_the_way_to_a_realtime_server_is_by_the_environments_proxies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
+    dialer = realtime_dialer(Settings(openai_api_key="sk-abc"))
+    assert vars(dialer)["_proxies"].to("wss://api.openai.com/") == "http://proxy:1"

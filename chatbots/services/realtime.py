@@ -72,8 +72,8 @@ class RealtimeClient:
         self.model = model
         self._tools = tools_of(tools)
         self._confirm = on_confirm
-        self._dialer = dialer
-        self._patience = patience
+        self.dialer = dialer or _usual_dialer()
+        self.patience = patience
 
     def connect(
         self,
@@ -94,20 +94,32 @@ class RealtimeClient:
         if self._tools is not None:
             session = replace(session, tools=tuple(map(Tool.of, self._tools.specs())))
         return RealtimeConn(
-            dialer or self._dialer or _usual_dialer(),
+            dialer or self.dialer,
             address,
             config=session,
             model=model,
-            patience=self._patience,
+            patience=self.patience,
             tools=self._tools,
             on_confirm=self._confirm,
         )
 
+    def session(
+        self, model: str | None = None, config: Session | None = None, *, plays: bool = False
+    ) -> RealtimeSession:
+        """Return a session as bots use it: no event is kept, and no tool is run."""
+        return RealtimeSession(
+            self.dialer,
+            self.address,
+            config=config,
+            model=model,
+            patience=self.patience,
+            plays=plays,
+        )
+
     async def dial(self, *, model: str | None = None) -> WebSocketConn:
         """Open a bare socket: frames, and nothing done about them. Raises `ChatError`."""
-        dialer = self._dialer or _usual_dialer()
         url = self.address.url(model=model or self.model)
-        return await dialer.dial(url, await self.address.headers())
+        return await self.dialer.dial(url, await self.address.headers())
 
 
 def _usual_dialer() -> WebSocketDialer:

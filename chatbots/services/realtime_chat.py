@@ -31,6 +31,9 @@ from chatbots.tool_calls import ToolCall
 IDLE: Final = 300.0
 """Seconds a session stays open after a turn; the next turn then tells another what was said."""
 
+STOP_TIMEOUT: Final = 1.0
+"""Seconds to tell the server that its answer is no longer wanted."""
+
 Opening: TypeAlias = Callable[[str | None, Session], AbstractAsyncContextManager[RealtimeSession]]
 """Makes a session with a model, configured like this."""
 
@@ -60,11 +63,13 @@ class RealtimeChat:
         """Answer *prompt*; see `ChatService.respond`."""
         name = prompt.session or new_session_id()
         line = self._line(name)
+        line.turns += 1
         try:
             await self._remembered(line).respond(replace(prompt, session=name), out, bot="realtime")
         finally:
+            line.turns -= 1
             if prompt.session is None:
-                del self._lines[name]
+                self._lines.pop(name, None)
                 await line.aclose()
 
     async def explain(self, prompt: Prompt) -> Explanation:
@@ -93,6 +98,8 @@ class RealtimeModel:
     """
 
     def __init__(self, opening: Opening, *, idle: float = IDLE) -> None:
+        self.turns = 0
+        """Those that are under way, or wait for it."""
         self._opening = opening
         self._idle = idle
         self._turn = anyio.Lock()
@@ -104,7 +111,7 @@ class RealtimeModel:
     @property
     def in_use(self) -> bool:
         """Whether a turn is under way, or the session is kept for the next."""
-        return self._turn.statistics().locked or not (self._held is None or self._held.left)
+        return self.turns > 0 or not (self._held is None or self._held.left)
 
     async def complete(self, request: ModelRequest, out: Sink) -> ModelAnswer:
         """Continue a conversation by one message; see `ChatModel.complete`."""
@@ -117,7 +124,7 @@ class RealtimeModel:
                 try:
                     ended = await answer.ended()
                 except anyio.get_cancelled_exc_class():
-                    with anyio.CancelScope(shield=True):
+                    with anyio.move_on_after(STOP_TIMEOUT, shield=True):
                         await session.interrupt()
                     raise
                 finally:

@@ -109,6 +109,19 @@ def test_a_conversation_is_taken_up_by_its_name(upstream: Upstream, run: Runner)
     assert said(upstream.talks[1]) == ["I am Ada.", "Hello Ada.", "Who am I?"]
 
 
+def test_a_server_of_the_beta_dialect_is_spoken_to_in_it(
+    upstream: Upstream, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_REALTIME_DIALECT", "beta")
+    monkeypatch.setenv("OPENAI_MAX_TOKENS", "50")
+    upstream.answer("Hello.")
+    assert run("realtime", "--prompt", "Hi") == (0, "Hello.\n", "")
+    [talk] = upstream.talks
+    assert talk.dialect == "beta"
+    assert talk.of("session.update")[0]["session"]["modalities"] == ["text"]
+    assert talk.of("response.create")[0]["response"] == {"max_response_output_tokens": 50}
+
+
 # Frames
 
 

@@ -227,6 +227,19 @@ async def test_a_session_is_closed_when_nobody_has_asked_for_a_while() -> None:
         assert talk.server.said(1) == ["Hi", "Hello.", "Back again"]
 
 
+async def test_sessions_that_are_begun_at_the_same_time_are_all_closed_at_the_end() -> None:
+    async with talking() as talk:
+
+        async def ask(name: str) -> None:
+            await talk.ask("Hi", session=name)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(4):
+                tasks.start_soon(ask, f"s{number}")
+        await talk.chat.aclose()
+        assert [conn.closed for conn in talk.server.conns] == [True] * 4
+
+
 async def test_a_prompt_of_no_conversation_leaves_no_session_open() -> None:
     async with talking() as talk:
         await talk.ask("Hi", session=None)
