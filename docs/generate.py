@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,8 @@ from chatbots.server_settings import ServerSettings
 from chatbots.sessions.turn import TABLE, diagram
 from chatbots.settings import Settings
 from chatbots.testing.faults import names
+from chatbots.testing.faults.steps import Fault
+from chatbots.testing.realtime.steps import SocketFault
 from docs import checklist, reference
 
 ROOT: Final = Path(__file__).parent.parent
@@ -84,8 +86,15 @@ version uses them.
 def fake_server_page() -> str:
     """Return the page of the fake server: written by hand, but for the tables of faults."""
     written = (ROOT / "docs/fake-server.md").read_text("utf-8")
-    for mark, faults in (("before", names.BEFORE), ("inside", names.INSIDE)):
-        rows = [f"| `{names.shown(name)}` | {fault.about} |" for name, fault in faults.items()]
+    tables: list[tuple[str, Mapping[str, Fault | SocketFault]]] = [
+        ("before", names.BEFORE),
+        ("inside", names.INSIDE),
+        ("socket", names.SOCKET),
+    ]
+    for mark, faults in tables:
+        rows = [
+            f"| `{names.shown(name, faults)}` | {each.about} |" for name, each in faults.items()
+        ]
         table = "\n".join(["| fault | what goes over the wire |", "| --- | --- |", *rows])
         start, end = f"<!-- {mark}: made by `make docs` -->\n", f"\n<!-- end of {mark} -->"
         head, _, rest = written.partition(start)

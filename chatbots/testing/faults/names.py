@@ -108,10 +108,10 @@ class Sequences:
 
 def listed(faults: Mapping[str, Fault | SocketFault] = EVERY) -> Sequence[str]:
     """Return a line for each fault: its name, its number, what it does."""
-    return [f"{shown(name):32} {fault.about}" for name, fault in faults.items()]
+    return [f"{shown(name, faults):32} {fault.about}" for name, fault in faults.items()]
 
 
-def shown(name: str) -> str:
-    """Return how a fault is written, its number with the default and the unit."""
-    fault = EVERY[name]
+def shown(name: str, faults: Mapping[str, Fault | SocketFault] = EVERY) -> str:
+    """Return how one of the *faults* is written, its number with the default and the unit."""
+    fault = faults[name]
     return f"{name}:{fault.default:g} ({fault.unit})" if fault.unit else name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from random import Random
 from typing import Final
@@ -22,6 +22,7 @@ from chatbots.testing.realtime.asking import request_of
 from chatbots.testing.realtime.faults import FAULTS
 from chatbots.testing.realtime.socket import FAREWELL, Socket
 from chatbots.testing.realtime.sounds import Ear
+from chatbots.testing.realtime.spoiling import EXPIRED
 from chatbots.testing.realtime.steps import Close, Ping, Raw, Say, Script, Step, Wait
 from chatbots.testing.realtime.talk import Talk
 
@@ -42,12 +43,12 @@ class Conversing:
         self._order = anyio.Lock()
         self._tasks: TaskGroup
 
-    async def run(self, steps: Iterable[Step] = ()) -> None:
-        """Serve until either side ends it; *steps* are taken meanwhile."""
+    async def run(self, lifetime: float) -> None:
+        """Serve until either side ends it, or for so many seconds."""
         try:
             async with anyio.create_task_group() as self._tasks:
                 await self._flush()
-                self._tasks.start_soon(self._play, steps)
+                self._tasks.start_soon(self._expire, lifetime)
                 while (message := await self._socket.receive()) is not None:
                     self._talk.heard.append(message)
                     self._talk.changed()
@@ -56,6 +57,12 @@ class Conversing:
         finally:
             self._talk.open = False
             self._talk.changed()
+
+    async def _expire(self, seconds: float) -> None:
+        await anyio.sleep(seconds)
+        self._host.complain(EXPIRED, "session_expired", kind="invalid_request_error")
+        await self._flush()
+        await self._play([Close(1001, EXPIRED)])
 
     async def _do(self, demands: Sequence[Demand]) -> None:
         for demand in demands:
@@ -127,7 +134,16 @@ class Conversing:
                 await self._say(frame)
 
     async def _play(self, steps: Iterable[Step]) -> None:
-        """Take steps; nobody else says anything between two that do not wait."""
+        """Take *steps*; nobody else says anything between two that do not wait."""
+        taken = iter(steps)
+        while True:
+            pause = await self._take(taken)
+            if pause is None:
+                return
+            await anyio.sleep(pause)
+
+    async def _take(self, steps: Iterator[Step]) -> float | None:
+        """Take steps up to the next that waits; return how long, or None after the last."""
         async with self._order:
             for step in steps:
                 match step:
@@ -138,11 +154,10 @@ class Conversing:
                     case Ping():
                         await self._socket.ping()
                     case Wait(seconds):
-                        self._order.release()
-                        await anyio.sleep(seconds)
-                        await self._order.acquire()
+                        return seconds
                     case Close(code, reason):
                         await self._end(code, reason)
+        return None
 
     async def _say(self, frame: bytes) -> None:
         self._talk.said.append(frame)

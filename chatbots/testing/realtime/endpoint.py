@@ -8,6 +8,7 @@ from random import Random
 from typing import Annotated, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+import anyio
 import msgspec
 from msgspec import Meta, Struct
 
@@ -20,8 +21,10 @@ from chatbots.realtime.hosting.host import Host
 from chatbots.testing import bodies
 from chatbots.testing.bodies import Json
 from chatbots.testing.desk import Desk
+from chatbots.testing.faults.names import find
 from chatbots.testing.http1 import Exchange, reply
 from chatbots.testing.realtime.conversing import Conversing
+from chatbots.testing.realtime.faults import OPENING
 from chatbots.testing.realtime.socket import Socket
 from chatbots.testing.realtime.talk import Talk
 from chatbots.testing.requests import Refusal, read
@@ -32,6 +35,17 @@ LIMITS: Final = (
     RateLimit("requests", 1000, 999, 0.06),
     RateLimit("tokens", 40_000, 39_000, 1.5),
 )
+REFUSALS: Final[Mapping[str, Callable[[float], Refusal]]] = {
+    "hs-401": lambda _: Refusal(401, "Incorrect API key provided.", code="invalid_api_key"),
+    "hs-429": lambda seconds: Refusal(
+        429,
+        "Rate limit reached.",
+        type="requests",
+        code="rate_limit_exceeded",
+        headers={"retry-after": f"{seconds:g}"},
+    ),
+    "hs-503": lambda _: Refusal(503, "The engine is overloaded.", type="server_error"),
+}
 SUBPROTOCOL: Final = "realtime"
 KEY_PROTOCOL: Final = "openai-insecure-api-key."
 BETA_PROTOCOL: Final = "openai-beta.realtime-v1"
@@ -65,23 +79,42 @@ class Realtime:
         if not model:
             raise Refusal(400, "You must provide a model parameter.", param="model")
         self._check(model)
-        dialect = BETA if "deployment" in query or "openai-beta" in call.headers else GA
-        if BETA_PROTOCOL in (offered := subprotocols(call.headers)):
-            dialect = BETA
+        fault, number = self._fault(model)
+        exchange.call.fault = fault
+        if (refusal := REFUSALS.get(fault)) is not None:
+            raise refusal(number)
+        if fault == "hs-hang":
+            await anyio.sleep_forever()
+        offered = subprotocols(call.headers)
+        dated = "deployment" in query or "openai-beta" in call.headers
         socket = Socket(exchange, protocols=[SUBPROTOCOL] if SUBPROTOCOL in offered else [])
-        if not await socket.accept():
+        socket.deaf = fault == "no-pong"
+        if not await socket.accept(spoiled=fault == "hs-bad-accept"):
             return
+        lifetime = number if fault == "session-expired" else LIFETIME
         host = Host(
             model=model,
-            dialect=dialect,
+            dialect=BETA if dated or BETA_PROTOCOL in offered else GA,
             session=session,
-            expires_at=int(time.time()) + LIFETIME,
+            expires_at=int(time.time() + lifetime),
             limits=LIMITS,
         )
-        talk = Talk(call=call, dialect=dialect, model=model, changed=exchange.changed)
+        talk = Talk(call=call, dialect=host.dialect, model=model, changed=exchange.changed)
         self._talks.append(talk)
         chance = Random(f"{self._seed}/{call.number}")  # noqa: S311 (no secret)
-        await Conversing(socket, host, talk, self._desk, chance).run()
+        await Conversing(socket, host, talk, self._desk, chance).run(lifetime)
+
+    def _fault(self, model: str) -> tuple[str, float]:
+        """Return the fault that strikes this session from its beginning, and its number."""
+        try:
+            chosen = find(self._desk.fault(model))
+        except ValueError as error:
+            raise Refusal(404, str(error), param="model", code="model_not_found") from error
+        name = self._desk.fault(model).partition(":")[0]
+        if name not in OPENING:
+            return "", 0
+        self._desk.fault(model, take=True)
+        return name, chosen.number
 
     async def make_secret(self, exchange: Exchange) -> None:
         """Answer `POST /v1/realtime/client_secrets`."""

@@ -75,25 +75,28 @@ class Socket:
                 if isinstance(frame, Frame):
                     self._take(frame)
             self._closed |= self._protocol.close_expected()
-            if not self.deaf or self._closed:
-                await self._flush()
+            if self.deaf and not self._closed:
+                self._protocol.data_to_send()  # the pong
+            await self._flush()
         return self._messages.popleft()
 
     async def send(self, frame: bytes) -> None:
-        """Send a text message, unless the client is leaving."""
-        if self._protocol.state is State.OPEN:
-            self._protocol.send_text(frame)
-            await self._flush()
+        """Send a text message, while the socket is open."""
+        async with self._writing:  # between the two nobody may throw it away with a pong
+            if self._protocol.state is State.OPEN:
+                self._protocol.send_text(frame)
+                await self._write(b"".join(self._protocol.data_to_send()))
 
     async def ping(self) -> None:
-        """Send a ping."""
-        self._protocol.send_ping(b"?")
-        await self._flush()
+        """Send a ping, while the socket is open."""
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_ping(b"?")
+            await self._flush()
 
     async def raw(self, data: bytes) -> None:
         """Send bytes as they are."""
         async with self._writing:
-            await self.exchange.raw(data)
+            await self._write(data)
 
     async def close(self, code: int, reason: str = "") -> None:
         """Send a close frame."""
@@ -115,7 +118,11 @@ class Socket:
                 self._parts.clear()
 
     async def _flush(self) -> None:
-        async with self._writing:
-            data = b"".join(self._protocol.data_to_send())
-            if data:
-                await self.exchange.raw(data)
+        await self.raw(b"".join(self._protocol.data_to_send()))
+
+    async def _write(self, data: bytes) -> None:
+        try:
+            await self.exchange.raw(data)
+        except anyio.BrokenResourceError:  # the client is gone: there is nobody to tell
+            self._closed = True
+            self._arrived(b"")

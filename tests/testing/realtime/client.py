@@ -36,6 +36,8 @@ class Client:
         """Return the events up to the first of this type."""
         told: list[Any] = []
         async for frame in self.socket:
+            if isinstance(frame, bytes):  # no event
+                continue
             told.append(json.loads(frame))
             if told[-1]["type"] == kind:
                 return told
@@ -63,7 +65,9 @@ async def session(
 ) -> AsyncIterator[Client]:
     """Open a session, in text unless it is *told* otherwise."""
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with connect(address(fake, path), additional_headers=fields, max_size=None) as socket:
+    async with connect(
+        address(fake, path), additional_headers=fields, max_size=None, max_queue=None
+    ) as socket:
         client = Client(socket)
         await client.until("session.created")
         if "openai-beta" not in fields:

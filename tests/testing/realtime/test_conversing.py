@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import b64decode
 from typing import Any
 
 import anyio
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from chatbots.testing.fake_openai import FakeOpenAI
-from tests.testing.realtime.client import TEXT, audio, session, spoken
+from tests.testing.realtime.client import TEXT, address, audio, session, spoken
 
 HEARING = {"format": {"type": "audio/pcm"}, "transcription": {"model": "any"}}
 
@@ -138,14 +140,64 @@ async def test_an_answer_can_be_late() -> None:
             assert anyio.current_time() - started > 0.09
 
 
-async def test_an_answer_can_end_otherwise() -> None:
+async def test_a_session_expires_when_it_says_so() -> None:
     async with FakeOpenAI() as fake:
-        fake.answer("cut", finish_reason="length")
-        fake.answer(status=503, error="Sorry.")
-        fake.answer(status=500)
+        fake.fault("session-expired:0.2")
+        async with connect(address(fake)) as socket:
+            frames = [frame async for frame in socket]
+        assert b"session_expired" in fake.talks[0].said[-1]
+        assert len(frames) == 2
+        assert socket.close_code == 1001
+        assert abs(fake.talks[0].sent[0]["session"]["expires_at"] - time.time()) < 5
+
+
+async def test_speech_can_be_unintelligible_and_is_answered() -> None:
+    async with FakeOpenAI() as fake:
+        fake.fault("transcription-failed,ok")
+        async with session(fake, told=hearing(turn_detection=None)) as client:
+            for outcome in ("failed", "completed"):
+                await client.send("input_audio_buffer.append", audio=audio(200))
+                await client.send("input_audio_buffer.commit")
+                kind = f"conversation.item.input_audio_transcription.{outcome}"
+                assert await client.until(kind)
+                await client.send("response.create")
+                told = await client.until("response.done")
+            assert spoken(told) == "Hello"
+
+
+async def test_what_nobody_asked_to_write_down_cannot_fail() -> None:
+    async with FakeOpenAI() as fake:
+        fake.fault("transcription-failed")
+        told = TEXT | {"audio": {"input": {"turn_detection": None}}}
+        async with session(fake, told=told) as client:
+            await client.send("input_audio_buffer.append", audio=audio(200))
+            await client.send("input_audio_buffer.commit")
+            assert (await client.until("conversation.item.done"))[-1]["item"]["role"] == "user"
+
+
+async def test_a_silence_leaves_the_session_open_and_an_end_closes_it() -> None:
+    async with FakeOpenAI() as fake:
+        fake.fault("stall:1,close-1011")
         async with session(fake) as client:
-            ends = [(await client.asks())[-1]["response"] for _ in range(3)]
-            assert [end["status"] for end in ends] == ["incomplete", "failed", "failed"]
-            assert ends[0]["status_details"]["reason"] == "max_output_tokens"
-            assert ends[1]["status_details"]["error"]["message"] == "Sorry."
-            assert "500" in ends[2]["status_details"]["error"]["message"]
+            await client.says("One two")
+            await client.send("response.create")
+            await client.until("response.output_text.delta")
+            await client.send("response.cancel")
+            await client.until("response.done")
+            await client.send("response.create")
+            await client.socket.wait_closed()
+        assert client.socket.close_code == 1011
+        fake.fault("close-1006")
+        async with session(fake) as client:
+            await client.send("response.create")
+            await client.socket.wait_closed()
+        assert client.socket.close_code == 1006
+
+
+async def test_floods_and_nonsense_are_frames_of_their_own() -> None:
+    async with FakeOpenAI() as fake, session(fake) as client:
+        fake.fault("ping-flood:3,binary-frame")
+        assert spoken(await client.asks()) == "Hi"
+        await client.send("response.create")
+        frames = [await client.socket.recv() for _ in range(7)]
+        assert b"\x00\xff" in frames
