@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import capacity, chart, hot, one_shot, registering, start, store
+from bench import capacity, chart, hot, one_shot, realtime, registering, start, store
 from bench.measure import Report, machine
 
 RESULTS: Final = Path(__file__).with_name("results")
@@ -25,8 +25,9 @@ BENCHMARKS: Final[dict[str, Callable[..., Report]]] = {
     **{name: partial(hot.report, name) for name in hot.FULL},
     "capacity": capacity.report,
     "store": store.report,
+    "realtime": realtime.report,
 }
-SMOKE: Final = ("start", "one-shot", "registering", *hot.SMOKE, "capacity", "store")
+SMOKE: Final = ("start", "one-shot", "registering", *hot.SMOKE, "capacity", "store", "realtime")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
