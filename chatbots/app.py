@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import anyio
 
-from chatbots.clients import Local, clients_for, realtime_client, realtime_dialer, weights_of
+from chatbots.clients import Local, clients_for, realtime_client, realtime_dialer
 from chatbots.embedded import Embeddings, Inputs
 from chatbots.errors import ConfigurationError
 from chatbots.flow.bot import Bot
 from chatbots.flow.calling import Asking
 from chatbots.interfaces import ChatModel, ChatService, SessionStore
 from chatbots.local.tool_routing import ToolRouting
-from chatbots.model_names import LOCAL, context_of
+from chatbots.model_names import LOCAL
 from chatbots.provider.chat import OpenAIChat
 from chatbots.provider.client import OpenAIClient
 from chatbots.provider.embeddings import OpenAIEmbedder
@@ -29,13 +28,15 @@ from chatbots.services.stateless import StatelessChat
 from chatbots.services.streaming import StreamingChat
 from chatbots.services.take_turn import Manner
 from chatbots.sessions.tokens import Count, estimate
-from chatbots.sessions.window import Window
 from chatbots.settings import Settings
 from chatbots.speech.dialing import SpeechDialer
 from chatbots.stores import Store, store_of
+from chatbots.windows import window_of
 
 if TYPE_CHECKING:
     from chatbots.realtime.transport import WebSocketDialer
+    from chatbots.server.access import Guard
+    from chatbots.server.application import Application
     from chatbots.services.realtime import RealtimeClient
     from chatbots.services.realtime_chat import RealtimeChat
     from chatbots.services.speech import Speech
@@ -95,7 +96,7 @@ class Chatbots:
         self._own_dialer: WebSocketDialer | None = None
         self._realtime: RealtimeChat | None = None
         # One for all bots: what servers say of their models is the same for all.
-        self._window = self._window_with(count_tokens or estimate)
+        self._window = window_of(self.settings, count_tokens or estimate)
 
     @property
     def store(self) -> SessionStore:
@@ -177,6 +178,25 @@ class Chatbots:
             )
         return await self._embedder.embed(inputs, model=model, dimensions=dimensions)
 
+    def asgi(self, *, tools: Iterable[object] = (), guard: Guard | None = None) -> Application:
+        """Return the server as an ASGI application, to be mounted in one of your own.
+
+        *tools* are those its clients may have run. *guard* lets callers in; if not given,
+        everybody: the application in front is then who knows them.
+        Raises `ConfigurationError` (`extra_missing`).
+        """
+        from chatbots.served import application_of
+
+        return application_of(
+            self.settings,
+            self._model,
+            self._manner,
+            embedder=self,
+            store=lambda: self.store,
+            tools=tools,
+            guard=guard,
+        )
+
     async def aclose(self) -> None:
         """Give back the client, the sockets, the local model and the store; also twice."""
         if self._realtime is not None:
@@ -219,27 +239,6 @@ class Chatbots:
             window=self._window,
             secrets=self.settings.secrets,
         )
-
-    def _window_with(self, count: Count) -> Window:
-        return Window(
-            context=self._context,
-            answer=self.settings.openai_max_tokens,
-            last=self.settings.chatbots_window_turns,
-            sums_up=self.settings.chatbots_summarize,
-            count=count,
-        )
-
-    def _context(self, model: str | None) -> int | None:
-        """Return how many tokens a model reads, if that is known."""
-        if self.settings.chatbots_context_tokens is not None:
-            return self.settings.chatbots_context_tokens
-        if self.settings.wants_local:
-            return self._local_context
-        return context_of(model or self.settings.openai_model)
-
-    @cached_property
-    def _local_context(self) -> int:
-        return weights_of(self.settings)[1].context
 
     def _realtime_chat(self) -> RealtimeChat:
         from chatbots.services.realtime_chat import RealtimeChat

@@ -64,7 +64,7 @@ class ToolSpec(Struct, frozen=True, omit_defaults=True):
         nothing: Schema = {"type": "object", "properties": {}}
         parameters = nothing if (given := fields.get("parameters")) is None else given
         if not isinstance(parameters, Mapping):
-            raise _unusable(f"The parameters of the tool are no JSON schema: {parameters!r}.")
+            raise _unusable(f"The parameters of the tool are no JSON schema: {parameters!r:.100}.")
         return cls(
             name=cast("str", fields.get("name")),
             description=str(fields.get("description") or ""),
@@ -127,7 +127,7 @@ def check_tool_name(name: object) -> None:
     """Raise `InvalidRequest` where *name* cannot be the name of a tool."""
     if not (isinstance(name, str) and _NAME.fullmatch(name)) or name in CHOICES:
         raise _unusable(
-            f"A tool cannot have the name {name!r}.",
+            f"A tool cannot have the name {name!r:.100}.",
             "A name has 1 to 64 letters, digits, _ and -; auto, none and required mean something.",
         )
 
@@ -152,7 +152,7 @@ def _function(said: object) -> Mapping[str, object]:
         inner = fields.get("function", fields)
         if fields.get("type", "function") == "function" and isinstance(inner, Mapping):
             return cast("Mapping[str, object]", inner)
-    raise _unusable(f"That names no function a model could call: {said!r}.")
+    raise _unusable(f"That names no function a model could call: {said!r:.100}.")
 
 
 def _unusable(message: str, hint: str | None = None) -> InvalidRequest:

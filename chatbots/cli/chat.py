@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from chatbots.cli.flags import Flags, parse_flags
+from chatbots.cli.flags import Flags, Settled, parse_flags
 from chatbots.cli.outcome import guarded
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _run(kind: Kind, flags: Flags, secrets: list[str]) -> int:
     return anyio.run(converse, kind, flags, settings, backend_options=loop_options())
 
 
-def load_settings(flags: Flags) -> Settings:
+def load_settings(flags: Settled) -> Settings:
     """Return the settings, the flags' values first, with logging set up to match."""
     from chatbots.setting_files import read_text
     from chatbots.settings import Settings
@@ -66,6 +66,8 @@ def load_settings(flags: Flags) -> Settings:
         openai_base_url=flags.base_url,
         assistant_instructions=system,
         chatbots_timeout=flags.timeout,
+        server_host=flags.host,
+        server_port=flags.port,
         log_level="debug" if flags.debug else "info" if flags.verbose else None,
     )
     _set_up_logging(settings)

@@ -70,21 +70,28 @@ class Remembering(argparse.Namespace):
     request_id: str | None = None
 
 
-class Flags(Calling, Remembering):
-    """What a chat program was told on its command line."""
+class Settled(argparse.Namespace):
+    """The flags that become settings."""
 
-    prompt: list[str] | None
     model: str | None
     base_url: str | None
     system: str | None
     instructions: Path | None
     timeout: float | None
+    host: str | None = None
+    port: int | None = None
+    verbose: bool
+    debug: bool
+
+
+class Flags(Calling, Remembering, Settled):
+    """What a chat program was told on its command line."""
+
+    prompt: list[str] | None
     schema: Path | None
     image: list[str] | None
     show_reasoning: bool
     json: bool
-    verbose: bool
-    debug: bool
 
 
 def parse_flags(

@@ -14,12 +14,16 @@ PROGRAMS: Final = {
     "memory": "ask with memory",
     "stream": "ask with memory and read the answer as it forms",
     "realtime": "ask over a realtime session, which stays open between the questions",
+    "serve": "serve many clients over WebSockets",
     "explain": "show what the model would be sent, and ask it nothing",
     "sessions": "list, read, search and look after conversations",
     "models": "fetch and look after the model on this machine",
     "tools": "list, show and run what a model may call",
     "tokens": "make and revoke the tokens that clients of the server show",
 }
+
+MODULES: Final = {"serve": "server"}
+"""The module of a program, where it is called otherwise."""
 
 USAGE: Final = "usage: chatbots [-h] [--version] PROGRAM [flags]"
 
@@ -29,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     first = words[0] if words else None
     if first in PROGRAMS:
-        status: int = import_module(f"chatbots.cli.{first}").main(words[1:])
+        module = MODULES.get(first, first)
+        status: int = import_module(f"chatbots.cli.{module}").main(words[1:])
         return status
     if first in ("-h", "--help"):
         sys.stdout.write(_help())

@@ -14,17 +14,20 @@ from chatbots.services.tool_loop import ask_model
 
 class StatelessChat:
     """A `ChatService` that answers each prompt on its own, with one upstream request, or as many as
-    the tools it calls take."""
+    the tools it calls take; it asks for whole answers, or with *stream* as they form."""
 
-    def __init__(self, model: ChatModel, manner: Manner | None = None) -> None:
+    def __init__(
+        self, model: ChatModel, manner: Manner | None = None, *, stream: bool = False
+    ) -> None:
         self._model = Structured(model)
         self._manner = manner or Manner()
+        self._stream = stream
 
     async def respond(self, prompt: Prompt, out: Sink) -> None:
         """Answer *prompt*; see `ChatService.respond`."""
 
         async def answer(narration: Narration) -> Done:
-            request = frame(prompt, self._manner, stream=False).request
+            request = frame(prompt, self._manner, stream=self._stream).request
             secrets = self._manner.secrets
             answer = await ask_model(self._model, request, narration, prompt, secrets=secrets)
             return done_for(prompt, answer, narration)

@@ -33,7 +33,8 @@ def test_wrong_usage_is_status_2(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert said in shown.err
-    assert "nomem, memory, stream, realtime, explain, sessions, models, tools, tokens" in shown.err
+    known = "nomem, memory, stream, realtime, serve, explain, sessions, models, tools, tokens"
+    assert known in shown.err
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -1,0 +1,1 @@
+"""One request type per file: what it carries, how it is answered."""

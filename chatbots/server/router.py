@@ -1,0 +1,115 @@
+"""From the type of a request to its handler, and from what comes of it to a frame."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Final
+
+import msgspec
+
+from chatbots import telemetry
+from chatbots.errors import ChatError, InvalidRequest
+from chatbots.server import rpc
+from chatbots.server.call import Call, Route
+from chatbots.server.handlers import (
+    cancel,
+    chat_completion,
+    chat_completion_stream,
+    embedding,
+    ping,
+    session_delete,
+    session_fork,
+    session_history,
+    sessions_list,
+    tool_execute,
+    tools_list,
+)
+
+ROUTES: Final = {
+    "ping": ping.ROUTE,
+    "chat_completion": chat_completion.ROUTE,
+    "chat_completion_stream": chat_completion_stream.ROUTE,
+    "embedding": embedding.ROUTE,
+    "tools_list": tools_list.ROUTE,
+    "tool_execute": tool_execute.ROUTE,
+    "cancel": cancel.ROUTE,
+    "sessions_list": sessions_list.ROUTE,
+    "session_history": session_history.ROUTE,
+    "session_delete": session_delete.ROUTE,
+    "session_fork": session_fork.ROUTE,
+}
+
+BUG: Final = "The server failed at this request; its log says where."
+
+
+def route_of(kind: str) -> Route:
+    """Return how requests of this type are answered; raises `InvalidRequest` for none."""
+    route = ROUTES.get(kind)
+    if route is None:
+        known = ", ".join(ROUTES)
+        raise InvalidRequest(
+            "unknown_type", f"There is no request of the type {kind!r}.", hint=f"There are {known}."
+        )
+    return route
+
+
+async def answer(call: Call) -> None:
+    """Answer a request, whatever comes of it, and log that it was."""
+    started, code = monotonic(), "cancelled"
+    try:
+        frame, code = await _outcome(call)
+        await call.outbox.put(frame)
+    finally:
+        telemetry.emit(
+            "info",
+            "server.request",
+            type=call.request.type,
+            request_id=call.request.request_id,
+            user=call.caller.user,
+            code=code,
+            seconds=round(monotonic() - started, 3),
+            tokens=call.usage.total_tokens if call.usage else None,
+        )
+
+
+def failure(call: Call, error: ChatError) -> str:
+    """Return the frame that says what went wrong; what had arrived goes with it."""
+    data: dict[str, object] = {}
+    if call.route.streams:
+        data["done"] = True
+    elif error.partial:
+        data["partial"] = error.partial
+    message = telemetry.redact(str(error), *call.backend.manner.secrets)
+    request_id = call.request.request_id
+    return rpc.failure(call.route.answer, request_id, error, message=message, data=data)
+
+
+async def _outcome(call: Call) -> tuple[str, str]:
+    """Return the last frame of the answer, and a word for how it went."""
+    kind, route = call.request.type, call.route
+    try:
+        call.caller.begin(kind)
+        try:
+            payload = _payload(call)
+            with call.scope:
+                data = await route.handle(call, payload)
+                return rpc.answer(route.answer, call.request.request_id, data), "ok"
+            error = call.why
+        finally:
+            call.caller.end(kind, call.usage)
+    except ChatError as failed:
+        error = failed
+    except Exception as bug:
+        telemetry.emit("error", "server.bug", type=kind, error=f"{type(bug).__name__}: {bug}")
+        data = {"done": True} if route.streams else None
+        request_id = call.request.request_id
+        return rpc.failure(route.answer, request_id, None, message=BUG, data=data), rpc.INTERNAL
+    return failure(call, error), error.code
+
+
+def _payload(call: Call) -> msgspec.Struct:
+    raw = bytes(call.request.payload)
+    try:
+        return msgspec.json.decode(b"{}" if raw == b"null" else raw, type=call.route.payload)
+    except (ValueError, RecursionError) as error:
+        raise rpc.refused("payload", error) from None

@@ -1,0 +1,172 @@
+"""The server on a port of its own: uvicorn, with deadlines, and an end that loses nothing."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable
+from types import FrameType
+from typing import Any, Final
+
+import anyio
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from chatbots.errors import ConfigurationError
+from chatbots.server.application import ABORT, Application
+from chatbots.server.rpc import MAX_FRAME
+
+HARD_LIMIT: Final = 2 * MAX_FRAME
+"""Bytes of a message that closes the socket (1009); a smaller one that is too large does not."""
+HANDSHAKE: Final = 5.0
+"""Seconds until a connection has said what it wants."""
+BACKLOG: Final = 2048
+LINGER: Final = 2
+"""Seconds that what was sent last has to arrive when the server has ended."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; *port* 0 takes a free one.
+
+    Raises `ConfigurationError` (`invalid_setting`) where it cannot.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ConfigurationError(
+            "invalid_setting",
+            f"The server cannot listen on {host}:{port}: {error.strerror or error}.",
+            hint="Set another SERVER_PORT, or SERVER_HOST.",
+            param="server_port",
+        ) from None
+
+
+class Server(uvicorn.Server):
+    """Serves an application until a signal: the first lets what runs end, the second does not.
+
+    *idle* is how long a client may leave a ping unanswered, in seconds.
+    """
+
+    def __init__(
+        self, application: Application, *, idle: float = 30.0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        config = uvicorn.Config(
+            application,
+            http=_Http,
+            ws=_Socket,
+            ws_max_size=HARD_LIMIT,
+            ws_ping_interval=idle,
+            ws_ping_timeout=idle,
+            ws_per_message_deflate=False,
+            lifespan="off",
+            log_config=None,
+            log_level=logging.WARNING,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=LINGER,
+        )
+        config.load()
+        config.ssl = tls
+        super().__init__(config)
+        self.ready = anyio.Event()
+        self.ended_by: int | None = None
+        """The signal that ended it before all had ended, if one did."""
+        self._application = application
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept; `ready` says so."""
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept nobody, let end what runs, and close."""
+        for server in self.servers:
+            server.close()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._until_forced, tasks.cancel_scope)
+            await self._application.hub.drain(self._application.limits.drain)
+            tasks.cancel_scope.cancel()
+        self._application.hub.stop()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's
+        """Take note of a signal. Unlike uvicorn's, it is not raised again in the end."""
+        if self.should_exit:
+            self.force_exit, self.ended_by = True, sig
+        self.should_exit = True
+
+    async def _until_forced(self, draining: anyio.CancelScope) -> None:
+        # A signal's handler may not touch the loop.
+        while not self.force_exit:  # noqa: ASYNC110 - as above
+            await anyio.sleep(0.1)
+        draining.cancel()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class _Http(HttpToolsProtocol):
+    """Hangs up on who does not say in time what it wants."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._wait()
+
+    def on_message_begin(self) -> None:
+        self._heard()
+        self._wait()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._heard()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._heard()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._waiting = self.loop.call_later(HANDSHAKE, self.transport.abort)
+
+    def _heard(self) -> None:
+        self._waiting.cancel()
+
+
+class _Socket(WebSocketsSansIOProtocol):
+    """Can be closed without waiting for a client that does not read."""
+
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        if not self.close_sent:
+            self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]  # ours
+
+    def send_receive_event_to_app(self) -> None:
+        # uvicorn logs it as an error of the application's.
+        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
+            self.frames = []
+            self.conn.send_close(1007)
+            self.handle_parser_exception()
+        else:
+            super().send_receive_event_to_app()
+
+    def send(self, message: Any) -> Any:
+        sent = super().send(message)
+        return self._end(sent) if message["type"] == "websocket.http.response.body" else sent
+
+    async def _end(self, sent: Awaitable[None]) -> None:
+        await sent
+        # Else uvicorn complains of a handshake that has been answered.
+        self.handshake_complete = True
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self.transport.abort()

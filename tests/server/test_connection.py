@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from chatbots.server.backend import Limits
+from chatbots.sessions.in_memory import InMemorySessions
+from chatbots.testing import ScriptedModel
+from chatbots.testing.scripted import Gate
+from tests.server.peer import application, connected, user
+
+
+@pytest.mark.checklist(206, 244)
+async def test_a_ping_is_answered_while_streams_run() -> None:
+    gates = [Gate(), Gate()]
+    app = application(ScriptedModel(*[("Once", gate, " more") for gate in gates]))
+    async with connected(app) as peer:
+        for number in range(2):
+            peer.send("chat_completion_stream", user("Hi"), request_id=f"r{number}")
+        assert {(await peer.read())["request_id"] for _ in gates} == {"r0", "r1"}
+        assert (await peer.ask("ping", request_id="p"))["request_id"] == "p"
+        gates[1].open()
+        assert [frame["request_id"] for frame in await peer.read_all()] == ["r1", "r1"]
+        gates[0].open()
+        assert [frame["request_id"] for frame in await peer.read_all()] == ["r0", "r0"]
+
+
+@pytest.mark.checklist(239)
+async def test_what_is_no_request_is_answered_and_the_socket_lives() -> None:
+    async with connected(application()) as peer:
+        peer.write("junk")
+        peer.write_bytes(b"\0\1")
+        peer.write('{"type":"nonsense","request_id":"r9"}')
+        frames = [await peer.read() for _ in range(3)]
+        assert [frame["type"] for frame in frames] == ["error"] * 3
+        assert [frame["request_id"] for frame in frames] == [None, None, "r9"]
+        assert frames[2]["error_category"] == "unknown_type"
+        assert (await peer.ask("ping"))["type"] == "pong"
+
+
+async def test_requests_at_once_are_bounded_and_each_has_an_id_of_its_own() -> None:
+    gate = Gate()
+    app = application(ScriptedModel([gate], [gate]), limits=Limits(in_flight=2))
+    async with connected(app) as peer:
+        for name in ("r1", "r2", "r3"):
+            peer.send("chat_completion", user("Hi"), request_id=name)
+        full = await peer.read()
+        assert (full["request_id"], full["error_code"]) == ("r3", "too_many_requests")
+        twice = await peer.ask("chat_completion", user("Hi"), request_id="r1")
+        assert twice["error_code"] == "request_id_conflict"
+        assert (await peer.ask("ping", request_id="r4"))["type"] == "pong"
+        gate.open()
+        assert {(await peer.read())["request_id"] for _ in range(2)} == {"r1", "r2"}
+        assert "error" not in await peer.ask("chat_completion", user("Hi"), request_id="r1")
+
+
+@pytest.mark.parametrize(
+    ("more", "goes_on"),
+    [
+        ({}, False),
+        ({"session_id": "s"}, True),
+        ({"session_id": "s", "on_disconnect": "cancel"}, False),
+    ],
+)
+async def test_a_client_that_leaves_stops_what_is_not_to_go_on(
+    more: dict[str, object], goes_on: bool
+) -> None:
+    gate, store = Gate(), InMemorySessions()
+    model = ScriptedModel(["Once ", gate, "upon a time"])
+    app = application(model, store=store)
+    async with connected(app) as peer:
+        peer.send("chat_completion_stream", user("Hi", **more))
+        await gate.reached()
+        assert len(app.hub) == 1
+        peer.hang_up()
+        while len(app.hub):
+            await anyio.lowlevel.checkpoint()
+        assert peer.over.is_set() is False
+        gate.open()
+        await peer.over.wait()
+    assert model.cancelled == (0 if goes_on else 1)
+    if "session_id" in more:
+        [turn] = await store.load("s")
+        assert (turn.state, turn.text) == (
+            ("completed", "Once upon a time") if goes_on else ("cancelled", "Once ")
+        )
+
+
+@pytest.mark.checklist(202, 229)
+@pytest.mark.parametrize("aborts", [False, True])
+async def test_a_client_that_does_not_read_is_cut_and_another_does_not_notice(
+    aborts: bool,
+) -> None:
+    model = ScriptedModel(["a", "b"], "Hello.")
+    app = application(model, limits=Limits(write_timeout=0.05))
+    async with connected(app) as good, connected(app, aborts=aborts) as bad:
+        bad.stalled = True
+        bad.send("chat_completion_stream", user("Hi"))
+        with anyio.fail_after(5):
+            await bad.over.wait()
+        assert len(app.hub) == 1
+        assert "error" not in await good.ask("chat_completion", user("Hi"))
+
+
+async def test_a_client_that_does_not_read_is_cut_at_a_ping_as_well() -> None:
+    app = application(limits=Limits(write_timeout=0.05))
+    async with connected(app) as bad:
+        bad.stalled = True
+        bad.send("ping")
+        with anyio.fail_after(5):
+            await bad.over.wait()
+
+
+@pytest.mark.checklist(210)
+async def test_clients_are_told_that_the_server_stops_and_what_runs_ends() -> None:
+    gate = Gate()
+    app = application(ScriptedModel(["Once ", gate, "more"]))
+    async with connected(app) as idle, connected(app) as busy, anyio.create_task_group() as tasks:
+        busy.send("chat_completion_stream", user("Hi"))
+        await busy.read()
+        tasks.start_soon(app.hub.drain, 30)
+        for peer in (idle, busy):
+            assert await peer.read() == {"type": "going_away", "data": {"seconds": 30}}
+        await idle.over.wait()
+        assert idle.closed == 1001
+        refused = await busy.ask("chat_completion", user("Hi"), request_id="r2")
+        assert refused["error_code"] == "going_away"
+        gate.open()
+        frames = await busy.read_all()
+        assert frames[-1]["data"]["choices"][0]["finish_reason"] == "stop"
+        await busy.over.wait()
+        assert busy.closed == 1001
+
+
+@pytest.mark.checklist(210)
+async def test_what_does_not_end_in_time_is_cancelled_and_kept_as_far_as_it_came() -> None:
+    store = InMemorySessions()
+    app = application(ScriptedModel(["Once ", Gate()]), store=store)
+    async with connected(app) as peer:
+        peer.send("chat_completion_stream", user("Hi", session_id="s"))
+        await peer.read()
+        await app.hub.drain(0.01)
+        assert (await peer.read())["type"] == "going_away"
+        last = await peer.read()
+        assert (last["error_code"], last["data"]) == ("going_away", {"done": True})
+        await peer.over.wait()
+        assert peer.closed == 1001
+    [turn] = await store.load("s")
+    assert (turn.state, turn.text) == ("cancelled", "Once ")

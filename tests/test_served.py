@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from chatbots.app import Chatbots
+from chatbots.errors import ConfigurationError
+from chatbots.server.access import OpenDoor
+from chatbots.settings import Settings
+from chatbots.tools.registry import ToolRegistry
+
+
+async def test_the_server_is_an_application_to_be_mounted() -> None:
+    settings = Settings(openai_api_key="k", openai_model="m", server_write_timeout=7)
+    async with Chatbots(settings) as bots:
+        app = bots.asgi(tools=[len])
+        assert app.backend.model_name == "m"
+        assert [tool.name for tool in app.backend.tools] == ["len"]
+        assert app.backend.store() is bots.store
+        assert app.limits.write_timeout == 7
+        registry = ToolRegistry()
+        assert bots.asgi(tools=registry, guard=OpenDoor()).backend.tools is registry
+
+
+def test_without_its_extra_there_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "chatbots.server.application", raising=False)
+    monkeypatch.setitem(sys.modules, "starlette.applications", None)
+    with pytest.raises(ConfigurationError, match="starlette") as caught:
+        Chatbots(Settings(openai_api_key="k")).asgi()
+    assert caught.value.code == "extra_missing"
+    assert "chatriver[server]" in str(caught.value.hint)
