@@ -136,7 +136,12 @@ class Connection:
                 hint="Wait for one to end.",
             )
 
-    async def _refuse(self, request_id: str | None, error: InvalidRequest) -> None:
+    async def _refuse(self, request_id: str | None, error: ChatError) -> None:
+        try:  # Nonsense counts as well.
+            self._caller.begin(rpc.NO_TYPE)
+            self._caller.end(rpc.NO_TYPE, None)
+        except AccessDenied as denied:
+            error = denied
         telemetry.emit("info", "server.refused", request_id=request_id, code=error.code)
         message = telemetry.redact(str(error))
         await self._outbox.put(rpc.failure(rpc.NO_TYPE, request_id, error, message=message))

@@ -16,6 +16,8 @@ MAX_FRAME: Final = 1024 * 1024
 """Bytes a frame may have."""
 MAX_DEPTH: Final = 64
 """How deep the JSON of a frame may be nested."""
+MAX_ERROR: Final = 500
+"""Characters an error may have: what was sent is not sent back."""
 NO_TYPE: Final = "error"
 """The type of the answer to a frame that has none."""
 INTERNAL: Final = "internal"
@@ -91,7 +93,7 @@ def failure(
     said: dict[str, object] = {
         "type": kind,
         "request_id": request_id,
-        "error": message,
+        "error": message if len(message) <= MAX_ERROR else f"{message[:MAX_ERROR]}…",
         "error_code": INTERNAL if error is None else error.code,
         "error_category": INTERNAL if error is None else error.category,
         "retryable": error is not None and error.retryable,

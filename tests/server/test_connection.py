@@ -8,6 +8,7 @@ from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.testing import ScriptedModel
 from chatbots.testing.scripted import Gate
 from tests.server.peer import application, connected, user
+from tests.server.test_router import Counting, Door
 
 
 @pytest.mark.checklist(206, 244)
@@ -147,3 +148,13 @@ async def test_what_does_not_end_in_time_is_cancelled_and_kept_as_far_as_it_came
         assert peer.closed == 1001
     [turn] = await store.load("s")
     assert (turn.state, turn.text) == ("cancelled", "Once ")
+
+
+async def test_nonsense_counts_as_well() -> None:
+    caller = Counting()
+    async with connected(application(guard=Door(caller))) as peer:
+        for _ in range(3):
+            peer.write("junk")
+        codes = [(await peer.read())["error_code"] for _ in range(3)]
+    assert codes == ["invalid_request", "invalid_request", "too_many_requests"]
+    assert len(caller.ended) == 2

@@ -99,6 +99,8 @@ def test_an_error_is_a_text_with_a_code_and_a_category_beside_it() -> None:
         "type": "error", "request_id": None, "error": "No.", "error_code": "invalid_request",
         "error_category": "validation", "retryable": False, "param": "p",
     }  # fmt: skip
+    long = json.loads(rpc.failure("error", None, error, message="x" * 9999))
+    assert long["error"] == "x" * rpc.MAX_ERROR + "…"
     bug = json.loads(rpc.failure("error", "r1", None, message="A bug."))
     assert (bug["error_code"], bug["error_category"]) == ("internal", "internal")
 
