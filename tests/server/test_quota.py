@@ -92,10 +92,11 @@ def test_what_cannot_be_written_is_owed_and_nobody_spends_meanwhile(
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", full)
         ledger.spend("ada", 7)
+        ledger.spend("ada", 8)
         with pytest.raises(StorageError, match="No space left") as caught:
             ledger.spent("eve")
         assert caught.value.code == "storage_unavailable"
         patched.setattr(os, "write", lambda file, data: write(file, data[:3]))
         with pytest.raises(StorageError, match="no room"):
             ledger.spent("ada")
-    assert ledger.spent("ada") == 12
+    assert ledger.spent("ada") == 20
