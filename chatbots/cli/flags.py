@@ -25,7 +25,9 @@ TOOLS_HELP: Final = (
     "may be repeated"
 )
 
-_TRUTHS: Final = dict.fromkeys(("true", "t", "1"), True) | dict.fromkeys(("false", "f", "0"), False)
+_TRUTHS: Final[dict[str, bool]] = {
+    "true": True, "t": True, "1": True, "false": False, "f": False, "0": False
+}  # fmt: skip
 """What Go's programs take for one or the other (its package `flag`)."""
 
 EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
