@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import anyio
 
@@ -148,23 +148,19 @@ class Chatbots:
     ) -> VoiceBot:
         """Return a bot that hears and speaks; see `memory`, and `VoiceBot` for *plays*.
 
-        *speech* says how; the settings do if it is not given.
+        *speech* says how, the settings what it leaves out.
         """
+        from chatbots.services.speech import Speech
         from chatbots.services.voice import VoiceBot, VoiceChat
 
-        defaults.setdefault("model", self.settings.openai_realtime_model)
-        chat = VoiceChat(
-            self.realtime_client().session, self.store, self._manner, speech=speech or self.speech()
+        speech = (speech or Speech()).by_default(
+            voice=self.settings.openai_voice,
+            transcriber=self.settings.openai_transcription_model,
         )
+        defaults.setdefault("model", self.settings.openai_realtime_model)
+        opening = self.realtime_client().session
+        chat = VoiceChat(opening, self.store, self._manner, speech=speech)
         return VoiceBot(chat, self.store, plays=plays, **self._timed(defaults))
-
-    def speech(self, **said: Any) -> Speech:
-        """Return how the settings have a voice bot speak and hear, but for what is *said* here."""
-        from chatbots.services.speech import Speech
-
-        said.setdefault("voice", self.settings.openai_voice)
-        said.setdefault("transcriber", self.settings.openai_transcription_model)
-        return Speech(**said)
 
     async def embed(
         self, inputs: Inputs, *, model: str | None = None, dimensions: int | None = None

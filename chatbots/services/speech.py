@@ -26,16 +26,22 @@ class Speech(Struct, frozen=True, kw_only=True):
     """How is spoken: in a `voice`, at a `speed` of 0.25 to 1.5; and how is heard.
 
     `transcriber` is the model that writes down what the user says, in `language` (ISO 639-1).
+    What is None is as the settings say, or else the server.
     `detection` finds where the user's turn ends; None: whoever sends the audio says it.
     `noise` is `near_field` (a headset) or `far_field` (a room).
     """
 
     voice: str | None = None
     speed: float | None = None
-    transcriber: str = "gpt-4o-mini-transcribe"
+    transcriber: str | None = None
     language: str | None = None
     detection: TurnDetection | None = TurnDetection()
     noise: str | None = None
+
+    def by_default(self, *, voice: str | None, transcriber: str) -> Speech:
+        """Return it with what it does not say itself."""
+        said = self.transcriber or transcriber
+        return replace(self, voice=self.voice or voice, transcriber=said)
 
     def told(self, config: Session) -> Session:
         """Return *config* as it is told to a session that speaks."""
@@ -45,7 +51,9 @@ class Speech(Struct, frozen=True, kw_only=True):
             detection = replace(detection, create_response=False)
         heard = AudioInput(
             format=_PCM,
-            transcription=Transcription(model=self.transcriber, language=self.language or UNSET),
+            transcription=Transcription(
+                model=self.transcriber or UNSET, language=self.language or UNSET
+            ),
             turn_detection=detection,
             noise_reduction=NoiseReduction(type=self.noise) if self.noise else UNSET,
         )

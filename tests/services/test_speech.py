@@ -46,14 +46,22 @@ def test_a_session_is_told_how_to_hear_and_to_speak() -> None:
 @pytest.mark.checklist(29, 55)
 def test_what_is_not_said_is_the_servers_and_no_detection_is_said() -> None:
     pcm = {"type": "audio/pcm", "rate": 24_000}
-    assert told(Speech(detection=None)) == {
+    said = Speech(detection=None)
+    assert told(said.by_default(voice=None, transcriber="whisper-1")) == {
         "output_modalities": ["audio"],
         "audio": {
             "input": {
                 "format": pcm,
-                "transcription": {"model": "gpt-4o-mini-transcribe"},
+                "transcription": {"model": "whisper-1"},
                 "turn_detection": None,
             },
             "output": {"format": pcm},
         },
     }
+
+
+def test_what_is_said_is_not_as_by_default() -> None:
+    said = Speech(voice="marin", transcriber="whisper-1", speed=1.2)
+    assert said.by_default(voice="cedar", transcriber="other") == said
+    filled = Speech(speed=1.2).by_default(voice="cedar", transcriber="other")
+    assert (filled.voice, filled.transcriber, filled.speed) == ("cedar", "other", 1.2)
