@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import venv
@@ -20,15 +21,16 @@ print(json.dumps({name: version(name) for name in sys.argv[1:]}))
 """
 
 
-def prepare(name: str) -> Path:
+def prepare(name: str, pinned_in: Path | None = None) -> Path:
     """Make the environment *name* if it is not there as pinned; return its Python.
 
+    *pinned_in* is the folder of `NAME.txt`, if not the one of the report.
     pip finds the packages by its own configuration.
     Raises `subprocess.CalledProcessError` where one cannot be had.
     """
     if not name:
         return Path(sys.executable)
-    pins = PINNED / f"{name}.txt"
+    pins = (pinned_in or PINNED) / f"{name}.txt"
     place = ENVIRONMENTS / name
     python = place / "bin" / "python"
     stamp = place / "installed"
@@ -41,6 +43,24 @@ def prepare(name: str) -> Path:
         subprocess.run([str(python), *install], check=True)
         stamp.write_text(pinned, "utf-8")
     return python
+
+
+def prepare_npm(folder: Path) -> Path:
+    """Install what the lock in *folder* says; return a folder with it and the rest of *folder*.
+
+    npm finds the packages by its own configuration.
+    Raises `subprocess.CalledProcessError` where one cannot be had.
+    """
+    lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    place = ENVIRONMENTS / f"npm-{lock[:16]}"
+    stamp = place / "installed"
+    shutil.copytree(folder, place, dirs_exist_ok=True)
+    if not stamp.exists():
+        print(f"Installing {folder.name}", flush=True)
+        install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(install, cwd=place, check=True, capture_output=True)
+        stamp.write_text(lock, "utf-8")
+    return place
 
 
 def versions(python: Path, packages: tuple[str, ...]) -> dict[str, str]:

@@ -55,3 +55,30 @@ def test_without_a_name_it_is_the_environment_that_runs_this(made: list[str]) ->
 def test_versions_are_those_that_would_be_imported() -> None:
     found = environments.versions(Path(sys.executable), ("openai", "anyio"))
     assert found == {"openai": version("openai"), "anyio": version("anyio")}
+
+
+def test_pins_may_lie_elsewhere(tmp_path: Path, made: list[str]) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "peer.txt").write_text("peer==2.0\n", "utf-8")
+    assert environments.prepare("peer", tmp_path / "elsewhere").name == "python"
+    assert made == ["peer==2.0\n"]
+
+
+def test_a_lock_of_npm_is_installed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed: list[Path] = []
+
+    def run(command: list[str], cwd: Path, **options: object) -> None:
+        assert command[:2] == ["npm", "ci"]
+        installed.append(cwd)
+
+    monkeypatch.setattr(environments, "ENVIRONMENTS", tmp_path / "made")
+    monkeypatch.setattr(subprocess, "run", run)
+    folder = tmp_path / "peer"
+    folder.mkdir()
+    (folder / "package-lock.json").write_text("{}", "utf-8")
+    (folder / "talk.mjs").write_text("one", "utf-8")
+    place = environments.prepare_npm(folder)
+    (folder / "talk.mjs").write_text("two", "utf-8")
+    assert environments.prepare_npm(folder) == place
+    assert installed == [place]
+    assert (place / "talk.mjs").read_text("utf-8") == "two"
