@@ -183,7 +183,11 @@ class Host:
     ) -> None:
         """Say that something went wrong: `error`, about the client's event with that id."""
         error = server.ApiError(
-            type=kind, code=code, message=message, param=param, event_id=event_id
+            type=kind,
+            code=code,
+            message=_whole(message),
+            param=param and _whole(param),
+            event_id=event_id and _whole(event_id),
         )
         self._tell(server.ErrorEvent(error=error))
 
@@ -202,3 +206,8 @@ def _event_id(frame: bytes | str) -> str | None:
             return name
         case _:
             return None
+
+
+def _whole(text: str) -> str:
+    """Return *text* with U+FFFD for half a surrogate pair, which no frame can have."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from secrets import token_hex
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
 from chatbots.realtime.events.event import BETA, Dialect, ServerEvent
-from chatbots.realtime.events.items import generate_id
 from chatbots.realtime.events.registry import write
 from chatbots.realtime.events.server import ConversationItemDone, ConversationItemRetrieved
-
-ID_LENGTH: Final = 21
-"""Characters of the ids that OpenAI's server gives."""
 
 Ids: TypeAlias = Callable[[str], str]
 """Makes an id that nobody has, with this prefix."""
 
 
 def random_id(prefix: str) -> str:
-    """Return an id as OpenAI's server makes them."""
-    return generate_id(prefix, max(ID_LENGTH, len(prefix) + 16))
+    """Return an id that is as hard to guess as 64 bits."""
+    return prefix + token_hex(8)
 
 
 class Outbox:

@@ -10,6 +10,7 @@ def test_a_text_is_told_in_the_order_of_openai() -> None:
     client.texts()
     client.says("Hello")
     answer = client.asks(metadata={"topic": "any"})
+    assert [item.text for item in answer.context] == ["Hello"]
     answer.say("Hi ")
     answer.say("")
     answer.say("there")

@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+from random import Random
+
+import pytest
+
+from chatbots.realtime.events.event import Dialect
+from chatbots.realtime.events.registry import CLIENT
 from chatbots.realtime.hosting.demands import Cancelled, Respond, Spoken
 from tests.realtime.hosting.client import Client, audio
 
@@ -40,6 +46,9 @@ def test_what_a_client_does_wrong_leaves_the_session_as_it_was() -> None:
         assert "event_id" not in error
     client.send("any", event_id="mine")
     assert client.error()["event_id"] == "mine"
+    client.send("session.update", event_id="\ud800", session={"type": "realtime", "\ud800": 1})
+    error = client.error()
+    assert (error["event_id"], error["param"]) == ("\ufffd", "session.\ufffd")
     client.says("Hi")
     assert len(client.told) == 2
 
@@ -144,3 +153,50 @@ def test_the_host_can_complain_by_itself() -> None:
     client.host.complain("The session is too old.", "session_expired")
     error = client.error()
     assert (error["type"], error["code"]) == ("server_error", "session_expired")
+
+
+ODD: list[object] = [
+    None,
+    -1,
+    1.5,
+    True,
+    "",
+    "x",
+    "\ud800",
+    [],
+    {},
+    [None],
+    {"type": "x"},
+    "item_1",
+]
+FIELDS = (
+    "session", "audio", "item", "item_id", "previous_item_id", "content_index", "audio_end_ms",
+    "response", "response_id", "event_id",
+)  # fmt: skip
+INNER = (
+    "type", "id", "role", "content", "output_modalities", "modalities", "tools", "tool_choice",
+    "max_output_tokens", "audio", "input", "turn_detection", "conversation", "metadata",
+)  # fmt: skip
+
+
+def odd(chance: Random, depth: int = 0) -> object:
+    if depth < 3 and chance.random() < 0.4:
+        return {chance.choice(INNER): odd(chance, depth + 1) for _ in range(3)}
+    return chance.choice(ODD)
+
+
+@pytest.mark.parametrize("dialect", ["ga", "beta"])
+def test_whatever_a_client_says_is_answered(dialect: Dialect) -> None:
+    chance = Random(7)  # noqa: S311 - no secret
+    for _ in range(60):
+        client = Client(dialect)
+        client.says("Hi", id="item_1")
+        for _ in range(25):
+            said = {name: odd(chance) for name in chance.sample(FIELDS, 3)}
+            for demand in client.send(chance.choice([*CLIENT]), **said):
+                if isinstance(demand, Respond) and chance.random() < 0.5:
+                    demand.answer.say("Hello")
+                    demand.answer.end()
+            if chance.random() < 0.2:
+                _ = client.host.speech_started() or client.host.speech_stopped()
+            assert all(event["type"] for event in client.told)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from chatbots.realtime.events.items import Item
+from chatbots.realtime.events.items import MAX_ITEM_ID, Item
 from chatbots.realtime.events.server import (
     ConversationItemDone,
     ConversationItemTruncated,
@@ -28,7 +28,6 @@ def test_the_beta_dialect_is_not_told_that_an_item_is_whole() -> None:
     assert outbox.take() == []
 
 
-def test_ids_are_as_long_as_openais() -> None:
-    assert len(random_id("item_")) == 21
-    assert len(random_id("event_")) == 22
+def test_ids_have_room_where_the_protocol_bounds_them() -> None:
+    assert len(random_id("event_")) <= MAX_ITEM_ID
     assert random_id("item_") != random_id("item_")
