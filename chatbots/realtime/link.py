@@ -128,11 +128,11 @@ class Link:
                 entry = self.protocol.now.conversation.entries.get(event.item_id or "")
                 if entry is not None and entry.played is None:
                     self.protocol.played(event.item_id or "", 0)
-        full = tell(event, self.protocol.outcomes(), len(frame))
         now = self.protocol.now
+        full = tell(event, self.protocol.outcomes(), len(frame))
         if now.turns.model is not self._overdue.model or now.frames:
             self.attend()
-        if isinstance(event, ErrorEvent) and event.error.code == "session_expired":
+        if type(event) is ErrorEvent and event.error.code == "session_expired":
             raise self._peer.told(event.error.code, event.error.message)
         return full
 

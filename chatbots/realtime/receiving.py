@@ -157,11 +157,8 @@ def _entry(
 ) -> Entry:
     """Return the item that an event lets grow; raises `Illegal` where nobody hears it."""
     entry = now.conversation.entries.get(event.item_id or "")
-    if (
-        entry is None
-        or not now.responding.is_active(event.response_id)
-        or now.turns.model != "answering"
-    ):
+    active = now.responding.active
+    if entry is None or now.turns.model != "answering" or (event.response_id or active) != active:
         raise Illegal("No such item is growing.")
     return entry
 

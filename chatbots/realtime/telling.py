@@ -9,7 +9,7 @@ import anyio
 from chatbots.deltas import Notice
 from chatbots.errors import ChatError
 from chatbots.realtime.asking import Asking, Told
-from chatbots.realtime.audience import Audience
+from chatbots.realtime.audience import CAPACITY, Audience
 from chatbots.realtime.events.client import ResponseCreate
 from chatbots.realtime.failures import Peer
 from chatbots.realtime.handlers import Handlers, Said
@@ -52,7 +52,7 @@ class Telling:
         if not self._due:
             self._due = True
             self._wanted.wake()
-        return self._behind
+        return self._behind or self._size >= CAPACITY
 
     def notice(self, code: str, message: str) -> None:
         """Tell how the connection fares."""
@@ -77,6 +77,7 @@ class Telling:
 
     async def catch_up(self) -> None:
         """Wait for those who are far behind, and cut off those who stay there."""
+        self.hand_over()
         with anyio.move_on_after(self._patience):
             while self._someone_is_behind():
                 await self.outcomes.room

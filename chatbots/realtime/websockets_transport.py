@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections import deque
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final, cast
 
 import anyio
 from websockets.asyncio.client import ClientConnection, connect
@@ -16,14 +17,21 @@ from websockets.exceptions import (
     ProxyError,
     WebSocketException,
 )
+from websockets.frames import DATA_OPCODES, Frame, Opcode
+from websockets.protocol import Event
 
 from chatbots.errors import ChatError, ConfigurationError
 from chatbots.realtime.failures import Peer
 from chatbots.realtime.proxies import Proxies
 from chatbots.realtime.transport import HandshakeResponse, Limits
+from chatbots.wakeup import Wakeup
 
 WRITE_BUFFER: Final = 64 * 1024
 """Bytes that may wait for the peer before a write does."""
+MANY: Final = 16
+"""Messages that may wait to be read before no more is taken from the socket, but what is there."""
+FEW: Final = 4
+"""Messages left from which more is taken."""
 
 # At its level for debugging the library logs the headers, with the key: nobody is to hear it.
 _SILENT: Final = logging.Logger("websockets", logging.CRITICAL + 1)  # noqa: LOG001 - as it says
@@ -66,16 +74,17 @@ class WebSocketsDialer:
                 max_size=limits.message,
                 write_limit=WRITE_BUFFER,
                 logger=_SILENT,
+                create_connection=_Connection,
             )
         except (OSError, WebSocketException, ImportError) as error:
             raise _of(error, peer, proxy or "") from None
-        return WebSocketsConn(socket, peer, limits)
+        return WebSocketsConn(cast("_Connection", socket), peer, limits)
 
 
 class WebSocketsConn:
     """A socket of `websockets`; see `WebSocketConn`."""
 
-    def __init__(self, socket: ClientConnection, peer: Peer, limits: Limits) -> None:
+    def __init__(self, socket: _Connection, peer: Peer, limits: Limits) -> None:
         self._socket = socket
         self._peer = peer
         self._limits = limits
@@ -84,7 +93,7 @@ class WebSocketsConn:
     async def read_message(self) -> str | bytes:
         """Return the next message."""
         try:
-            return await self._socket.recv()
+            return await self._socket.read()
         except ConnectionClosed as error:
             raise self._ended(error) from None
 
@@ -134,6 +143,59 @@ class WebSocketsConn:
         if self._closed:
             return anyio.ClosedResourceError()
         return self._peer.ended(error.rcvd, error.sent, theirs_first=error.rcvd_then_sent)
+
+
+class _Connection(ClientConnection):
+    """Hands whole messages of text over as they came, past the library's queue.
+
+    The way through that costs as much as everything else that is done for a small message.
+    At the first message that is not like that the rest goes the library's way, in order.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._ready: deque[Frame] = deque()
+        self._direct = True
+        self._news = Wakeup()
+
+    async def read(self) -> str | bytes:
+        """Return the next message, as `recv`."""
+        while not self._ready:
+            if not self._direct:
+                return await self.recv()
+            await self._news
+        frame = self._ready.popleft()
+        if len(self._ready) == FEW:
+            self.transport.resume_reading()
+        try:
+            return bytes(frame.data).decode()
+        except UnicodeDecodeError:  # `recv` says so to the peer, and raises what it means
+            self._ready.clear()
+            self._direct = False
+            self.recv_messages.put(frame)
+            return await self.recv()
+
+    def process_event(self, event: Event) -> None:
+        """Keep a message of text; leave the rest to the library."""
+        if self._direct and isinstance(event, Frame) and event.opcode in DATA_OPCODES:
+            if event.opcode is Opcode.TEXT and event.fin:
+                self._ready.append(event)
+                if len(self._ready) == MANY:
+                    self.transport.pause_reading()
+                return
+            self._direct = False
+        super().process_event(event)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what the socket received, all of it, and then let it be read."""
+        super().data_received(data)
+        self._news.wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let `recv` tell what it means, once all is read."""
+        super().connection_lost(exc)
+        self._direct = False
+        self._news.wake()
 
 
 class _Direct(connect):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from chatbots.errors import ConfigurationError, ProviderError
 from chatbots.realtime.proxies import Proxies
@@ -160,3 +161,43 @@ async def test_a_thousand_connections_leave_nothing() -> None:
             await anyio.sleep(0.001)
         assert descriptors() <= before
         assert len(anyio.get_running_tasks()) <= tasks
+
+
+async def test_all_kinds_of_messages_keep_their_order() -> None:
+    said: list[str | bytes | list[str]] = [
+        "a",
+        "b",
+        b"c",
+        "d",
+        ["e", "f"],
+        "g",
+        *map(str, range(99)),
+    ]
+
+    async def say(socket: ServerConnection) -> None:
+        for message in said:
+            await socket.send(message)
+        await socket.wait_closed()
+
+    async with serve(say, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        socket = await WebSocketsDialer().dial(f"ws://127.0.0.1:{port}", {})
+        got = [await socket.read_message() for _ in said]
+        assert got == ["ef" if isinstance(one, list) else one for one in said]
+        await socket.close()
+
+
+async def test_what_is_no_utf_8_ends_the_session_after_what_came_before() -> None:
+    async def say(socket: ServerConnection) -> None:
+        await socket.send("before")
+        await socket.send(b"\xff", text=True)
+        await socket.send("after")
+        await socket.wait_closed()
+
+    async with serve(say, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        socket = await WebSocketsDialer().dial(f"ws://127.0.0.1:{port}", {})
+        assert await socket.read_message() == "before"
+        with pytest.raises(ProviderError, match="makes no sense"):
+            await socket.read_message()
+        await socket.close()
