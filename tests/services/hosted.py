@@ -40,6 +40,7 @@ class Hosted:
         self.tasks = tasks
         self.conns: list[HostedConn] = []
         self.urls: list[str] = []
+        self._dialled = anyio.Event()
         self.refusals: list[ChatError] = []
         self.bugs: list[Exception] = []
 
@@ -58,7 +59,15 @@ class Hosted:
             raise self.refusals.pop(0)
         self.urls.append(url)
         self.conns.append(HostedConn(self))
+        self._dialled.set()
         return self.conns[-1]
+
+    async def conn(self, number: int) -> HostedConn:
+        """Wait for the socket with this *number*, counted from 1."""
+        while len(self.conns) < number:
+            self._dialled = anyio.Event()
+            await self._dialled.wait()
+        return self.conns[number - 1]
 
     def opening(self, model: str | None, config: Session) -> RealtimeSession:
         address = Address(base_url="http://hosted/v1")

@@ -173,6 +173,17 @@ async def test_a_connection_lost_half_way_interrupts_the_turn_and_the_next_goes_
         assert [t.state for t in await talk.history()] == ["interrupted", "completed"]
 
 
+async def test_a_connection_lost_between_turns_is_told_with_the_next() -> None:
+    async with talking("Hello.") as talk:
+        await talk.ask("Hi")
+        talk.server.conns[0].drop(ProviderError("stream_interrupted", "Dropped."))
+        with anyio.fail_after(5):
+            await talk.server.conn(2)
+        told: list[Delta] = []
+        await read(talk, "Still there?", told)
+        assert [d.code for d in told if isinstance(d, Notice)] == ["reconnecting", "reconnected"]
+
+
 async def test_a_session_that_is_over_is_replaced_by_one_that_is_told_all() -> None:
     async with talking("Hello.") as talk:
         await talk.ask("Hi")
