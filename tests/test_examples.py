@@ -115,3 +115,14 @@ def test_azure_is_asked_by_its_deployment(
     call = fake_openai.calls[0]
     assert call.headers["api-key" if version else "authorization"].endswith("canary")
     assert ("deployment=mine" if version else "model=mine") in call.target
+
+
+@pytest.mark.checklist(57, 68)
+def test_everything_at_once_sees_every_event_of_the_reference(example: Example) -> None:
+    lines = example("comprehensive").splitlines()
+    assert lines[:4] == [
+        "reference: 28/28 server events came",
+        "reference: 9/9 client events were sent",
+        "GA: 30/46 server events came",
+        "GA: 10/11 client events were sent",
+    ]
