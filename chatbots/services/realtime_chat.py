@@ -17,7 +17,7 @@ from chatbots.messages import Message, ModelAnswer, ModelRequest, Prompt, Sessio
 from chatbots.realtime.asking import Response, Told
 from chatbots.realtime.audience import Stream
 from chatbots.realtime.events.client import ConversationItemCreate
-from chatbots.realtime.events.session import Session
+from chatbots.realtime.events.session import ResponseParams, Session
 from chatbots.realtime.outcomes import Called, Ended, Refused
 from chatbots.realtime.session import RealtimeSession
 from chatbots.services.held_open import HeldOpen
@@ -33,6 +33,9 @@ IDLE: Final = 300.0
 
 STOP_TIMEOUT: Final = 1.0
 """Seconds to tell the server that its answer is no longer wanted."""
+
+LOST: Final = frozenset({"stream_interrupted", "upstream_error"})
+"""What ends a response that another try may have."""
 
 Opening: TypeAlias = Callable[[str | None, Session], AbstractAsyncContextManager[RealtimeSession]]
 """Makes a session with a model, configured like this."""
@@ -119,20 +122,36 @@ class RealtimeModel:
         async with self._turn:
             held, session, sent = await self._told_all(asked)
             try:
-                news = self._news or session.outcomes()
-                answer = _Answer(await session.respond(params), news, sent, out)
-                try:
-                    ended = await answer.ended()
-                except anyio.get_cancelled_exc_class():
-                    with anyio.move_on_after(STOP_TIMEOUT, shield=True):
-                        await session.interrupt()
+                answer = await self._ask(session, asked, params, sent, out)
+            except ProviderError as error:
+                if error.code not in LOST or self._told is not asked:
                     raise
-                finally:
-                    self._told = asked.and_said(answer.message)
-                    self._news = session.outcomes()
-                return answer_of(ended, answer.text, answer.calls, asked.model)
+                # Nothing was said or called: the session asks again on its next connection.
+                answer = replace(await self._ask(session, asked, params, sent, out), retries=1)
             finally:
                 held.use(done=True)
+            return answer
+
+    async def _ask(
+        self,
+        session: RealtimeSession,
+        asked: Asked,
+        params: ResponseParams | None,
+        sent: set[str],
+        out: Sink,
+    ) -> ModelAnswer:
+        news = self._news or session.outcomes()
+        answer = _Answer(await session.respond(params), news, sent, out)
+        try:
+            ended = await answer.ended()
+        except anyio.get_cancelled_exc_class():
+            with anyio.move_on_after(STOP_TIMEOUT, shield=True):
+                await session.interrupt()
+            raise
+        finally:
+            self._told = asked.and_said(answer.message)
+            self._news = session.outcomes()
+        return answer_of(ended, answer.text, answer.calls, asked.model)
 
     async def aclose(self) -> None:
         """Close the session. May be called again."""

@@ -216,6 +216,19 @@ def test_a_drop_half_way_is_said_and_the_conversation_goes_on(
     assert said(upstream.talks[1]) == ["My name is Ada.", "Hello Ada", "What is my name?"]
 
 
+@pytest.mark.checklist(17)
+@pytest.mark.parametrize("fault", ["close-1011", "expired-on-response"])
+def test_a_session_that_ends_before_the_answer_is_made_anew_and_asked_again(
+    upstream: Upstream, run: Runner, fault: str
+) -> None:
+    upstream.answer("Hello Ada.")
+    upstream.answer("Never said.", fault=fault)
+    ran = run("realtime", given=TALK)
+    assert (ran.status, ran.out) == (0, "Hello Ada.\nWhat is my name?\n")
+    assert "Connecting again." in ran.err
+    assert said(upstream.talks[1]) == ["My name is Ada.", "Hello Ada.", "What is my name?"]
+
+
 @pytest.mark.checklist(2, 20)
 def test_ctrl_c_keeps_what_was_shown_and_the_end_is_quick(upstream: Upstream) -> None:
     upstream.begin("Once ", "upon ", "a ")

@@ -173,6 +173,21 @@ async def test_a_connection_lost_half_way_interrupts_the_turn_and_the_next_goes_
         assert [t.state for t in await talk.history()] == ["interrupted", "completed"]
 
 
+@pytest.mark.checklist(17)
+async def test_an_answer_that_had_not_begun_is_asked_for_again() -> None:
+    async with talking() as talk:
+        talk.model.answer(ProviderError("upstream_error", "Oh."))
+        talk.model.answer("Hello.")
+        reply = await talk.ask("Hi")
+        assert (reply.text, reply.metrics and reply.metrics.retries) == ("Hello.", 1)
+        talk.model.answer(ProviderError("upstream_error", "Oh."))
+        talk.model.answer(ProviderError("upstream_error", "Oh again."))
+        with pytest.raises(ProviderError, match="failed"):
+            await talk.ask("Again")
+        assert len(talk.model.requests) == 4
+        assert talk.server.said() == ["Hi", "Again"]
+
+
 async def test_a_connection_lost_between_turns_is_told_with_the_next() -> None:
     async with talking("Hello.") as talk:
         await talk.ask("Hi")
