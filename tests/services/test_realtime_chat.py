@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import anyio
 import pytest
 
+from chatbots.app import Chatbots
 from chatbots.deltas import Delta, Notice, TextDelta, ToolFinished
 from chatbots.errors import ChatError, InvalidRequest, ProviderError
 from chatbots.flow.calling import Asking
@@ -17,7 +18,9 @@ from chatbots.services.conversation import Conversation
 from chatbots.services.realtime_chat import RealtimeChat
 from chatbots.services.take_turn import Manner
 from chatbots.sessions.in_memory import InMemorySessions
-from chatbots.testing import Gate, ScriptedModel
+from chatbots.settings import Settings
+from chatbots.testing import FakeOpenAI, Gate, ScriptedModel
+from chatbots.testing.realtime.faults import FAULTS, OPENING
 from chatbots.testing.service_contract import AnsweringPromises, CancellingPromises
 from chatbots.tool_calls import ToolCall
 from tests.services.hosted import Hosted, hosting
@@ -239,6 +242,55 @@ async def test_what_no_session_can_be_told_is_refused_before_one_is_opened() -> 
         with pytest.raises(InvalidRequest, match="seed"):
             await talk.ask("Hi", seed=1)
         assert not talk.server.conns
+
+
+ENDS = {
+    "hs-401": "upstream_auth",
+    "close-1008": "invalid_request",
+    "close-midresponse": "stream_interrupted",
+    "invalid-json": "upstream_bad_response",
+    "bad-utf8": "upstream_bad_response",
+    "masked-frame": "upstream_bad_response",
+    "rsv-frame": "upstream_bad_response",
+    "resp-cancelled": "stream_interrupted",
+    "resp-incomplete": "length",
+    "resp-incomplete-filter": "content_filter",
+    "no-done": "stream_stalled",
+    "stall": "stream_stalled",
+    "tool-bomb": "tool_limit",
+}
+"""How a turn ends that has the fault; all others are answered."""
+
+
+async def end_of(bot: Conversation, said: str) -> str:
+    try:
+        reply = await bot.ask(said, timeout=10)
+    except ChatError as error:
+        return error.code if said.startswith(error.partial) else error.partial
+    return reply.reason or ""
+
+
+@pytest.mark.slow
+@pytest.mark.checklist(21, 127)
+@pytest.mark.parametrize("fault", [*OPENING, *FAULTS])
+async def test_every_fault_of_a_socket_ends_the_turn_as_it_should_and_the_next_is_answered(
+    fault: str,
+) -> None:
+    async with FakeOpenAI() as fake:
+        settings = Settings(
+            openai_base_url=fake.base_url,
+            db_type="memory",
+            chatbots_connect_timeout=1,
+            chatbots_first_token_timeout=2,
+            chatbots_gap_timeout=2,
+        )
+        fake.fault(fault)
+        async with Chatbots(settings) as bots:
+            bot = bots.realtime(tools=[multiply])
+            assert await end_of(bot, "one two three four") == ENDS.get(fault, "stop")
+            assert (await bot.ask("five")).text == "five"
+            with anyio.fail_after(2):
+                await bots.aclose()
 
 
 # Open and closed
