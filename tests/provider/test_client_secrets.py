@@ -48,7 +48,7 @@ async def failure(doing: Awaitable[object]) -> ChatError:
     return caught.value
 
 
-@pytest.mark.checklist(48, 54, 56, 63, 116)
+@pytest.mark.checklist(48, 54, 56, 63, 116, 163)
 async def test_a_secret_is_made_for_a_session_of_today() -> None:
     session = {
         "type": "realtime",

@@ -96,6 +96,7 @@ async def test_readers_who_are_far_behind_are_waited_for() -> None:
     assert heard.events[1] is None
 
 
+@pytest.mark.checklist(128)
 async def test_a_frame_that_is_no_json_ends_it_unless_it_is_binary() -> None:
     heard, link = Heard(), linked(Conn(b"\xff\xfe", "no json", created()))
     error = await link.listen(heard.tell, heard.catch_up)

@@ -44,6 +44,7 @@ async def pool(size: int = 2, play: Play = rests) -> AsyncGenerator[tuple[Realti
             await socket.socket.wait_closed()
 
 
+@pytest.mark.checklist(157, 174)
 async def test_a_conversation_keeps_its_session() -> None:
     async with pool() as (sessions, stage):
         async with sessions.session("one") as first:
@@ -81,6 +82,7 @@ async def test_the_one_used_least_recently_makes_room() -> None:
             assert again is first
 
 
+@pytest.mark.checklist(157, 174)
 async def test_where_all_are_in_use_one_waits() -> None:
     got = anyio.Event()
 
@@ -97,6 +99,7 @@ async def test_where_all_are_in_use_one_waits() -> None:
     assert len(stage.sockets) == 2
 
 
+@pytest.mark.checklist(157)
 async def test_a_session_that_is_over_is_replaced_and_told_what_was_said() -> None:
     async with pool() as (sessions, stage):
         async with sessions.session("one") as first:

@@ -84,6 +84,7 @@ async def breaks_off(socket: Socket) -> None:
     socket.socket.transport.abort()
 
 
+@pytest.mark.checklist(17)
 async def test_a_lost_connection_is_made_anew_and_is_told_what_was_said() -> None:
     async with playing(breaks_off, answers) as stage, session(stage) as s:
         everything = s.outcomes()
@@ -189,6 +190,7 @@ async def test_a_session_that_the_server_ends_goes_on_in_another(code: int) -> N
         assert (await (await s.respond()).ended()).state == "completed"
 
 
+@pytest.mark.checklist(128)
 async def test_a_server_that_only_opens_is_given_up() -> None:
     async def opens(socket: Socket) -> None:
         await socket.begin()
@@ -221,6 +223,35 @@ async def stalls(socket: Socket) -> None:
     if socket.number == 1:
         await socket.say(created(), growing(), text("Half"))
     await socket.socket.wait_closed()
+
+
+@pytest.mark.checklist(15, 170)
+async def test_what_is_no_part_of_an_answer_does_not_stop_it() -> None:
+    limits = (server.RateLimit(name="requests", limit=9, remaining=3, reset_seconds=1.5),)
+
+    async def chatters(socket: Socket) -> None:
+        await socket.begin()
+        await socket.hear("response.create")
+        await socket.say(created(), refused("of_nobody"), growing(), text("Hel"))
+        await socket.say(server.RateLimitsUpdated(rate_limits=limits), '{"type":"new"}', "[7]")
+        await socket.socket.send(b"\x00\xff")
+        await socket.say(text("lo."), done(said("Hello.")))
+
+    told: list[object] = []
+    async with playing(chatters) as stage, session(stage) as s:
+        events, response = s.events(), None
+        s.on(server.RateLimitsUpdated, told.append)
+        response = await s.respond()
+        assert (await response.ended()).text == "Hello."
+        names = [(await anext(events)).type for _ in range(9)]
+    assert names[2:7] == [
+        "error",
+        "response.output_item.added",
+        "response.output_text.delta",
+        "rate_limits.updated",
+        "new",
+    ]
+    assert told == [server.RateLimitsUpdated(rate_limits=limits)]
 
 
 @pytest.mark.checklist(40)

@@ -82,6 +82,7 @@ def test_a_web_page_needs_the_token_of_the_servers_own_page() -> None:
     assert knock(gate, origin=OWN, protocols=offered).subprotocol == "chatbots"
 
 
+@pytest.mark.checklist(163)
 def test_with_tokens_nobody_comes_in_without_one(tokens: TokenFile) -> None:
     gate = Gate(tokens=tokens)
     token = tokens.add("ada")
