@@ -1,7 +1,7 @@
 """What the reference calls in its own way, for who ports a program: `ResponseTextDeltaEvent`.
 
 Only spellings that are not this package's; the rest of a name is the same.
-The three functions take lists, and tools in the shapes that the reference shows.
+The functions take lists, and tools in the shapes that the reference shows.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from chatbots.realtime import names
+from chatbots.realtime.address import Address
 from chatbots.realtime.events import client, responses, server
 from chatbots.realtime.events.beta import BETA_NAMES
 from chatbots.realtime.events.event import Event
@@ -88,6 +89,11 @@ ServerEventTypeResponseDone: Final = "response.done"
 def ServerEventType(event: Event) -> str:  # noqa: N802  # the reference's spelling
     """Return the name that the reference has for *event*, whichever dialect it came in."""
     return BETA_NAMES.get(event.type, event.type)
+
+
+def DefaultAzureConfig(api_key: str, base_url: str) -> Address:  # noqa: N802  # the same
+    """Return where Azure's dated API is, of the version that the reference asks for."""
+    return Address(key=api_key, base_url=base_url, azure=True, api_version="2024-10-01-preview")
 
 
 def MessageItem(  # noqa: N802  # the reference's spelling

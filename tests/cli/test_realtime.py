@@ -125,7 +125,7 @@ def test_a_server_of_the_beta_dialect_is_spoken_to_in_it(
 # Frames
 
 
-@pytest.mark.checklist(13)
+@pytest.mark.checklist(13, 165)
 @pytest.mark.parametrize("flag", ["-debug=true", "-debug", "--debug"])
 def test_debug_shows_the_frames_with_their_direction_and_no_key(
     upstream: Upstream, run: Runner, monkeypatch: pytest.MonkeyPatch, flag: str

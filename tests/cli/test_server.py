@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
+from chatbots.model_names import DEFAULT_MODEL
 from tests.cli.conftest import Runner
 from tests.cli.running import Upstream
 
@@ -40,7 +41,7 @@ def while_served(port: int, work: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-@pytest.mark.checklist(225, 252)
+@pytest.mark.checklist(225, 232, 252)
 def test_it_says_where_it_is_and_serves_until_it_is_told_to_end(
     upstream: Upstream, run: Runner
 ) -> None:
@@ -67,6 +68,14 @@ def test_it_says_where_it_is_and_serves_until_it_is_told_to_end(
     health, answer = told
     assert health == {"status": "ok", "clients": 0}
     assert answer["data"]["choices"][0]["message"]["content"] == "Hello there."
+    assert upstream.calls[0].json["model"] == DEFAULT_MODEL
+
+
+@pytest.mark.checklist(230)
+def test_without_a_key_it_says_what_is_missing(run: Runner) -> None:
+    done = run("server", "--port", "0")
+    assert (done.status, done.out) == (1, "")
+    assert "Set OPENAI_API_KEY" in done.err
 
 
 def test_beyond_this_machine_it_starts_for_those_it_knows_only(run: Runner) -> None:

@@ -102,6 +102,15 @@ def test_a_switch_over_the_types_of_the_reference_works_in_both_dialects(name: s
     assert isinstance(event, compat.ResponseTextDeltaMessage)
 
 
+@pytest.mark.checklist(69, 150)
+async def test_azure_is_asked_as_there() -> None:
+    resource = "wss://your-resource.openai.azure.com/openai/realtime"
+    config = compat.DefaultAzureConfig("k", resource)
+    query = "api-version=2024-10-01-preview&deployment=mine"
+    assert config.url(model="mine") == f"{resource}?{query}"
+    assert await config.headers() == {"api-key": "k"}
+
+
 @pytest.mark.checklist(117)
 def test_an_id_is_made_as_there() -> None:
     assert len(compat.GenerateID("msg_", 21)) == 21

@@ -27,6 +27,7 @@ class Client:
         self.hub.leave(self)
 
 
+@pytest.mark.checklist(211)
 def test_clients_are_counted_by_their_sockets() -> None:
     hub = Hub()
     one, other = Client(hub), Client(hub)
