@@ -225,6 +225,27 @@ async def stalls(socket: Socket) -> None:
     await socket.socket.wait_closed()
 
 
+@pytest.mark.checklist(26)
+async def test_audio_goes_both_ways_at_once() -> None:
+    async def listens_while_it_speaks(socket: Socket) -> None:
+        await socket.begin()
+        await socket.hear("response.create")
+        await socket.say(created(), growing())
+        for _ in range(3):
+            await socket.hear("input_audio_buffer.append")
+            await socket.say(audio(20))
+        await socket.say(done(said("La la la.")))
+
+    async with playing(listens_while_it_speaks) as stage, session(stage) as s:
+        response, heard = await s.respond(), 0
+        await s.send(client.InputAudioBufferAppend.of(bytes(960)))
+        async for one in response:
+            heard += isinstance(one, ResponseAudioDelta)
+            if heard < 3:
+                await s.send(client.InputAudioBufferAppend.of(bytes(960)))
+    assert heard == 3
+
+
 @pytest.mark.checklist(15, 170)
 async def test_what_is_no_part_of_an_answer_does_not_stop_it() -> None:
     limits = (server.RateLimit(name="requests", limit=9, remaining=3, reset_seconds=1.5),)

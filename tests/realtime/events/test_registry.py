@@ -146,6 +146,7 @@ def test_what_is_strange_is_an_event_with_its_raw_payload() -> None:
         assert event.problem
 
 
+@pytest.mark.checklist(2)
 def test_half_a_surrogate_pair_is_no_letter_but_no_fault_either() -> None:
     event = read_server(r'{"type":"response.text.delta","delta":"a\ud83d."}')
     assert isinstance(event, responses.ResponseTextDelta)
