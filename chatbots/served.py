@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from chatbots.errors import ConfigurationError
+from chatbots.flow.calling import Stream
 from chatbots.interfaces import ChatModel, Embedder, SessionStore
 from chatbots.model_names import LOCAL
 from chatbots.server.access import Guard, OpenDoor
@@ -16,6 +18,7 @@ from chatbots.tools.registry import ToolRegistry
 
 if TYPE_CHECKING:
     from chatbots.server.application import Application
+    from chatbots.server.sse import EventStream
 
 
 def application_of(
@@ -32,17 +35,11 @@ def application_of(
 
     Raises `ConfigurationError` (`extra_missing`).
     """
-    try:
+    with _extra():
         from chatbots.server.application import Application
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            "extra_missing",
-            f"The server cannot be made: {error}.",
-            hint="Install it with: pip install 'chatriver[server]'",
-        ) from error
     backend = Backend(
         model=model,
-        model_name=LOCAL if settings.wants_local else settings.openai_model,
+        model_name=_name(settings),
         embedder=embedder,
         store=store,
         manner=manner,
@@ -51,3 +48,26 @@ def application_of(
     )
     limits = Limits(write_timeout=settings.server_write_timeout)
     return Application(backend, guard=guard or OpenDoor(), limits=limits)
+
+
+def response_of(settings: Settings, stream: Stream[Any]) -> EventStream:
+    """Return *stream* as a response; raises `ConfigurationError` (`extra_missing`)."""
+    with _extra():
+        from chatbots.server.sse import EventStream
+    return EventStream(stream, model=_name(settings))
+
+
+def _name(settings: Settings) -> str:
+    return LOCAL if settings.wants_local else settings.openai_model
+
+
+@contextmanager
+def _extra() -> Generator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "extra_missing",
+            f"The server cannot be made: {error}.",
+            hint="Install it with: pip install 'chatriver[server]'",
+        ) from error

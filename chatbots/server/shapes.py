@@ -37,6 +37,11 @@ def last_chunk(done: Done, *, model: str, at: float) -> Json:
     return _answer("chat.completion.chunk", choice, done, model, at) | {"done": True}
 
 
+def text_chunk(text: str) -> Json:
+    """Return a piece of the answer."""
+    return _chunk({"content": text})
+
+
 def calls_chunk(calls: Sequence[ToolCall]) -> Json:
     """Return the calls that the client shall run, as the delta of a streamed answer."""
     called = [{"index": place, **_call(call)} for place, call in enumerate(calls)]

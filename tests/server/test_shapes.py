@@ -71,6 +71,10 @@ def test_a_stream_ends_with_why_and_at_what_cost() -> None:
     }  # fmt: skip
 
 
+def test_a_piece_of_text_is_a_delta() -> None:
+    assert shapes.text_chunk("Hi") == {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}
+
+
 def test_calls_in_a_stream_have_their_places() -> None:
     chunk: Any = shapes.calls_chunk([CALL, CALL])
     called = chunk["choices"][0]["delta"]["tool_calls"]
