@@ -13,7 +13,7 @@ from chatbots.clients import Local, clients_for, realtime_client, realtime_diale
 from chatbots.embedded import Embeddings, Inputs
 from chatbots.errors import ConfigurationError
 from chatbots.flow.bot import Bot
-from chatbots.flow.calling import Asking, Stream
+from chatbots.flow.calling import Asking
 from chatbots.interfaces import ChatModel, ChatService, SessionStore
 from chatbots.local.tool_routing import ToolRouting
 from chatbots.model_names import LOCAL
@@ -22,6 +22,7 @@ from chatbots.provider.client import OpenAIClient
 from chatbots.provider.embeddings import OpenAIEmbedder
 from chatbots.provider.patience import Patience
 from chatbots.sampling import Sampling
+from chatbots.served import application_of, response_of
 from chatbots.services.conversation import Conversation
 from chatbots.services.memory import MemoryChat
 from chatbots.services.stateless import StatelessChat
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from chatbots.realtime.transport import WebSocketDialer
     from chatbots.server.access import Guard
     from chatbots.server.application import Application
-    from chatbots.server.sse import EventStream
     from chatbots.services.realtime import RealtimeClient
     from chatbots.services.realtime_chat import RealtimeChat
     from chatbots.services.speech import Speech
@@ -57,6 +57,8 @@ class Chatbots:
     Nothing is sent before the first turn.
     Raises `ConfigurationError` (`not_configured`) where there is nobody to ask.
     """
+
+    sse = staticmethod(response_of)
 
     def __init__(
         self,
@@ -182,8 +184,6 @@ class Chatbots:
         everybody: the application in front is then who knows them.
         Raises `ConfigurationError` (`extra_missing`).
         """
-        from chatbots.served import application_of
-
         return application_of(
             self.settings,
             self._model,
@@ -193,15 +193,6 @@ class Chatbots:
             tools=tools,
             guard=guard,
         )
-
-    def sse(self, stream: Stream[Any]) -> EventStream:
-        """Return the response in which a route of yours answers with what *stream* says.
-
-        A client that leaves cancels the turn. Raises `ConfigurationError` (`extra_missing`).
-        """
-        from chatbots.served import response_of
-
-        return response_of(self.settings, stream)
 
     async def aclose(self) -> None:
         """Give back the client, the sockets, the local model and the store; also twice."""

@@ -10,13 +10,11 @@ from chatbots.errors import ConfigurationError
 from chatbots.flow.calling import Stream
 from chatbots.interfaces import ChatModel, Embedder, SessionStore
 from chatbots.model_names import LOCAL
-from chatbots.server.access import Guard, OpenDoor
-from chatbots.server.backend import Backend, Limits
 from chatbots.services.take_turn import Manner
 from chatbots.settings import Settings
-from chatbots.tools.registry import ToolRegistry
 
 if TYPE_CHECKING:
+    from chatbots.server.access import Guard
     from chatbots.server.application import Application
     from chatbots.server.sse import EventStream
 
@@ -35,11 +33,16 @@ def application_of(
 
     Raises `ConfigurationError` (`extra_missing`).
     """
+    # A program that serves nobody need not load it.
+    from chatbots.server.access import OpenDoor
+    from chatbots.server.backend import Backend, Limits
+    from chatbots.tools.registry import ToolRegistry
+
     with _extra():
         from chatbots.server.application import Application
     backend = Backend(
         model=model,
-        model_name=_name(settings),
+        model_name=LOCAL if settings.wants_local else settings.openai_model,
         embedder=embedder,
         store=store,
         manner=manner,
@@ -50,15 +53,15 @@ def application_of(
     return Application(backend, guard=guard or OpenDoor(), limits=limits)
 
 
-def response_of(settings: Settings, stream: Stream[Any]) -> EventStream:
-    """Return *stream* as a response; raises `ConfigurationError` (`extra_missing`)."""
+def response_of(stream: Stream[Any], *, model: str | None = None) -> EventStream:
+    """Return the response in which a route of yours answers with what *stream* says.
+
+    A client that leaves cancels the turn. *model* is the name it is told.
+    Raises `ConfigurationError` (`extra_missing`).
+    """
     with _extra():
         from chatbots.server.sse import EventStream
-    return EventStream(stream, model=_name(settings))
-
-
-def _name(settings: Settings) -> str:
-    return LOCAL if settings.wants_local else settings.openai_model
+    return EventStream(stream, model=model)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def completion(done: Done, text: str, calls: Sequence[ToolCall], *, model: str, 
     return _answer("chat.completion", choice, done, model, at)
 
 
-def last_chunk(done: Done, *, model: str, at: float) -> Json:
+def last_chunk(done: Done, *, model: str | None, at: float) -> Json:
     """Return what ends a streamed answer: why, at what cost, and that it is `done`."""
     choice: Json = {"index": 0, "delta": {}, "finish_reason": finish_reason(done)}
     return _answer("chat.completion.chunk", choice, done, model, at) | {"done": True}
@@ -99,7 +99,7 @@ def _chunk(delta: Json) -> Json:
     return {"choices": [{"index": 0, "delta": delta}]}
 
 
-def _answer(kind: str, choice: Json, done: Done, model: str, at: float) -> Json:
+def _answer(kind: str, choice: Json, done: Done, model: str | None, at: float) -> Json:
     about: Json = {"id": done.request_id, "object": kind, "created": int(at), "model": model}
     if done.session is not None:
         about |= {"session_id": done.session, "stored": done.stored}

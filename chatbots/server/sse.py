@@ -27,7 +27,7 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, stream: Stream[Any], *, model: str) -> None:
+    def __init__(self, stream: Stream[Any], *, model: str | None = None) -> None:
         super().__init__(headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._stream = stream
