@@ -74,6 +74,13 @@ def emit(level: Level, event: str, **values: Value) -> None:
         getattr(structlog.get_logger("chatbots"), level)(event, **values)
 
 
+def count(name: str, value: int = 1, **labels: str) -> None:
+    """Add *value* to the counter *name* of OpenTelemetry's, if the application uses its metrics."""
+    metrics = sys.modules.get("opentelemetry.metrics")
+    if metrics is not None:
+        metrics.get_meter("chatbots").create_counter(name).add(value, labels)
+
+
 def bound(**values: Value) -> AbstractContextManager[object]:
     """Put *values* on every line logged inside, those of foreign loggers included."""
     contextvars = sys.modules.get("structlog.contextvars")

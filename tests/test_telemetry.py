@@ -12,6 +12,7 @@ from structlog.testing import CapturingLogger
 from chatbots.telemetry import (
     REDACTED,
     bound,
+    count,
     emit,
     new_request_id,
     new_session_id,
@@ -190,3 +191,30 @@ def test_no_span_is_opened_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "opentelemetry.trace", raising=False)
     with span("chat m", {}) as opened:
         assert opened is None
+
+
+@pytest.mark.checklist(175)
+def test_what_is_counted_reaches_opentelemetry_where_it_is_used() -> None:
+    from opentelemetry import metrics
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    reader = InMemoryMetricReader()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        provider = MeterProvider(metric_readers=[reader])
+        monkeypatch.setattr(metrics, "get_meter", provider.get_meter)
+        monkeypatch.setitem(sys.modules, "opentelemetry.metrics", metrics)
+        for _ in range(2):
+            count("requests", type="ping")
+        data = reader.get_metrics_data()
+        provider.shutdown()
+    assert data is not None
+    [metric] = data.resource_metrics[0].scope_metrics[0].metrics
+    [point] = metric.data.data_points
+    assert (metric.name, point.attributes) == ("requests", {"type": "ping"})
+    assert getattr(point, "value", None) == 2
+
+
+def test_nothing_is_counted_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "opentelemetry.metrics", raising=False)
+    count("requests")

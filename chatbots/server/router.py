@@ -60,6 +60,9 @@ async def answer(call: Call) -> None:
         frame, code = await _outcome(call)
         await call.outbox.put(frame)
     finally:
+        tokens = call.usage.total_tokens if call.usage else None
+        telemetry.count("chatbots.server.requests", type=call.request.type, code=code)
+        telemetry.count("chatbots.server.tokens", tokens or 0, type=call.request.type)
         telemetry.emit(
             "info",
             "server.request",
@@ -68,7 +71,7 @@ async def answer(call: Call) -> None:
             user=call.caller.user,
             code=code,
             seconds=round(monotonic() - started, 3),
-            tokens=call.usage.total_tokens if call.usage else None,
+            tokens=tokens,
         )
 
 

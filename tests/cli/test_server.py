@@ -98,3 +98,10 @@ def test_what_guards_it_may_be_unusable(run: Runner, monkeypatch: pytest.MonkeyP
     done = run("server")
     assert done.status == 1
     assert "SERVER_ORIGINS" in done.err
+
+
+@pytest.mark.checklist(230)
+def test_without_anybody_to_ask_it_says_what_is_missing(run: Runner) -> None:
+    done = run("server", "--port", "0")
+    assert done.status == 1
+    assert "OPENAI_API_KEY" in done.err

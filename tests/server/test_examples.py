@@ -22,7 +22,12 @@ EXAMPLES: dict[str, Frame] = json.loads(Path(__file__).with_name("examples.json"
 
 @asynccontextmanager
 async def served(fake: FakeOpenAI) -> AsyncGenerator[ClientConnection]:
-    settings = Settings(openai_api_key="k", openai_base_url=fake.base_url, db_type="memory")
+    settings = Settings(
+        openai_api_key="k",
+        openai_base_url=fake.base_url,
+        openai_model="the-default",
+        db_type="memory",
+    )
     tools = map(builtin, ("get_weather", "calculator", "get_current_time"))
     async with (
         Chatbots(settings) as bots,
@@ -37,7 +42,9 @@ async def read(client: ClientConnection) -> Frame:
     return frame
 
 
-@pytest.mark.checklist(203, 204, 205, 206, 215, 216, 218, 219, 220, 221, 240, 241, 242, 243, 244)
+@pytest.mark.checklist(
+    203, 204, 205, 206, 215, 216, 218, 219, 220, 221, 232, 240, 241, 242, 243, 244
+)
 async def test_every_example_is_answered_as_the_reference_says() -> None:
     async with FakeOpenAI() as fake, served(fake) as client:
 
@@ -59,6 +66,7 @@ async def test_every_example_is_answered_as_the_reference_says() -> None:
         asked = fake.calls[0].json
         assert asked["tools"][0]["function"]["name"] == "get_weather"
         assert asked["tool_choice"] == "auto"
+        assert asked["model"] == "the-default"
 
         frame = await ask("chat_completion")
         assert frame["type"] == "chat_completion_response"
