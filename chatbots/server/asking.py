@@ -175,9 +175,9 @@ def prompt_of(
     )
 
 
-def check_session_id(name: str) -> None:
-    """Raise `InvalidRequest` where *name* cannot be a session's."""
-    with _about("session_id"):
+def check_session_id(name: str, field: str = "session_id") -> None:
+    """Raise `InvalidRequest` about *field* where *name* cannot be a session's."""
+    with _about(field):
         check_session(name)
 
 

@@ -114,9 +114,18 @@ class Connection:
         try:
             self._check(call)
         except ChatError as error:
-            await self._outbox.put(router.failure(call, error))
+            await self._outbox.put(router.failure(call, self._counted(error)))
             return None
         return call
+
+    def _counted(self, error: ChatError) -> ChatError:
+        """Count a message that is refused by *error*; return that, or why it is one too many."""
+        try:
+            self._caller.begin(rpc.NO_TYPE)
+            self._caller.end(rpc.NO_TYPE, None)
+        except ChatError as denied:
+            return denied
+        return error
 
     def _check(self, call: Call) -> None:
         if call.route.at_once:
@@ -137,11 +146,7 @@ class Connection:
             )
 
     async def _refuse(self, request_id: str | None, error: ChatError) -> None:
-        try:  # Nonsense counts as well.
-            self._caller.begin(rpc.NO_TYPE)
-            self._caller.end(rpc.NO_TYPE, None)
-        except AccessDenied as denied:
-            error = denied
+        error = self._counted(error)
         telemetry.emit("info", "server.refused", request_id=request_id, code=error.code)
         message = telemetry.redact(str(error))
         await self._outbox.put(rpc.failure(rpc.NO_TYPE, request_id, error, message=message))

@@ -13,10 +13,13 @@ from chatbots.server.quota import Ledger
 from chatbots.server.rates import TokenBucket
 
 FREE: Final = frozenset(
-    {"ping", "session_delete", "session_fork", "session_history", "sessions_list",
+    {"error", "ping", "session_delete", "session_fork", "session_history", "sessions_list",
      "tool_execute", "tools_list"}
 )  # fmt: skip
-"""Requests that cost no tokens of the model; what is not named here is taken to cost some."""
+"""Requests that cost no tokens of the model; what is not named here is taken to cost some.
+
+`error` is a frame that was no request.
+"""
 
 ALWAYS: Final = "cancel"
 """The request that is never refused: what it stops costs more."""

@@ -158,3 +158,17 @@ async def test_nonsense_counts_as_well() -> None:
         codes = [(await peer.read())["error_code"] for _ in range(3)]
     assert codes == ["invalid_request", "invalid_request", "too_many_requests"]
     assert len(caller.ended) == 2
+
+
+async def test_what_is_one_too_many_at_once_counts_as_well() -> None:
+    caller, gate = Counting(), Gate()
+    app = application(ScriptedModel([gate]), guard=Door(caller), limits=Limits(in_flight=1))
+    async with connected(app) as peer:
+        for name in ("r1", "r2", "r3"):
+            peer.send("chat_completion", user("Hi"), request_id=name)
+        told = [await peer.read() for _ in range(2)]
+        assert [frame["request_id"] for frame in told] == ["r2", "r3"]
+        assert "retry_after" not in told[0]
+        assert told[1]["retry_after"] == 3
+        gate.open()
+        await peer.read()

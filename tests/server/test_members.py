@@ -9,8 +9,9 @@ import pytest
 
 from chatbots.errors import AccessDenied
 from chatbots.messages import Usage
-from chatbots.server.members import FREE, MANY, Limits, Member, Members
+from chatbots.server.members import ALWAYS, FREE, MANY, Limits, Member, Members
 from chatbots.server.quota import Ledger
+from chatbots.server.router import ROUTES
 
 CHAT = "chat_completion_stream"
 
@@ -52,6 +53,10 @@ def test_a_user_sends_so_many_messages_a_minute() -> None:
     assert "60 messages a minute" in error.message
     clock.now = 1
     member.begin("ping")
+
+
+def test_what_is_free_or_always_allowed_are_requests_there_are() -> None:
+    assert {*FREE, ALWAYS} - {"error"} <= set(ROUTES)
 
 
 def test_a_turn_can_always_be_stopped() -> None:

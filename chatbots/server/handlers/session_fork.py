@@ -23,8 +23,8 @@ class Payload(Struct):
 async def handle(call: Call, payload: Payload) -> dict[str, object]:
     """Copy the turns that have ended, and return the name of the copy and how many it has."""
     to = new_session_id() if payload.to is None else payload.to
-    for name in (payload.session_id, to):
-        check_session_id(name)
+    check_session_id(payload.session_id)
+    check_session_id(to, "to")
     copy = await shelf_of(call.store).fork(payload.session_id, to, upto=payload.upto)
     return {"session_id": copy.name, "turns": copy.turns}
 

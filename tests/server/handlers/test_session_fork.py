@@ -16,6 +16,8 @@ async def test_a_copy_goes_its_own_way() -> None:
         assert frame["error_code"] == "session_exists"
         frame = await peer.ask("session_fork", {"session_id": "none"})
         assert frame["error_code"] == "session_not_found"
-        assert (await peer.ask("session_fork", {"session_id": "s", "to": ""}))[
-            "param"
-        ] == "session_id"
+        for field, payload in (
+            ("to", {"session_id": "s", "to": ""}),
+            ("session_id", {"session_id": ""}),
+        ):
+            assert (await peer.ask("session_fork", payload))["param"] == field
