@@ -27,7 +27,7 @@ DEMO_PROMPT ?= Explain in one sentence what a Python generator is.
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo weights test test-all format lint types cover owncov size \
-	docs docs-check faults chaos simulation routing bench bench-smoke report report-smoke check constraints model-wheels clean
+	docs docs-check faults abuse chaos simulation routing bench bench-smoke report report-smoke check constraints model-wheels clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ docs-check: $(DEV) ## Check that the generated pages and the chart are current
 
 faults: $(DEV) ## Try every way a server fails through every bot and program, and print how it ends
 	$(PY) -m tests.faults
+
+abuse: $(DEV) ## Abuse the server in every way there is, over real sockets, and print what came through
+	$(PY) -m tests.abuse
 
 chaos: $(DEV) ## Crash the bots and their store in every way there is, and print what was lost: 4 minutes
 	$(PY) -m tests.chaos
