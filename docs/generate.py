@@ -74,8 +74,8 @@ instructions), the default.
 A variable that is empty counts as not set.
 `Settings(...)` reads nothing; `Settings.load()` reads the environment and the files.
 
-`SERVER_*`, and of `DB_*` what is of a database server, are checked already, but no program of this
-version uses them.
+What is of a database server, `DB_HOST`, `DB_PORT`, `DB_USER` and `DB_PASSWORD`, is checked already,
+but no program of this version uses it.
 
 | variable | default | meaning |
 | --- | --- | --- |
