@@ -103,11 +103,13 @@ def parse_flags(
     *,
     remembers: bool = True,
     asks: bool = True,
+    more: Callable[[argparse.ArgumentParser], object] = bool,
+    into: Flags | None = None,
 ) -> Flags:
     """Return the flags in *argv* (the process's own if None); exits with 2 on wrong usage.
 
     A program that *remembers* has those of `Remembering` too; one that never *asks* wants to know
-    what would be asked.
+    what would be asked. *more* adds a program's own flags, which *into* has a place for.
     """
     parser = argparse.ArgumentParser(
         prog=program,
@@ -122,7 +124,8 @@ def parse_flags(
     _add_tools(parser)
     _add_picking(parser)
     _add_showing(parser)
-    flags = parser.parse_args(argv, namespace=Flags())
+    more(parser)
+    flags = parser.parse_args(argv, namespace=into or Flags())
     if not (asks or flags.prompt):
         parser.error("name a --prompt")
     if flags.image and not flags.prompt:

@@ -14,6 +14,7 @@ PROGRAMS: Final = {
     "memory": "ask with memory",
     "stream": "ask with memory and read the answer as it forms",
     "realtime": "ask over a realtime session, which stays open between the questions",
+    "voice": "ask aloud and be answered aloud",
     "serve": "serve many clients over WebSockets",
     "explain": "show what the model would be sent, and ask it nothing",
     "sessions": "list, read, search and look after conversations",

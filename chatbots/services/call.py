@@ -111,7 +111,7 @@ class VoiceCall:
         self._floor.commits()
 
     async def hear(self, audio: AsyncIterable[bytes]) -> None:
-        """Say all of *audio*, and nothing more: the deltas end with the last answer."""
+        """Say all of *audio*, and that the turn ends with it."""
         async for pcm in audio:
             await self.send_audio(pcm)
         if self._detects:
@@ -120,13 +120,20 @@ class VoiceCall:
             await anyio.sleep(SETTLE)
         else:
             await self.commit()
-        await self.finish()
+
+    async def answered(self) -> None:
+        """Wait until all that was said is answered."""
+        await self._written_down()
+        await self._floor.answered()
 
     async def finish(self) -> None:
-        """Wait until all that was said is written down; the deltas end with the last answer."""
+        """Say nothing more: the deltas end with the answer to what was said."""
+        await self._written_down()
+        self._floor.close()
+
+    async def _written_down(self) -> None:
         with anyio.move_on_after(2 * WRITING):
             await self._floor.settled()
-        self._floor.close()
 
     def say(self, text: str) -> None:
         """Ask in writing, after what was said before."""

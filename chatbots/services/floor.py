@@ -15,6 +15,7 @@ class Floor:
         self._speaking = False
         self._committing = 0
         self._written: dict[str, bool] = {}
+        self._answering = False
         self._closed = False
         self._news = anyio.Event()
 
@@ -24,10 +25,13 @@ class Floor:
         That is the item it was said in, None where it was written; and its words, None where
         nobody could write them down. Silence and noise are not among it.
         """
+        self._answering = False
+        self._tell()
         while not self._said:
             if self._closed:
                 return None
             await self._news.wait()
+        self._answering = True
         return self._said.popleft()
 
     def speaks(self) -> None:
@@ -66,6 +70,11 @@ class Floor:
     async def settled(self) -> None:
         """Wait until nothing is being said, or written down."""
         while self._speaking or self._committing or not all(self._written.values()):
+            await self._news.wait()
+
+    async def answered(self) -> None:
+        """Wait until all that was written down has been answered."""
+        while self._said or self._answering:
             await self._news.wait()
 
     def close(self) -> None:

@@ -79,6 +79,8 @@ class Asked(Struct, frozen=True):
             told.tools,
         ):
             return None
+        if not told.messages:
+            return self.messages
         for known in range(min(len(told.messages), len(self.messages)), 0, -1):
             if told.messages[-known:] == self.messages[:known]:
                 return self.messages[known:]

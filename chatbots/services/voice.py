@@ -103,9 +103,14 @@ class VoiceBot(Conversation):
         """
         with unwrapped():
             async with self as call, anyio.create_task_group() as tasks:
-                tasks.start_soon(call.hear, audio)
+                tasks.start_soon(_say, call, audio)
                 async for delta in call.deltas:
                     await out.send(delta)
+
+
+async def _say(call: VoiceCall, audio: AsyncIterable[bytes]) -> None:
+    await call.hear(audio)
+    await call.finish()
 
 
 class _AsHeard:

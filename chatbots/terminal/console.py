@@ -45,6 +45,10 @@ class Paper(Protocol):
         """Return what to write for a piece of the answer."""
         ...
 
+    def said(self, words: UserSaid, /) -> str:
+        """Return what to write for what the user said by voice."""
+        ...
+
     def tool(self, news: ToolDelta, /) -> str:
         """Return what to write among the answers for the *news*; nothing, if beside them."""
         ...
@@ -114,7 +118,9 @@ class Console:
                 await write(self._paper.text(text), self._answers)
             case Notice(message=message):
                 self.remark(message)
-            case AudioDelta() | UserSaid() | Interrupted():
+            case UserSaid():
+                await write(self._paper.said(delta), self._answers)
+            case AudioDelta() | Interrupted():
                 pass  # what is heard is not seen
             case ToolStarted() | ToolProgress() | ToolFinished():
                 await self._tell(delta)
@@ -147,7 +153,7 @@ class Console:
         # Not glued to a piece of the answer that stands on the same screen.
         gap = "\n" if self._answering and self._answers.isatty() else ""
         self._answering = False
-        await write(f"{gap}{_clean(line_of(news))}\n", self._remarks)
+        await write(f"{gap}{cleaned(line_of(news))}\n", self._remarks)
         if isinstance(news, ToolStarted):
             self._begun.add(news.call_id)
             self._turn.notify_all()
@@ -155,7 +161,7 @@ class Console:
     async def _think(self, text: str) -> None:
         self._thinking = not text.endswith("\n")
         if self._remarks.isatty():
-            text = f"\x1b[2m{_clean(text)}\x1b[0m"
+            text = f"\x1b[2m{cleaned(text)}\x1b[0m"
         await write(text, self._remarks)
 
 
@@ -173,7 +179,7 @@ class PlainPaper:
     def text(self, text: str) -> str:
         """Return the text, its last newlines held back until more follows."""
         if self._clean:
-            text = _clean(text)
+            text = cleaned(text)
         body = text.rstrip("\n")
         if not body:
             self._newlines += len(text)
@@ -182,6 +188,10 @@ class PlainPaper:
         self._begun = True
         self._newlines = len(text) - len(body)
         return shown
+
+    def said(self, _: UserSaid, /) -> str:
+        """Return nothing: it is no part of the answer."""
+        return ""
 
     def tool(self, _: ToolDelta, /) -> str:
         """Return nothing: it is no part of the answer."""
@@ -213,6 +223,10 @@ class JsonPaper:
             return ""
         return _line({"type": "text", "text": text})
 
+    def said(self, words: UserSaid, /) -> str:
+        """Return the line for what the user said."""
+        return _line(msgspec.to_builtins(words))
+
     def tool(self, news: ToolDelta, /) -> str:
         """Return the line for the *news* of a tool."""
         return "" if self._whole else _line(msgspec.to_builtins(news))
@@ -227,7 +241,8 @@ class JsonPaper:
         return _line(fields)
 
 
-def _clean(text: str) -> str:
+def cleaned(text: str) -> str:
+    """Return *text* without what would steer the terminal."""
     return _CONTROL.sub("\ufffd", text)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import IO, Any, Final, Protocol
 
 import anyio
@@ -32,7 +32,7 @@ class Output(Protocol):
 class Speaker:
     """Plays the items of a conversation one after the other, in its `run`.
 
-    *on_played* is told how many milliseconds of an item have been heard by now.
+    `on_played` is told how many milliseconds of an item have been heard by now.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class Speaker:
         output: Output,
         *,
         queue: JitterBuffer | None = None,
-        on_played: Callable[[str, int], Awaitable[None]] | None = None,
+        on_played: Callable[[str, int], object] | None = None,
     ) -> None:
         self._output = output
         self._queue = queue or JitterBuffer()
-        self._on_played = on_played
+        self.on_played = on_played
         self._news = anyio.Event()
         self._quiet_at = 0.0
         self._busy = False
@@ -108,8 +108,8 @@ class Speaker:
             await anyio.sleep(latency)
             heard = self._queue.taken_ms(item_id)
         self._quiet_at = anyio.current_time() + latency + ECHO
-        if self._on_played is not None and heard > 0:
-            await self._on_played(item_id, heard)
+        if self.on_played is not None and heard > 0:
+            self.on_played(item_id, heard)
 
     def _tell(self) -> None:
         self._news.set()

@@ -98,6 +98,9 @@ class Upstream:
     def answer(self, *args: Any, **kwargs: Any) -> None:
         self._portal.call(partial(self._fake.answer, *args, **kwargs))
 
+    def hear(self, *transcripts: str) -> None:
+        self._portal.call(self._fake.hear, *transcripts)
+
     def said(self, number: int = 1) -> list[tuple[str, str]]:
         """Return the role and the text of each message of a call."""
         return [(m["role"], m["content"]) for m in self.calls[number - 1].json["messages"]]

@@ -33,7 +33,9 @@ def test_wrong_usage_is_status_2(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert said in shown.err
-    known = "nomem, memory, stream, realtime, serve, explain, sessions, models, tools, tokens"
+    known = (
+        "nomem, memory, stream, realtime, voice, serve, explain, sessions, models, tools, tokens"
+    )
     assert known in shown.err
 
 

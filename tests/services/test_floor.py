@@ -61,6 +61,27 @@ async def test_it_is_settled_when_all_that_was_said_is_written_down() -> None:
     assert await settles(floor)
 
 
+async def test_it_is_answered_when_the_next_is_asked_for() -> None:
+    floor = Floor()
+    floor.wrote("Hi")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(floor.answered)
+        await floor.next()
+        await anyio.wait_all_tasks_blocked()
+        over = anyio.Event()
+
+        async def wait() -> None:
+            await floor.answered()
+            over.set()
+
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        assert not over.is_set()
+        tasks.start_soon(floor.next)
+        await over.wait()
+        floor.close()
+
+
 @pytest.mark.parametrize("answered", ["committed", "refused"])
 async def test_a_turn_that_was_ended_is_waited_for(answered: str) -> None:
     floor = Floor()

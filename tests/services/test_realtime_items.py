@@ -32,6 +32,10 @@ def asked(*messages: Message, **more: object) -> Asked:
 # Taking a request apart
 
 
+def test_a_session_that_was_told_nothing_yet_goes_on_with_all_of_it() -> None:
+    assert asked(HI, HELLO).since(asked()) == (HI, HELLO)
+
+
 def test_the_system_messages_before_the_conversation_are_the_sessions_instructions() -> None:
     said = asked(Message("system", "Be brief."), Message("system", "Be kind."), HI, model="m")
     assert said == Asked("m", "Be brief.\n\nBe kind.", (), (HI,))

@@ -102,6 +102,13 @@ async def test_the_answer_goes_one_way_and_remarks_the_other() -> None:
     assert await shown(deltas) == ("Hello\n", "chatbots: Said before.\n")
 
 
+def test_what_the_user_said_is_a_line_of_json_and_no_answer() -> None:
+    said = UserSaid("a", "Hm?")
+    line = {"type": "user_said", "item_id": "a", "text": "Hm?"}
+    assert json.loads(JsonPaper(whole=False).said(said)) == line
+    assert PlainPaper(clean=False).said(said) == ""
+
+
 @pytest.mark.parametrize("paper", [PlainPaper(clean=False), JsonPaper(whole=False)])
 async def test_sound_is_not_shown(paper: Paper) -> None:
     sound: list[Delta] = [
@@ -109,7 +116,9 @@ async def test_sound_is_not_shown(paper: Paper) -> None:
         AudioDelta("b", b"abcd", 24_000),
         Interrupted("b", 0),
     ]
-    assert await shown([*sound, TextDelta("Hi"), *sound], paper=paper) == (paper.text("Hi"), "")
+    shown_of_it = paper.text("Hi")
+    said = paper.said(UserSaid("a", "Hm?"))
+    assert await shown([*sound, TextDelta("Hi")], paper=paper) == (said + shown_of_it, "")
 
 
 TOOL_NEWS: list[Delta] = [

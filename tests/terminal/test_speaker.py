@@ -38,7 +38,7 @@ async def playing(
 ) -> AsyncGenerator[tuple[Speaker, list[tuple[str, int]]]]:
     told: list[tuple[str, int]] = []
 
-    async def on_played(item: str, ms: int) -> None:
+    def on_played(item: str, ms: int) -> None:
         told.append((item, ms))
 
     speaker = Speaker(output, queue=queue, on_played=on_played)

@@ -1,0 +1,201 @@
+"""A call from a program: what it hears, what it plays, and what it writes of both."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import anyio
+from anyio.abc import ObjectReceiveStream
+
+from chatbots.app import Chatbots
+from chatbots.cli.asking import CUT
+from chatbots.cli.flags import Picking
+from chatbots.cli.mcp import joined
+from chatbots.cli.offer import check_choice, offered, runner_for
+from chatbots.cli.outcome import FAILED, OK, complain, tell
+from chatbots.cli.resuming import resume
+from chatbots.cli.voice import VoiceFlags
+from chatbots.deltas import Delta, Done, Failed, UserSaid
+from chatbots.errors import ConfigurationError, InvalidRequest
+from chatbots.flow.unwrap import unwrapped
+from chatbots.interfaces import Source
+from chatbots.services.call import VoiceCall
+from chatbots.services.spoken import INTERRUPTED
+from chatbots.settings import Settings
+from chatbots.terminal.console import Console, JsonPaper, Paper
+from chatbots.terminal.microphone import from_device, from_file, gated
+from chatbots.terminal.sound_devices import opened
+from chatbots.terminal.speaker import DeviceOutput, FileOutput, Output, Speaker
+from chatbots.terminal.streams import read_line, write
+from chatbots.terminal.transcript import Transcript
+
+
+async def talk(flags: VoiceFlags, settings: Settings) -> int:
+    """Hold a call as the *flags* say; return the exit status."""
+    if flags.image or flags.schema:
+        raise InvalidRequest("invalid_request", "A voice takes no --image and no --schema.")
+    offer = offered(flags, settings)
+    asking: dict[str, Any] = {
+        name: getattr(flags, name) for name in (*Picking.__annotations__, "tool_choice")
+    }
+    with _output(flags) as output:
+        async with joined(flags, offer) as tools, Chatbots(settings) as bots:
+            check_choice(flags, tools)
+            asking["session"] = await resume(bots.store, flags)
+            asking["tools"] = runner_for(tools, flags)
+            asking["on_confirm"] = _yes if flags.yes else None
+            if flags.model is not None:
+                asking["model"] = flags.model
+            bot = bots.voice(plays=True, speech=bots.speech(**_manner(flags)), **asking)
+            talking = Talking(flags, output, settings)
+            with unwrapped():
+                async with bot as call, anyio.create_task_group() as tasks:
+                    tasks.start_soon(talking.speaker.run)
+                    tasks.start_soon(talking.speak, call)
+                    await talking.listen(call)
+                    tasks.cancel_scope.cancel()
+            return talking.status
+
+
+class Talking:
+    """One call: who speaks in it is a person or files, and so is who hears its answers."""
+
+    def __init__(self, flags: VoiceFlags, output: Output, settings: Settings) -> None:
+        self.speaker = Speaker(output)
+        self._flags = flags
+        self._secrets = settings.secrets
+        self._status: int | None = None
+        self._paper: Paper = (
+            JsonPaper(whole=False)
+            if flags.json
+            else Transcript(on=flags.transcript, clean=sys.stdout.isatty())
+        )
+        self._console = Console(
+            self._paper, answers=sys.stdout, remarks=sys.stderr, on_end=self._conclude
+        )
+
+    @property
+    def status(self) -> int:
+        """How it went; nothing may have been said."""
+        if self._status is None:
+            tell("error: Nothing was heard that could be answered.")
+        return FAILED if self._status is None else self._status
+
+    async def listen(self, call: VoiceCall) -> None:
+        """Play and write what comes of *call*, to its end."""
+        self.speaker.on_played = call.played
+        await self._console.consume(_Aloud(call.deltas, self.speaker))
+        await self.speaker.silent()
+
+    async def speak(self, call: VoiceCall) -> None:
+        """Say all that the flags say; if they say nothing, what is said at this machine."""
+        flags = self._flags
+        for text in flags.prompt or ():
+            await write(self._paper.said(UserSaid("", text)), sys.stdout)
+            call.say(text)
+            await call.answered()
+        for path in flags.input or ():
+            with _opened(path, "rb") as file:
+                async with aclosing(from_file(file, pace=flags.pace)) as sound:
+                    await call.hear(sound)
+            if not flags.pace:
+                await call.answered()
+        if not (flags.prompt or flags.input):
+            await (self._push_to_talk(call) if flags.push_to_talk else self._converse(call))
+        await call.finish()
+
+    async def _converse(self, call: VoiceCall) -> None:
+        tell("Listening; Ctrl-C ends it.")
+        async with aclosing(from_device(self._flags.microphone)) as heard:
+            await call.hear(heard if self._flags.headset else gated(heard, self.speaker))
+
+    async def _push_to_talk(self, call: VoiceCall) -> None:
+        while True:
+            tell("Press Enter, speak, and press Enter again; Ctrl-D ends it.")
+            if not await read_line(sys.stdin):
+                return
+            await call.interrupt()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._record, call)
+                await read_line(sys.stdin)
+                tasks.cancel_scope.cancel()
+            try:
+                await call.commit()
+            except InvalidRequest as error:
+                tell(str(error))
+
+    async def _record(self, call: VoiceCall) -> None:
+        async with aclosing(from_device(self._flags.microphone)) as heard:
+            async for pcm in heard:
+                await call.send_audio(pcm)
+
+    def _conclude(self, end: Done | Failed) -> None:
+        self._status = OK
+        if isinstance(end, Failed):
+            self._status = FAILED
+            if not self._flags.json:
+                complain(end.error, debug=self._flags.debug, secrets=self._secrets)
+        elif end.state == "incomplete" and end.reason != INTERRUPTED:
+            self._status = FAILED
+            tell(CUT.get(end.reason or "", f"The answer was cut: {end.reason}."))
+
+
+class _Aloud(ObjectReceiveStream[Delta]):
+    """What comes from *source*, played on its way."""
+
+    def __init__(self, source: Source, speaker: Speaker) -> None:
+        self._source = source
+        self._speaker = speaker
+
+    async def receive(self) -> Delta:
+        delta = await self._source.receive()
+        await self._speaker.take(delta)
+        return delta
+
+    async def aclose(self) -> None:
+        await self._source.aclose()
+
+
+def _manner(flags: VoiceFlags) -> dict[str, Any]:
+    """Return what of the settings the flags replace."""
+    said: dict[str, Any] = {"language": flags.language}
+    if flags.voice is not None:
+        said["voice"] = flags.voice
+    if flags.push_to_talk or (flags.input and not flags.pace):
+        said["detection"] = None
+    return said
+
+
+@contextmanager
+def _output(flags: VoiceFlags) -> Generator[Output]:
+    if flags.output is None:
+        with opened("output", flags.speaker) as (stream, rate):
+            yield DeviceOutput(stream, rate)
+        return
+    with _opened(flags.output, "wb") as file:
+        output = FileOutput(file, pace=flags.pace)
+        try:
+            yield output
+        finally:
+            output.close()
+
+
+@contextmanager
+def _opened(path: Path, mode: str) -> Generator[IO[bytes]]:
+    try:
+        file = path.open(mode)
+    except OSError as error:
+        done = "read" if mode == "rb" else "written"
+        raise ConfigurationError(
+            "file_unreadable", f"The sound {str(path)!r} cannot be {done}: {error.strerror}."
+        ) from error
+    with file:
+        yield file
+
+
+def _yes(*_: object) -> bool:
+    return True

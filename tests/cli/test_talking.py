@@ -1,0 +1,194 @@
+"""A call with a microphone and a loudspeaker that are not there, and with files for them."""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import TextIO
+
+import anyio
+import pytest
+
+from chatbots.cli import talking
+from chatbots.realtime.audio import RATE, size_of
+from chatbots.realtime.wav import WavReader, header
+from tests.cli.conftest import Runner
+from tests.cli.running import Upstream
+from tests.terminal.sounding import SoundLibrary
+
+MS_PER_CHAR = 50
+SPEECH = struct.pack("<24000h", *[12_000 if n // 30 % 2 else -12_000 for n in range(24_000)])
+CHUNK = SPEECH[:1920]
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> SoundLibrary:
+    monkeypatch.setitem(sys.modules, "sounddevice", library := SoundLibrary(24_000))
+    return library
+
+
+def microphone(*chunks: bytes) -> Callable[[str | None], AsyncGenerator[bytes]]:
+    async def from_device(device: str | None) -> AsyncGenerator[bytes]:
+        assert device == "USB"
+        for chunk in chunks:
+            yield chunk
+            await anyio.lowlevel.checkpoint()
+        await anyio.sleep(0.05)
+
+    return from_device
+
+
+@pytest.mark.parametrize("headset", [[], ["--headset"]])
+def test_what_is_said_at_the_machine_is_answered_there(
+    upstream: Upstream,
+    run: Runner,
+    library: SoundLibrary,
+    monkeypatch: pytest.MonkeyPatch,
+    headset: list[str],
+) -> None:
+    sounds = microphone(*[CHUNK] * 20, *[bytes(size_of(40))] * 20)
+    monkeypatch.setattr(talking, "from_device", sounds)
+    upstream.hear("Hello?")
+    upstream.answer("Hi.")
+    ran = run("voice", "--transcript", "--microphone", "USB", "--speaker", "2", *headset)
+    assert ran == (0, "> Hello?\nHi.\n", "chatbots: Listening; Ctrl-C ends it.\n")
+    (stream,) = library.streams
+    assert stream.asked["device"] == 2
+    assert len(b"".join(stream.written)) == size_of(150)
+    assert not stream.open
+
+
+def test_who_pushes_to_talk_is_heard_between_two_enters(
+    upstream: Upstream, run: Runner, library: SoundLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = iter(["\n", "\n", "\r", "\n", ""])
+
+    async def read_line(_: TextIO) -> str:
+        await anyio.sleep(0.02)
+        key = next(keys)
+        if key == "\r":  # when all of the answer has sounded
+            while sum(map(len, library.streams[0].written)) < size_of(150):  # noqa: ASYNC110
+                await anyio.sleep(0.001)
+        return key
+
+    sounds = iter([microphone(*[CHUNK] * 5)("USB"), microphone(CHUNK)("USB")])
+    monkeypatch.setattr(talking, "from_device", lambda _: next(sounds))
+    monkeypatch.setattr(talking, "read_line", read_line)
+    upstream.hear("Hello?")
+    upstream.answer("Hi.")
+    ran = run("voice", "--push-to-talk", "--transcript", "--microphone", "USB")
+    assert (ran.status, ran.out) == (0, "> Hello?\nHi.\n")
+    push = "chatbots: Press Enter, speak, and press Enter again; Ctrl-D ends it.\n"
+    assert ran.err.count(push) == 3
+    assert "40 ms of audio to commit; a message has 100 ms or more" in ran.err
+
+
+# Files
+
+
+def lasts(path: str) -> float:
+    reader = WavReader()
+    return len(reader.push(Path(path).read_bytes())) / 48  # ms
+
+
+@pytest.fixture
+def answer(tmp_path: Path) -> str:
+    return str(tmp_path / "answer.wav")
+
+
+def wav(path: Path, *pieces: bytes) -> str:
+    pcm = b"".join(pieces)
+    path.write_bytes(header(RATE, len(pcm)) + pcm)
+    return str(path)
+
+
+@pytest.mark.checklist(124)
+def test_a_file_is_heard_as_one_question_and_all_programs_know_it(
+    upstream: Upstream, run: Runner, answer: str, tmp_path: Path
+) -> None:
+    question = wav(tmp_path / "question.wav", SPEECH)
+    upstream.hear("I am Ada.")
+    upstream.answer("Hello Ada.")
+    ran = run("voice", "--input", question, "--output", answer, "--session", "ada")
+    assert ran == (0, "", "")
+    assert lasts(answer) == 10 * MS_PER_CHAR
+    upstream.answer("Ada.")
+    assert run("memory", "--continue", "--prompt", "Who am I?").out == "Ada.\n"
+    assert upstream.said(2) == [
+        ("user", "I am Ada."),
+        ("assistant", "Hello Ada."),
+        ("user", "Who am I?"),
+    ]
+
+
+@pytest.mark.checklist(124)
+def test_an_answer_that_is_spoken_into_is_what_was_heard_of_it(
+    upstream: Upstream, run: Runner, answer: str, tmp_path: Path
+) -> None:
+    pause = bytes(size_of(1200))
+    talk = wav(tmp_path / "talk.wav", SPEECH[:24_000], pause, SPEECH[:24_000], pause[:33_600])
+    story = "Once upon a time there was a river that never ended, and it went on and on."
+    upstream.hear("Tell me a story.", "Stop.")
+    upstream.answer(story)
+    upstream.answer("Well.")
+    flags = ["--input", talk, "--output", answer, "--pace", "0.5", "--transcript"]
+    ran = run("voice", *flags, "--session", "ada")
+    assert ran == (0, f"> Tell me a story.\n{story}\n> Stop.\nWell.\n", "")
+    upstream.answer("A river.")
+    assert run("memory", "--continue", "--prompt", "What was it about?").status == 0
+    heard = upstream.said(2)[1][1]
+    assert story.startswith(heard)
+    assert 5 < len(heard) < 40
+    assert lasts(answer) < 50 * MS_PER_CHAR
+
+
+def test_json_has_what_was_said_and_no_sound(
+    upstream: Upstream, run: Runner, answer: str, tmp_path: Path
+) -> None:
+    upstream.hear("Hi?")
+    upstream.answer("Yes.")
+    flags = ["--input", wav(tmp_path / "q.wav", SPEECH), "--output", answer, "--json"]
+    lines = [json.loads(line) for line in run("voice", *flags).out.splitlines()]
+    assert [line["type"] for line in lines[:2]] == ["user_said", "text"]
+    assert lines[0]["text"] == "Hi?"
+    assert lines[-1]["state"] == "completed"
+    assert {line["type"] for line in lines} == {"user_said", "text", "done"}
+
+
+def test_what_fails_is_told(upstream: Upstream, run: Runner, answer: str) -> None:
+    upstream.answer(status=500)
+    ran = run("voice", "--text", "Hi", "--output", answer)
+    assert ran.status == 1
+    assert ran.err.startswith("chatbots: error: ")
+    upstream.answer("Cut", finish_reason="length")
+    ran = run("voice", "--text", "Hi", "--output", answer)
+    assert (ran.status, ran.err) == (1, "chatbots: The answer was cut at the length limit.\n")
+
+
+def test_where_nothing_is_heard_it_says_so(
+    upstream: Upstream, run: Runner, answer: str, tmp_path: Path
+) -> None:
+    upstream.hear(" ")
+    ran = run("voice", "--input", wav(tmp_path / "noise.wav", SPEECH), "--output", answer)
+    assert ran.status == 1
+    assert ran.err == "chatbots: error: Nothing was heard that could be answered.\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        (["--input", "none.wav"], "'none.wav' cannot be read: No such file"),
+        (["--output", "no/such/folder.wav"], "cannot be written: No such file"),
+        (["--schema", "s.json"], "no --image and no --schema"),
+    ],
+)
+def test_what_cannot_be_is_told_in_one_line(
+    upstream: Upstream, run: Runner, answer: str, argv: list[str], why: str
+) -> None:
+    ran = run("voice", "--output", answer, *argv)
+    assert ran.status == 1
+    assert why in ran.err
+    assert ran.err.count("\n") == 1

@@ -1,0 +1,45 @@
+"""`voice` as a person runs it, with files for a microphone and a loudspeaker."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatbots.realtime.wav import WavReader
+from tests.cli.conftest import Runner
+from tests.cli.running import Upstream, run_as_main
+from tests.terminal.sounding import SoundLibrary
+
+MS_PER_CHAR = 50
+
+
+def lasts(path: str) -> float:
+    reader = WavReader()
+    return len(reader.push(Path(path).read_bytes())) / 48  # ms
+
+
+@pytest.fixture
+def answer(tmp_path: Path) -> str:
+    return str(tmp_path / "answer.wav")
+
+
+@pytest.mark.checklist(123)
+def test_a_written_question_is_answered_into_a_file(
+    upstream: Upstream, run: Runner, answer: str
+) -> None:
+    upstream.answer("Hello there.")
+    ran = run("voice", "--text", "Hi", "--output", answer, "--transcript")
+    assert ran == (0, "> Hi\nHello there.\n", "")
+    assert lasts(answer) == 12 * MS_PER_CHAR
+
+
+def test_devices_are_listed(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", SoundLibrary(24_000))
+    assert run("voice", "--list-devices").out == "> 0 Headset, ALSA (1 in, 2 out)\n"
+
+
+def test_it_runs_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_as_main(monkeypatch, "cmd.voice", "--help") == 0
+    assert run_as_main(monkeypatch, "chatbots.cli.voice", "--help") == 0
