@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import runpy
+import struct
 import sys
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from chatbots.realtime.audio import RATE
+from chatbots.realtime.wav import header
 from chatbots.testing.threaded import FakeOpenAIThread
 from tests.pages import Program
+from tests.terminal.sounding import SoundLibrary
 
 ROOT = Path(__file__).parent.parent
 Example = Callable[..., str]
@@ -126,3 +131,53 @@ def test_everything_at_once_sees_every_event_of_the_reference(example: Example) 
         "GA: 30/46 server events came",
         "GA: 10/11 client events were sent",
     ]
+
+
+# Voice, with files for devices
+
+
+def sound(path: Path, ms: int) -> bytes:
+    pcm = b"".join(struct.pack("<h", 9000 if n // 30 % 2 else -9000) for n in range(24 * ms))
+    path.write_bytes(header(RATE, len(pcm)) + pcm)
+    return pcm
+
+
+@pytest.mark.checklist(123)
+def test_text_is_answered_by_voice(
+    example: Example, fake_openai: FakeOpenAIThread, tmp_path: Path
+) -> None:
+    fake_openai.answer("It flows.")
+    assert example("voice_from_text", "What is a river?", "answer.wav") == "It flows.\n"
+    with wave.open(str(tmp_path / "answer.wav")) as heard:
+        assert heard.getnframes() == 9 * 50 * RATE // 1000
+
+
+@pytest.mark.checklist(124)
+def test_voice_is_answered_by_voice(
+    example: Example, fake_openai: FakeOpenAIThread, tmp_path: Path
+) -> None:
+    sound(tmp_path / "question.wav", 500)
+    fake_openai.hear("What is a river?")
+    fake_openai.answer("It flows.")
+    out = example("voice_to_voice", "question.wav", "answer.wav")
+    assert out == "\n> What is a river?\nIt flows.\n"
+    with wave.open(str(tmp_path / "answer.wav")) as heard:
+        assert heard.getnframes() == 9 * 50 * RATE // 1000
+
+
+@pytest.mark.checklist(125)
+def test_a_file_is_played(example: Example, tmp_path: Path) -> None:
+    pcm = sound(tmp_path / "sound.wav", 500)
+    assert example("audio_player", "sound.wav", "heard.wav").endswith("sound.wav: 0.50 s\n")
+    assert (tmp_path / "heard.wav").read_bytes() == header(RATE, len(pcm)) + pcm
+
+
+@pytest.mark.checklist(126)
+def test_sound_is_recorded_and_devices_are_listed(
+    example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pcm = sound(tmp_path / "in.wav", 500)
+    assert example("audio_recorder", "out.wav", "0.25", "in.wav") == "out.wav: 0.25 s\n"
+    assert (tmp_path / "out.wav").read_bytes() == header(RATE, 12_000) + pcm[:12_000]
+    monkeypatch.setitem(sys.modules, "sounddevice", SoundLibrary(RATE))
+    assert example("audio_recorder", "--list-devices") == "> 0 Headset, ALSA (1 in, 2 out)\n"

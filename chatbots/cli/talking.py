@@ -17,6 +17,7 @@ from chatbots.cli.flags import Picking
 from chatbots.cli.mcp import joined
 from chatbots.cli.offer import check_choice, offered, runner_for
 from chatbots.cli.outcome import FAILED, OK, complain, tell
+from chatbots.cli.realtime import dialer_for
 from chatbots.cli.resuming import resume
 from chatbots.cli.voice import VoiceFlags
 from chatbots.deltas import Delta, Done, Failed, UserSaid
@@ -43,7 +44,10 @@ async def talk(flags: VoiceFlags, settings: Settings) -> int:
         name: getattr(flags, name) for name in (*Picking.__annotations__, "tool_choice")
     }
     with _output(flags) as output:
-        async with joined(flags, offer) as tools, Chatbots(settings) as bots:
+        async with (
+            joined(flags, offer) as tools,
+            Chatbots(settings, dialer=dialer_for(flags, settings)) as bots,
+        ):
             check_choice(flags, tools)
             asking["session"] = await resume(bots.store, flags)
             asking["tools"] = runner_for(tools, flags)

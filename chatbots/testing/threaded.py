@@ -34,6 +34,7 @@ class FakeOpenAIThread:
         self.answer = self._fake.answer
         """`FakeOpenAI.answer`; its `hold` and pieces handed out belong to another loop."""
         self.fault = self._fake.fault
+        self.hear = self._fake.hear
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:

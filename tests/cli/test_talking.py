@@ -158,6 +158,15 @@ def test_json_has_what_was_said_and_no_sound(
     assert {line["type"] for line in lines} == {"user_said", "text", "done"}
 
 
+def test_with_debug_the_frames_are_shown_without_the_sound(
+    upstream: Upstream, run: Runner, answer: str, tmp_path: Path
+) -> None:
+    question = wav(tmp_path / "q.wav", SPEECH)
+    ran = run("voice", "--input", question, "--output", answer, "--debug")
+    assert "input_audio_buffer.append" in ran.err
+    assert len(ran.err) < 100_000
+
+
 def test_what_fails_is_told(upstream: Upstream, run: Runner, answer: str) -> None:
     upstream.answer(status=500)
     ran = run("voice", "--text", "Hi", "--output", answer)

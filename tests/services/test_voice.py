@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
 import pytest
 
 from chatbots.deltas import AudioDelta, Done, UserSaid
+from chatbots.interfaces import ChatModel, ChatService
 from chatbots.messages import Message
 from chatbots.realtime.audio import RATE, size_of
 from chatbots.services.memory import MemoryChat
 from chatbots.services.speech import Speech
-from chatbots.services.voice import VoiceBot
+from chatbots.services.voice import VoiceBot, VoiceChat
 from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.testing import ScriptedModel
 from chatbots.testing.scripted import CollectingSink
-from tests.services.speaking import MS_PER_CHAR, SPEECH, says, talking
+from chatbots.testing.service_contract import AnsweringPromises, CancellingPromises
+from tests.services.speaking import MS_PER_CHAR, SPEECH, says, serving, talking
 
 
 async def test_a_written_question_is_answered_aloud() -> None:
@@ -63,3 +68,22 @@ async def test_it_tells_what_it_would_send() -> None:
         explained = await talk.bot.explain("Hi")
         assert [m.content for m in explained.messages] == ["Be brief.", "Hi"]
         assert talk.server.conns == []
+
+
+# The promises of every bot
+
+
+@asynccontextmanager
+async def service(model: ChatModel) -> AsyncGenerator[ChatService]:
+    async with serving(model) as server:
+        yield VoiceChat(server.speaking, InMemorySessions())
+
+
+class TestVoiceChat(AnsweringPromises, CancellingPromises):
+    """How it fails is tried with calls: an error that crosses a socket is another object."""
+
+    def make_service(self, model: ChatModel) -> AbstractAsyncContextManager[ChatService]:
+        return service(model)
+
+    async def test_a_turn_asks_the_model_once_and_carries_what_was_said(self) -> None:
+        """A server is told no request id; the rest is tried above."""
