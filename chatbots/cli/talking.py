@@ -24,7 +24,9 @@ from chatbots.deltas import Delta, Done, Failed, UserSaid
 from chatbots.errors import ConfigurationError, InvalidRequest
 from chatbots.flow.unwrap import unwrapped
 from chatbots.interfaces import Source
+from chatbots.realtime.events.session import TurnDetection
 from chatbots.services.call import VoiceCall
+from chatbots.services.speech import Speech
 from chatbots.services.spoken import INTERRUPTED
 from chatbots.settings import Settings
 from chatbots.terminal.console import Console, JsonPaper, Paper
@@ -54,7 +56,7 @@ async def talk(flags: VoiceFlags, settings: Settings) -> int:
             asking["on_confirm"] = _yes if flags.yes else None
             if flags.model is not None:
                 asking["model"] = flags.model
-            bot = bots.voice(plays=True, speech=bots.speech(**_manner(flags)), **asking)
+            bot = bots.voice(plays=True, speech=_speech(flags), **asking)
             talking = Talking(flags, output, settings)
             with unwrapped():
                 async with bot as call, anyio.create_task_group() as tasks:
@@ -164,14 +166,11 @@ class _Aloud(ObjectReceiveStream[Delta]):
         await self._source.aclose()
 
 
-def _manner(flags: VoiceFlags) -> dict[str, Any]:
-    """Return what of the settings the flags replace."""
-    said: dict[str, Any] = {"language": flags.language}
-    if flags.voice is not None:
-        said["voice"] = flags.voice
-    if flags.push_to_talk or (flags.input and not flags.pace):
-        said["detection"] = None
-    return said
+def _speech(flags: VoiceFlags) -> Speech:
+    """Return what the flags say of how is spoken."""
+    pushed = flags.push_to_talk or (flags.input and not flags.pace)
+    detection = None if pushed else TurnDetection()
+    return Speech(voice=flags.voice, language=flags.language, detection=detection)
 
 
 @contextmanager
