@@ -33,7 +33,7 @@ from chatbots.terminal.console import Console, JsonPaper, Paper
 from chatbots.terminal.microphone import from_device, from_file, gated
 from chatbots.terminal.sound_devices import opened
 from chatbots.terminal.speaker import DeviceOutput, FileOutput, Output, Speaker
-from chatbots.terminal.streams import read_line, write
+from chatbots.terminal.streams import read_line, read_whole, write
 from chatbots.terminal.transcript import Transcript
 
 
@@ -52,6 +52,7 @@ async def talk(flags: VoiceFlags, settings: Settings) -> int:
         ):
             check_choice(flags, tools)
             asking["session"] = await resume(bots.store, flags)
+            asking["request_id"] = flags.request_id
             asking["tools"] = runner_for(tools, flags)
             asking["on_confirm"] = _yes if flags.yes else None
             if flags.model is not None:
@@ -100,7 +101,8 @@ class Talking:
     async def speak(self, call: VoiceCall) -> None:
         """Say all that the flags say; if they say nothing, what is said at this machine."""
         flags = self._flags
-        for text in flags.prompt or ():
+        for part in flags.prompt or ():
+            text = (await _read()) if part == "-" else part
             await write(self._paper.said(UserSaid("", text)), sys.stdout)
             call.say(text)
             await call.answered()
@@ -198,6 +200,11 @@ def _opened(path: Path, mode: str) -> Generator[IO[bytes]]:
         ) from error
     with file:
         yield file
+
+
+async def _read() -> str:
+    # What is no UTF-8 is the bot's to refuse.
+    return (await read_whole(sys.stdin)).decode("utf-8", "surrogateescape").strip()
 
 
 def _yes(*_: object) -> bool:

@@ -9,7 +9,7 @@ RATE: Final = 24_000
 """Samples a second, as the Realtime API has them (`audio/pcm`)."""
 CHUNK_MS: Final = 40
 """Milliseconds that are best sent or played at once: few events, and soon."""
-MAX_QUEUED_MS: Final = 120_000
+MAX_QUEUED_MS: Final = 300_000
 """Milliseconds that may wait to be heard: a server says an answer faster than it sounds."""
 
 

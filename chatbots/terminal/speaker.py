@@ -55,7 +55,7 @@ class Speaker:
         return self._busy or anyio.current_time() < self._quiet_at
 
     async def play(self, item_id: str, pcm: bytes) -> None:
-        """Play *pcm* after what waits; waits itself while that is more than two minutes."""
+        """Play *pcm* after what waits; waits itself while that is more than five minutes."""
         while self._queue.full:
             await self._news.wait()
         self._queue.add(item_id, pcm)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import struct
 import sys
+import threading
+import time
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import TextIO
@@ -175,6 +179,36 @@ def test_what_fails_is_told(upstream: Upstream, run: Runner, answer: str) -> Non
     upstream.answer("Cut", finish_reason="length")
     ran = run("voice", "--text", "Hi", "--output", answer)
     assert (ran.status, ran.err) == (1, "chatbots: The answer was cut at the length limit.\n")
+
+
+def test_a_question_comes_from_standard_input_and_is_asked_once(
+    upstream: Upstream, run: Runner, answer: str
+) -> None:
+    upstream.answer("Hello.")
+    flags = ["--text", "-", "--output", answer, "--transcript", "--request-id", "r1"]
+    for _ in range(2):
+        ran = run("voice", *flags, given=b"Hi\n")
+        assert (ran.status, ran.out) == (0, "> Hi\nHello.\n")
+    assert ran.err == "chatbots: This request was answered before; here it is again.\n"
+
+
+def test_ctrl_c_ends_it_and_what_was_heard_is_kept(
+    upstream: Upstream, run: Runner, answer: str
+) -> None:
+    upstream.begin("Once upon a time ", "there was ")
+    flags = ["--text", "Tell me.", "--output", answer, "--session", "ada"]
+
+    def press() -> None:
+        while not Path(answer).exists() or Path(answer).stat().st_size < 30_000:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    (person := threading.Thread(target=press)).start()
+    assert run("voice", *flags).status == 130
+    person.join()
+    shown = run("sessions", "show", "ada").out
+    assert "cancelled" in shown
+    assert "Once upon" in shown
 
 
 def test_where_nothing_is_heard_it_says_so(
