@@ -45,7 +45,8 @@ demo: $(DEMO) ## Chat with a real model on this machine: no key, no account
 	$(PY) -m cmd.stream --model local --prompt "$(DEMO_PROMPT)"
 
 weights: $(DEV)
-	@$(PY) -m chatbots models pull
+	@$(PY) -m chatbots models pull --speech
+	@packaging/speech_samples.sh $(VENV)/speech-samples
 
 test: $(DEV) ## Run the fast tests: no weights, nothing slow
 	$(PYTEST) -n $(WORKERS) $(FAST)

@@ -35,7 +35,7 @@ def request(manner: ResponseParams, items: Iterable[Item], *, audible: bool) -> 
         messages=first + _messages(list(items)[-MAX_ITEMS:]),
         stream=True,
         request_id=new_request_id(),
-        sampling=Sampling(temperature=0.3, max_tokens=limit if isinstance(limit, int) else None),
+        sampling=Sampling(temperature=0, max_tokens=limit if isinstance(limit, int) else None),
         tools=_tools(manner),
         tool_choice=tool_choice_of(manner.tool_choice) if _chosen(manner) else None,
     )
