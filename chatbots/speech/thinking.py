@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from chatbots.realtime.events.session import ResponseParams
 
 MANNER: Final = (
-    "You are heard, not read: answer in one short sentence, in plain words, without lists."
+    "You are heard, not read: answer in one short sentence, in plain words, without lists, "
+    "unless you are asked for more."
 )
 MAX_ITEMS: Final = 40
 """Items of the past that the model is told: its context is small."""

@@ -8,8 +8,8 @@ Change: TypeAlias = Literal["started", "paused", "resumed", "stopped"]
 """`paused`: silent for a moment; the turn may be over, or go on (`resumed`)."""
 
 FRAME_MS: Final = 32
-START_MS: Final = 96
-"""How long speech lasts before it is a turn: a cough, a click and a key are shorter."""
+START_MS: Final = 64
+"""How long speech lasts before it is a turn: a click and a key are shorter, and a person waits."""
 PAUSE_MS: Final = 128
 _DROP: Final = 0.15
 """How far below the threshold speech may fall and still be speech."""
