@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import anyio
 
 from chatbots.errors import AccessDenied
+
+FAREWELL: Final = 2.0
+"""Seconds to keep what was cancelled, and to tell its clients."""
 
 
 class Client(Protocol):
@@ -75,6 +78,8 @@ class Hub:
             with anyio.move_on_after(grace):
                 await self._empty.wait()
             self.stop()
+            with anyio.move_on_after(FAREWELL):
+                await self._empty.wait()
             tasks.cancel_scope.cancel()
 
     def stop(self) -> None:

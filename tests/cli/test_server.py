@@ -9,15 +9,18 @@ import socket
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import pytest
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from chatbots.model_names import DEFAULT_MODEL
 from tests.cli.conftest import Runner
-from tests.cli.running import Upstream
+from tests.cli.running import Upstream, process
 
 
 def listens(port: int) -> bool:
@@ -105,3 +108,50 @@ def test_without_anybody_to_ask_it_says_what_is_missing(run: Runner) -> None:
     done = run("server", "--port", "0")
     assert done.status == 1
     assert "OPENAI_API_KEY" in done.err
+
+
+@contextmanager
+def served() -> Generator[tuple[Popen[bytes], ClientConnection]]:
+    """Run the server in a process of its own, and connect to it."""
+    with process("-m", "cmd.server", "--port", "0") as child:
+        assert child.stderr
+        line = child.stderr.readline().decode()
+        assert "serving http://" in line, line
+        address = line.split("//")[1].split(",")[0]
+        with connect(f"ws://{address}/ws") as client:
+            yield child, client
+
+
+def ask(client: ClientConnection, kind: str, **payload: object) -> Any:
+    client.send(json.dumps({"type": kind, "request_id": "r1", "payload": payload}))
+    return json.loads(client.recv(10))
+
+
+@pytest.mark.slow
+@pytest.mark.checklist(210)
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+def test_an_end_mid_stream_loses_nothing_that_was_accepted_and_keeps_what_was_shown(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sign: signal.Signals
+) -> None:
+    monkeypatch.setenv("DB_PATH", str(tmp_path / "sessions.db"))
+    asked = {"messages": [{"role": "user", "content": "A story!"}], "session_id": "s"}
+    upstream.begin("Once ", "upon ")
+    with served() as (child, client):
+        frames = [ask(client, "chat_completion_stream", **asked)]
+        while "upon " not in json.dumps(frames):
+            frames.append(json.loads(client.recv(10)))
+        child.send_signal(sign)
+        assert child.wait(15) == (0 if sign == signal.SIGTERM else -signal.SIGKILL)
+        if sign == signal.SIGTERM:
+            news, last = (json.loads(client.recv(1)) for _ in range(2))
+            assert (news["type"], last["error_code"]) == ("going_away", "going_away")
+            assert last["data"] == {"done": True}
+    with served() as (child, client):
+        [turn] = ask(client, "session_history", session_id="s")["data"]["turns"]
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(15) == 0
+    assert turn["state"] == ("cancelled" if sign == signal.SIGTERM else "interrupted")
+    said, *answer = turn["messages"]
+    assert said == {"role": "user", "content": "A story!"}
+    # What was shown in the last second may be lost, with the power cut.
+    assert sign == signal.SIGKILL or answer[0]["content"] == "Once upon "
