@@ -146,6 +146,8 @@ class Asking:
         if error.code == "rate_limited" and not (one.again or ended.text):
             one.again = True
             if self._again(one.event):
+                if (response := one.response()) is not None:
+                    self.reader.leave(response)
                 return
         self._end(one.event.event_id, error)
 
@@ -154,10 +156,21 @@ class Asking:
             self.reader.leave(response)
             response.settle(result)
 
-    def fail(self, error: ChatError, partial: str) -> None:
-        """End all with *error*; the one that had begun has said *partial*."""
+    def lost(self, error: ChatError, partial: str) -> list[ResponseCreate]:
+        """End the one that had begun with *error*, having said *partial*; return what to ask again.
+
+        That is what has not begun, and was not asked for again before; the rest ends as well.
+        """
         begun, self._begun = self._begun, None
+        for name, one in list(self._asked.items()):
+            if name == begun or one.again:
+                its = copy(error)
+                its.partial = partial if name == begun else ""
+                self._end(name, its)
+            one.again = True
+        return [one.event for one in self._asked.values()]
+
+    def fail(self, error: ChatError) -> None:
+        """End all with *error*."""
         for name in list(self._asked):
-            its = copy(error)
-            its.partial = partial if name == begun else ""
-            self._end(name, its)
+            self._end(name, copy(error))

@@ -13,7 +13,7 @@ from chatbots import telemetry
 from chatbots.errors import ChatError, InvalidRequest
 from chatbots.realtime.conversation import Conversation
 from chatbots.realtime.dialling import Dialling
-from chatbots.realtime.events.client import ConversationItemCreate, SessionUpdate
+from chatbots.realtime.events.client import ConversationItemCreate, ResponseCreate, SessionUpdate
 from chatbots.realtime.events.event import ClientEvent
 from chatbots.realtime.events.items import generate_id
 from chatbots.realtime.events.session import Session
@@ -79,7 +79,7 @@ class Lifeline:
         if self.over is None:
             self.over = error or InvalidRequest("invalid_request", "The session is closed.")
             self._telling.hand_over()
-            self._telling.asking.fail(self.over, "")
+            self._telling.asking.fail(self.over)
             self._telling.end(error)
             self._up.set()
 
@@ -149,8 +149,8 @@ class Lifeline:
         busy = owed or link.pending or self._telling.asking
         return self.next is not None and at_rest and not busy
 
-    def _take_over(self, owed: dict[str, ToolCall]) -> None:
-        """Let the next connection be the one, and tell it all that was said."""
+    def _take_over(self, owed: dict[str, ToolCall], *waiting: ResponseCreate) -> None:
+        """Let the next connection be the one: tell it all that was said, and ask what waits."""
         old, link = self.link, self.next
         assert link is not None  # noqa: S101 - whoever calls this has opened it
         for early in link.early:
@@ -158,12 +158,14 @@ class Lifeline:
         known = self._conversation.entries
         unknown = [event for event in self._items.values() if event.item.id not in known]
         wanted = {*owed, *(event.item.call_id for event in unknown)}
-        for event in (*self._conversation.replay(wanted), *unknown):
-            link.protocol.send(event)
+        for item in (*self._conversation.replay(wanted), *unknown):
+            link.protocol.send(item)
         link.protocol.now.responding.owed.update(owed)
         audio, dropped = self.unsent.take()
         for piece in audio:
             link.protocol.send(piece)
+        for event in waiting:
+            link.protocol.send(event)
         if dropped:
             said = f"{dropped} ms of what was said while there was no connection are lost."
             self._telling.notice("audio_dropped", said)
@@ -185,7 +187,7 @@ class Lifeline:
         link.protocol.lost()
         self._telling.tell(None, link.protocol.outcomes(), 0)
         self._telling.hand_over()
-        self._telling.asking.fail(error, partial)
+        waiting = self._telling.asking.lost(error, partial)
         if error.retryable:
             self._telling.notice("reconnecting", f"{error.message} Connecting again.")
         if self.next is None or not error.retryable:
@@ -193,7 +195,7 @@ class Lifeline:
             self.next = await self._dialling.dial(
                 self._conversation, self._config, tries=tries, failed=self._failed, after=error
             )
-        self._take_over(owed)
+        self._take_over(owed, *waiting)
         self._telling.notice("reconnected", "The connection is there again.")
 
 

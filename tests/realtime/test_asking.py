@@ -147,11 +147,31 @@ async def test_a_response_without_room_is_asked_for_once_more_if_that_can_be(aga
     assert (await failure(response)).code == "rate_limited"
 
 
-async def test_a_lost_connection_fails_all_each_with_what_it_had_said() -> None:
+async def test_a_lost_connection_fails_what_had_begun_and_the_rest_is_asked_for_once_more() -> None:
     asked = asking()
     begun, waiting = ask(asked, "event_1"), ask(asked, "event_2")
     lost = Ended("resp_1", "interrupted", "lost", "Half")
     asked.tell([Began("resp_1", "event_1"), lost], 1)
-    asked.fail(BROKEN, "Half")
-    assert [(await failure(one)).partial for one in (begun, waiting)] == ["Half", ""]
+    assert asked.lost(BROKEN, "Half") == [ResponseCreate(event_id="event_2")]
+    assert (await failure(begun)).partial == "Half"
+    assert asked.waits("event_2")
+    assert asked.lost(BROKEN, "") == []
+    assert (await failure(waiting)).partial == ""
     assert not asked
+
+
+async def test_the_end_of_the_session_fails_all() -> None:
+    asked = asking()
+    both = ask(asked, "event_1"), ask(asked, "event_2")
+    asked.fail(BROKEN)
+    assert [(await failure(one)).code for one in both] == ["stream_interrupted"] * 2
+    assert not asked
+
+
+async def test_a_response_asked_for_once_more_is_told_each_piece_once() -> None:
+    asked = asking(again=True)
+    response = ask(asked)
+    slow = Ended("resp_1", "failed", "rate_limit_exceeded", "")
+    asked.tell([Began("resp_1", "event_1"), slow, Began("resp_2", "event_1"), TextDelta("Hi")], 1)
+    asked.tell([replace(WHOLE, response_id="resp_2")], 1)
+    assert [one async for one in response] == [TextDelta("Hi")]

@@ -109,6 +109,22 @@ async def test_a_lost_connection_is_made_anew_and_is_told_what_was_said() -> Non
         assert s.id == "sess_2"
 
 
+async def test_a_response_that_had_not_begun_is_asked_of_the_next_connection() -> None:
+    async def goes(socket: Socket) -> None:
+        await socket.begin()
+        await socket.hear("response.create")
+        await socket.socket.close(1001)
+
+    async with playing(goes, answers) as stage, session(stage) as s:
+        await s.send(client.ConversationItemCreate(user_text("Hi")))
+        response = await s.respond()
+        assert (await response.ended()).text == "Hello. You."
+        assert [e["type"] for e in stage.sockets[1].heard] == [
+            "conversation.item.create",
+            "response.create",
+        ]
+
+
 async def calls(socket: Socket) -> None:
     await socket.begin()
     await socket.hear("response.create")
