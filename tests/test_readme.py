@@ -47,7 +47,7 @@ async def run(command: list[str], where: dict[str, str], cwd: Path = ROOT) -> st
 
 def test_the_readme_has_no_command_that_is_not_run_here() -> None:
     assert [line for line in COMMANDS if line not in PROGRAMS] == ["make demo"]
-    assert len(PROGRAMS) == 7
+    assert len(PROGRAMS) == 9
     assert len(blocks("python")) == 2
 
 
