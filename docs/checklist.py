@@ -104,15 +104,25 @@ def page(root: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _marks(node: ast.AST, test: str) -> Iterator[tuple[str, int]]:
-    """Yield the marks below *node*, each with the test or class that it is of."""
-    for child in ast.iter_child_nodes(node):
-        inside = test
-        if isinstance(child, Function | ast.ClassDef):
-            inside = f"{test}::{child.name}".strip(":")
-        if isinstance(child, ast.Call) and ast.unparse(child.func) == "pytest.mark.checklist":
-            yield from ((inside, number) for said in child.args for number in _numbers(said))
-        yield from _marks(child, inside)
+def _marks(tree: ast.Module | ast.ClassDef, test: str) -> Iterator[tuple[str, int]]:
+    """Yield the marks in *tree*, each with the test or class that it is of."""
+    for node in tree.body:
+        if isinstance(node, Function | ast.ClassDef):
+            inside = f"{test}::{node.name}".strip(":")
+            for decorator in node.decorator_list:
+                yield from ((inside, number) for number in _marked(decorator))
+            if isinstance(node, ast.ClassDef):
+                yield from _marks(node, inside)
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark":
+            yield from ((test, number) for number in _marked(node))
+
+
+def _marked(tree: ast.AST) -> Iterator[int]:
+    """Yield the rows that marks in an expression name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.checklist":
+            for said in node.args:
+                yield from _numbers(said)
 
 
 def _numbers(said: ast.expr) -> Iterable[int]:
