@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from chatbots.model_names import REALTIME_MODEL
 from chatbots.testing.realtime.talk import Talk
@@ -23,6 +24,7 @@ from tests.cli.running import (
     run_as_main,
     terminal,
 )
+from tests.provider.tls import server_with_its_own_certificate
 
 TALK = b"My name is Ada.\nWhat is my name?\n"
 
@@ -180,6 +182,21 @@ def test_who_cannot_be_reached_is_named(
     assert words in ran.err
 
 
+@pytest.mark.checklist(17)
+def test_a_certificate_that_nobody_vouches_for_is_named(
+    run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(server_with_its_own_certificate()) as port,
+    ):
+        monkeypatch.setenv("OPENAI_REALTIME_URL", f"wss://127.0.0.1:{port}/v1/realtime")
+        ran = run("realtime", "--prompt", "Hi")
+    assert (ran.status, ran.out) == (1, "")
+    assert "The certificate of 127.0.0.1" in ran.err
+
+
 @pytest.mark.checklist(18, 21)
 @pytest.mark.parametrize(
     ("status", "words"),
@@ -217,14 +234,21 @@ def test_a_drop_half_way_is_said_and_the_conversation_goes_on(
 
 
 @pytest.mark.checklist(17)
-@pytest.mark.parametrize("fault", ["close-1011", "expired-on-response"])
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("close-1011", "failed in the middle of the session"),
+        ("expired-on-response", "expire"),
+    ],
+)
 def test_a_session_that_ends_before_the_answer_is_made_anew_and_asked_again(
-    upstream: Upstream, run: Runner, fault: str
+    upstream: Upstream, run: Runner, fault: str, words: str
 ) -> None:
     upstream.answer("Hello Ada.")
     upstream.answer("Never said.", fault=fault)
     ran = run("realtime", given=TALK)
     assert (ran.status, ran.out) == (0, "Hello Ada.\nWhat is my name?\n")
+    assert words in ran.err
     assert "Connecting again." in ran.err
     assert said(upstream.talks[1]) == ["My name is Ada.", "Hello Ada.", "What is my name?"]
 
