@@ -128,7 +128,8 @@ class Chatbots:
     def realtime(self, **defaults: Unpack[Asking]) -> Conversation:
         """Return a bot that remembers and answers over a realtime session; see `memory`.
 
-        The session stays open between the turns. The model on this machine has none, and streams.
+        The session stays open between the turns.
+        The model on this machine needs none to write: there it is the streaming bot.
         """
         if isinstance(self._clients, Local):
             return self.streaming(**defaults)

@@ -22,11 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def in_realtime(settings: Settings, flags: Flags) -> Settings:
-    """Return *settings* that ask the model of realtime sessions; the local one has none."""
+    """Return *settings* that ask the model of realtime sessions; the local one needs none."""
     from chatbots.cli.outcome import tell
 
     if settings.wants_local or not settings.says_where:
-        tell("The model on this machine has no realtime sessions: it streams its answers.")
+        tell("The model on this machine needs no session to write: it streams its answers.")
         return settings
     model = flags.model or settings.openai_realtime_model
     return settings.model_copy(update={"openai_model": model, "openai_realtime_model": model})

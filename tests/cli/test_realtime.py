@@ -156,7 +156,7 @@ def test_without_a_key_the_model_on_this_machine_is_to_answer_and_that_is_said(
     ran = run("realtime", "--prompt", "Hi")
     assert ran.status == 1
     first, second = ran.err.splitlines()
-    assert first.endswith("has no realtime sessions: it streams its answers.")
+    assert first.endswith("needs no session to write: it streams its answers.")
     assert "OPENAI_API_KEY" in second
 
 
