@@ -141,7 +141,7 @@ class Asking:
         if ended.state != "failed":
             self._end(one.event.event_id, ended)
             return
-        error = self._peer().told(ended.reason, None)
+        error = self._peer().told(ended.reason, ended.message)
         error.partial = ended.text
         if error.code == "rate_limited" and not (one.again or ended.text):
             one.again = True

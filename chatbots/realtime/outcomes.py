@@ -26,7 +26,10 @@ class Began(Struct, frozen=True, gc=False):
 
 
 class Ended(Struct, frozen=True, gc=False):
-    """A response has ended. `reason` says why it is not `completed`; `lost`: the connection."""
+    """A response has ended. `reason` says why it is not `completed`; `lost`: the connection.
+
+    `message` is what the server says of one that failed.
+    """
 
     response_id: str
     state: Literal["completed", "incomplete", "cancelled", "failed", "interrupted"]
@@ -34,6 +37,7 @@ class Ended(Struct, frozen=True, gc=False):
     text: str
     usage: ResponseUsage | None = None
     metadata: dict[str, str] | None = None
+    message: str | None = None
 
 
 class Refused(Struct, frozen=True, gc=False):

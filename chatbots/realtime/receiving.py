@@ -196,6 +196,7 @@ def _on_done(now: Standing, event: responses.ResponseDone) -> None:
             said,
             response.usage,
             response.metadata,
+            _message(response),
         )
     )
 
@@ -205,6 +206,11 @@ def _reason(response: responses.Response) -> str | None:
     if (why := response.status_details) is None:
         return None
     return why.reason or (None if why.error is None else why.error.code or why.error.type)
+
+
+def _message(response: responses.Response) -> str | None:
+    why = response.status_details
+    return None if why is None or why.error is None else why.error.message
 
 
 _DEEDS: Final[dict[type[Event], UserDeed]] = {

@@ -185,7 +185,7 @@ async def test_an_answer_that_had_not_begun_is_asked_for_again() -> None:
         assert (reply.text, reply.metrics and reply.metrics.retries) == ("Hello.", 1)
         talk.model.answer(ProviderError("upstream_error", "Oh."))
         talk.model.answer(ProviderError("upstream_error", "Oh again."))
-        with pytest.raises(ProviderError, match="failed"):
+        with pytest.raises(ProviderError, match="Oh again"):
             await talk.ask("Again")
         assert len(talk.model.requests) == 4
         assert talk.server.said() == ["Hi", "Again"]
@@ -264,7 +264,7 @@ ENDS = {
 
 async def end_of(bot: Conversation, said: str) -> str:
     try:
-        reply = await bot.ask(said, timeout=10)
+        reply = await bot.ask(said, timeout=30)
     except ChatError as error:
         return error.code if said.startswith(error.partial) else error.partial
     return reply.reason or ""
@@ -281,8 +281,8 @@ async def test_every_fault_of_a_socket_ends_the_turn_as_it_should_and_the_next_i
             openai_base_url=fake.base_url,
             db_type="memory",
             chatbots_connect_timeout=1,
-            chatbots_first_token_timeout=2,
-            chatbots_gap_timeout=2,
+            # A flood takes its time on a busy machine.
+            chatbots_gap_timeout=30 if "flood" in fault else 2,
         )
         fake.fault(fault)
         async with Chatbots(settings) as bots:
