@@ -1,7 +1,7 @@
 """A text chat over one realtime session: `python examples/realtime_chat.py`; quit ends it.
 
 What is asked is an item of the conversation, and then a response is asked for.
-What the server says is read event by event; a ping every 30 seconds is sent by the transport.
+What the server says is read event by event; the transport sends a ping every 20 seconds.
 """
 
 from __future__ import annotations
