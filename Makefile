@@ -89,6 +89,7 @@ docs-check: $(DEV) ## Check that the generated pages and the chart are current
 
 faults: $(DEV) ## Try every way a server fails through every bot and program, and print how it ends
 	$(PY) -m tests.faults
+	$(PY) -m tests.faults realtime
 
 abuse: $(DEV) ## Abuse the server in every way there is, over real sockets, and print what came through
 	$(PY) -m tests.abuse

@@ -89,6 +89,7 @@ class Asking:
         self._again = again
         self._asked: dict[str, _Asked] = {}
         self._begun: str | None = None
+        self._shown = False
 
     def ask(self, event: ResponseCreate) -> Response:
         """Return the response to *event*, which has an id."""
@@ -103,15 +104,20 @@ class Asking:
         for at, outcome in enumerate(outcomes):
             kind = type(outcome)
             if kind is Began or kind is Ended or kind is Refused:
-                self.reader.tell(outcomes[first:at], size)
+                self._pieces(outcomes[first:at], size)
                 self._turn(outcome)
                 first = at + 1
-        self.reader.tell(outcomes[first:], size)
+        self._pieces(outcomes[first:], size)
+
+    def _pieces(self, outcomes: Sequence[Told], size: int) -> None:
+        if outcomes:
+            self._shown = True
+            self.reader.tell(outcomes, size)
 
     def _turn(self, outcome: Told) -> None:
         match outcome:
             case Began(response_id, str(name)) if (one := self._asked.get(name)) is not None:
-                self._begun = name
+                self._begun, self._shown = name, False
                 if (response := one.response()) is not None:
                     response.id = response_id
                     self.reader.join(response)
@@ -157,16 +163,18 @@ class Asking:
             response.settle(result)
 
     def lost(self, error: ChatError, partial: str) -> list[ResponseCreate]:
-        """End the one that had begun with *error*, having said *partial*; return what to ask again.
+        """End what has said anything with *error*, and *partial*; return what to ask again.
 
-        That is what has not begun, and was not asked for again before; the rest ends as well.
+        That is what nothing was heard of yet, unless it was asked for again before; then it ends.
         """
         begun, self._begun = self._begun, None
         for name, one in list(self._asked.items()):
-            if name == begun or one.again:
+            if one.again or (name == begun and self._shown):
                 its = copy(error)
                 its.partial = partial if name == begun else ""
                 self._end(name, its)
+            elif name == begun and (response := one.response()) is not None:
+                self.reader.leave(response)
             one.again = True
         return [one.event for one in self._asked.values()]
 

@@ -1,6 +1,7 @@
 """Try every fault through every bot and program, and print what came of it.
 
 python -m tests.faults [--break GUARD] [FAULT ...]
+python -m tests.faults realtime [--break GUARD] [FAULT ...]
 
 Exits with 1 where anything is not as `expected.py` has it. `--break` switches a guard off,
 and tries the faults that show it.
@@ -14,6 +15,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import chdir, nullcontext
 
+from tests.faults import realtime
 from tests.faults.breaks import BREAKS
 from tests.faults.expected import Row, more_rows, rows
 from tests.faults.judging import Tally, judge, line
@@ -24,6 +26,9 @@ from tests.faults.upstream import upstream
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table, and its summary."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["realtime"]:
+        return realtime.main(argv[1:])
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("faults", nargs="*", metavar="FAULT", help="all, if none is named")
     parser.add_argument("--break", dest="guard", choices=BREAKS, help="a guard to switch off")

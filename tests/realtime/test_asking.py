@@ -151,13 +151,24 @@ async def test_a_lost_connection_fails_what_had_begun_and_the_rest_is_asked_for_
     asked = asking()
     begun, waiting = ask(asked, "event_1"), ask(asked, "event_2")
     lost = Ended("resp_1", "interrupted", "lost", "Half")
-    asked.tell([Began("resp_1", "event_1"), lost], 1)
+    asked.tell([Began("resp_1", "event_1"), TextDelta("Half"), lost], 1)
     assert asked.lost(BROKEN, "Half") == [ResponseCreate(event_id="event_2")]
     assert (await failure(begun)).partial == "Half"
     assert asked.waits("event_2")
     assert asked.lost(BROKEN, "") == []
     assert (await failure(waiting)).partial == ""
     assert not asked
+
+
+async def test_a_response_of_which_nothing_was_heard_is_asked_for_once_more() -> None:
+    asked = asking()
+    response = ask(asked)
+    asked.tell([Began("resp_1", "event_1")], 1)
+    assert asked.lost(BROKEN, "") == [ResponseCreate(event_id="event_1")]
+    asked.tell([Began("resp_2", "event_1"), TextDelta("Hi")], 1)
+    asked.tell([replace(WHOLE, response_id="resp_2")], 1)
+    assert [one async for one in response] == [TextDelta("Hi")]
+    assert response.id == "resp_2"
 
 
 async def test_the_end_of_the_session_fails_all() -> None:

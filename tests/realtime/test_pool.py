@@ -70,6 +70,7 @@ async def test_one_uses_a_session_at_a_time() -> None:
     assert order in (["in a", "out a", "in b", "out b"], ["in b", "out b", "in a", "out a"])
 
 
+@pytest.mark.checklist(157)
 async def test_the_one_used_least_recently_makes_room() -> None:
     async with pool() as (sessions, stage):
         async with sessions.session("one") as first, sessions.session("two"):

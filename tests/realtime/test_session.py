@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -180,6 +181,7 @@ async def ends(socket: Socket) -> None:
     await socket.socket.close(1008, "no")
 
 
+@pytest.mark.checklist(127)
 @pytest.mark.checklist(127)
 async def test_what_the_servers_policy_ended_is_over() -> None:
     async with playing(ends) as stage, session(stage) as s:
@@ -388,6 +390,7 @@ async def test_who_is_refused_is_told_at_once(status: int) -> None:
 
 
 @pytest.mark.checklist(159, 166)
+@pytest.mark.checklist(159, 166)
 async def test_a_server_that_is_busy_is_asked_again_before_it_is_given_up() -> None:
     slept: list[float] = []
 
@@ -414,6 +417,7 @@ async def test_a_server_that_says_nothing_opens_no_session(way: str) -> None:
                 pass
 
 
+@pytest.mark.checklist(130)
 @pytest.mark.checklist(130)
 async def test_closing_takes_no_longer_than_it_may_whatever_the_server_does() -> None:
     async def deaf(socket: Socket) -> None:
@@ -507,3 +511,29 @@ async def test_what_has_been_heard_is_said_and_the_answer_can_be_stopped() -> No
         "response.cancel",
         "conversation.item.truncate",
     ]
+
+
+def descriptors() -> int:
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
+@pytest.mark.slow
+@pytest.mark.checklist(132)
+async def test_a_thousand_sessions_leave_no_task_and_no_descriptor() -> None:
+    async def turns() -> None:
+        async with session(stage) as s:
+            s.on(lambda _: None)
+            assert (await (await s.respond()).ended()).state == "completed"
+
+    async with playing(answers) as stage:
+        await turns()
+        await anyio.sleep(0.1)
+        tasks, files = anyio.get_running_tasks(), descriptors()
+        for _ in range(100):
+            async with anyio.create_task_group() as group:
+                for _ in range(10):
+                    group.start_soon(turns)
+        with anyio.fail_after(5):
+            while len(anyio.get_running_tasks()) > len(tasks):  # noqa: ASYNC110 - nobody tells
+                await anyio.sleep(0.01)
+        assert descriptors() <= files
