@@ -45,7 +45,8 @@ MULTIPLY: Final = {
 }
 IDLE: Final = {"session-expired:0.1": 0.2, "no-pong": 0.6}
 """Seconds that nothing is said, for what happens then."""
-LIMITS: Final = Limits(open=0.3, close=0.2, ping_every=0.2, pong=0.2, message=1024 * 1024)
+LIMITS: Final = Limits(open=0.5, close=0.2, message=1024 * 1024)
+PINGING: Final = replace(LIMITS, ping_every=0.2, pong=0.2)
 PATIENCE: Final = Patience(
     first_event=0.5, first_delta=0.8, gap=0.3, response=2.0, close=0.5, backoff=0.01, longest=0.05
 )
@@ -177,7 +178,11 @@ async def opened(
     )
     address = Address(key=KEY, base_url=fake.base_url)
     async with RealtimeSession(
-        WebSocketsDialer(LIMITS), address, config=config, model="any", patience=PATIENCE
+        WebSocketsDialer(PINGING if fault == "no-pong" else LIMITS),
+        address,
+        config=config,
+        model="any",
+        patience=PATIENCE,
     ) as session:
         yield session, session.outcomes()
 
