@@ -85,6 +85,8 @@ class Asking:
     ) -> None:
         self.reader = Audience[Told](room)
         """Who is told the response that is under way."""
+        self.refused: Callable[[str], object] = lambda _: None
+        """Called with the id of each event of ours that the server refuses."""
         self._peer = peer
         self._again = again
         self._asked: dict[str, _Asked] = {}
@@ -121,8 +123,10 @@ class Asking:
                 if (response := one.response()) is not None:
                     response.id = response_id
                     self.reader.join(response)
-            case Refused(str(name), error) if name in self._asked:
-                self._end(name, self._peer().told(error.code or error.type, error.message))
+            case Refused(str(name), error):
+                self.refused(name)
+                if name in self._asked:
+                    self._end(name, self._peer().told(error.code or error.type, error.message))
             case Ended():
                 self._ended(outcome)
             case _:
@@ -130,6 +134,17 @@ class Asking:
 
     def __bool__(self) -> bool:
         return bool(self._asked)
+
+    @property
+    def in_line(self) -> bool:
+        """Whether one is asked for that is to be part of the conversation."""
+        told = (one.event.response for one in self._asked.values())
+        return any(params is None or params.conversation != "none" for params in told)
+
+    def give_up(self, event_id: str, error: ChatError) -> None:
+        """End the response to that event with *error*, unless it has ended."""
+        if event_id in self._asked:
+            self._end(event_id, error)
 
     def waits(self, event_id: str | None) -> bool:
         """Tell whether the response to that event has not ended."""

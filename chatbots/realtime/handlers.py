@@ -23,6 +23,8 @@ class Handlers:
     """Handlers in the order in which they came. What one raises is logged and hurts no other."""
 
     def __init__(self) -> None:
+        self.called = False
+        """Whether somebody calls them."""
         self._all: list[tuple[Kind, Callable[..., object]]] = []
 
     def __bool__(self) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import reduce
+from typing import Any, Final
 
 import anyio
 from anyio.abc import TaskGroup
@@ -22,6 +23,9 @@ from chatbots.realtime.telling import Telling
 from chatbots.realtime.unsent import Unsent
 from chatbots.tool_calls import ToolCall
 
+UPDATES: Final = 16
+"""Changes of the session that may still be refused; older ones were not."""
+
 
 class Lifeline:
     """The connection of a *conversation*, and the next one."""
@@ -40,20 +44,21 @@ class Lifeline:
         self.over: ChatError | None = None
         """Why there will be none any more."""
         self.unsent = Unsent(dialling.patience.unsent_audio, config)
-        telling.after = self._move
+        telling.after, telling.asking.refused = self._move, self._refused
         self._dialling = dialling
         self._telling = telling
         self._conversation = conversation
-        self._config = config
         self._failed = 0
         self._up = anyio.Event()
         self._items: dict[str, ConversationItemCreate] = {}
+        self._told = {} if config is None else {"": config}
+        """What the session is told to be, by the events that told it."""
         self._closing: TaskGroup
 
     async def open(self) -> None:
         """Connect for the first time; raises `ChatError`."""
         tries = self._dialling.patience.first_tries
-        self.next = await self._dialling.dial(self._conversation, self._config, tries=tries)
+        self.next = await self._dialling.dial(self._conversation, self._wanted, tries=tries)
 
     async def connected(self) -> Link:
         """Return the connection, once there is one; raises `ChatError` when the session is over."""
@@ -96,7 +101,11 @@ class Lifeline:
         """Return *event* as it is to be sent; what another connection must be told is kept."""
         match event:
             case SessionUpdate(session=session):
-                self._config = merged(self._config or Session(), session)
+                event = replace(event, event_id=event.event_id or generate_id("event_", 21))
+                self._told[event.event_id or ""] = session
+                if len(self._told) > UPDATES:
+                    first, second, *_ = self._told
+                    self._told[second] = merged(self._told.pop(first), self._told[second])
             case ConversationItemCreate(item=item):
                 event = replace(
                     event,
@@ -132,7 +141,7 @@ class Lifeline:
         await dialling.clock.sleep(max(left - dialling.patience.renew_before, left / 2, 0.0))
         try:
             tries = dialling.patience.tries
-            self.next = await dialling.dial(self._conversation, self._config, tries=tries)
+            self.next = await dialling.dial(self._conversation, self._wanted, tries=tries)
         except ChatError as error:  # it may go better once the session has expired
             telemetry.emit("warning", "realtime.renewal", code=error.code)
         self._move()
@@ -141,6 +150,16 @@ class Lifeline:
         """Leave the connection for the next one, if both are ready for it."""
         if self.link is not None and self._may_move(self.link):
             self.link.leave()
+
+    def _refused(self, event_id: str) -> None:
+        """Tell the next connection nothing that this one refuses."""
+        self._told.pop(event_id, None)
+        self._items.pop(event_id, None)
+
+    @property
+    def _wanted(self) -> Session | None:
+        """What a session is to be."""
+        return reduce(merged, self._told.values(), None)
 
     def _may_move(self, link: Link) -> bool:
         """Tell whether the next connection can take over: nobody has the word, nothing is owed."""
@@ -193,15 +212,15 @@ class Lifeline:
         if self.next is None or not error.retryable:
             tries = self._dialling.patience.tries
             self.next = await self._dialling.dial(
-                self._conversation, self._config, tries=tries, failed=self._failed, after=error
+                self._conversation, self._wanted, tries=tries, failed=self._failed, after=error
             )
         self._take_over(owed, *waiting)
         self._telling.notice("reconnected", "The connection is there again.")
 
 
-def merged(old: Session, new: Session) -> Session:
+def merged(old: Session | None, new: Session) -> Session:
     """Return *old* with all that *new* says."""
-    told: Session = _merged(old, new)
+    told: Session = _merged(old or Session(), new)
     return told
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self, overload
 import anyio
 from anyio.abc import TaskGroup
 
-from chatbots.errors import ChatError, InvalidRequest
+from chatbots.errors import ChatError, InvalidRequest, ProviderError
 from chatbots.realtime.address import Address
 from chatbots.realtime.asking import Response, Told
 from chatbots.realtime.audience import Stream
@@ -57,11 +57,12 @@ class RealtimeSession:
         clock: Clock | None = None,
     ) -> None:
         self.conversation = conversation or Conversation()
+        self._patience = patience or Patience()
         self._clock = clock or Clock()
         dialling = Dialling(
-            dialer, address, model, patience=patience or Patience(), clock=self._clock, plays=plays
+            dialer, address, model, patience=self._patience, clock=self._clock, plays=plays
         )
-        self._telling = Telling(lambda: dialling.peer, self._later, dialling.patience.reader)
+        self._telling = Telling(lambda: dialling.peer, self._later, self._patience.reader)
         self.line = Lifeline(dialling, self._telling, self.conversation, config)
         """What keeps it connected; `line.over` says why it is over."""
         self._group: TaskGroup | None = None
@@ -72,8 +73,7 @@ class RealtimeSession:
         self._group = await anyio.create_task_group().__aenter__()
         self._group.start_soon(self._telling.run)
         self._group.start_soon(self.line.run)
-        if handlers := self._telling.handlers:
-            self._group.start_soon(handlers.run, self.events())
+        self._call_handlers()
         return self
 
     async def __aexit__(
@@ -134,6 +134,8 @@ class RealtimeSession:
         link = await self.line.connected()
         link.protocol.send(event)
         response = self._telling.asking.ask(event)
+        if params is not None and params.conversation == "none" and self._group is not None:
+            self._group.start_soon(self._wait_for, response.event_id)
         await _flush(link)
         return response
 
@@ -152,7 +154,7 @@ class RealtimeSession:
                 param="call_id",
             )
         link.protocol.send(self.line.note(ConversationItemCreate(function_output(call_id, text))))
-        if not owed and not self._telling.asking:
+        if not owed and not self._telling.asking.in_line:
             return await self.respond()
         await _flush(link)
         return None
@@ -191,9 +193,15 @@ class RealtimeSession:
         Return what ends it.
         """
         kind, called = (ServerEvent | UnknownEvent, what) if handler is None else (what, handler)
-        if self._group is not None and not self._telling.handlers:
-            self._group.start_soon(self._telling.handlers.run, self.events())
-        return self._telling.handlers.add(kind, called)
+        off = self._telling.handlers.add(kind, called)
+        self._call_handlers()
+        return off
+
+    def _call_handlers(self) -> None:
+        handlers = self._telling.handlers
+        if self._group is not None and handlers and not handlers.called:
+            handlers.called = True
+            self._group.start_soon(handlers.run, self.events())
 
     def _later(self, event: ResponseCreate) -> bool:
         """Ask once more for a response that the server had no room for; return whether that is."""
@@ -205,6 +213,13 @@ class RealtimeSession:
         self._telling.notice("queued", f"The server asks to slow down; waiting {seconds:g} s.")
         self._group.start_soon(self._ask_again, event, seconds)
         return True
+
+    async def _wait_for(self, event_id: str) -> None:
+        """Give up a response beside the conversation that does not end: nothing else tells."""
+        seconds = self._patience.response
+        await anyio.sleep(seconds)
+        said = f"The response was not there within {seconds:g} seconds."
+        self._telling.asking.give_up(event_id, ProviderError("upstream_timeout", said))
 
     async def _ask_again(self, event: ResponseCreate, seconds: float) -> None:
         await self._clock.sleep(seconds)

@@ -19,7 +19,7 @@ from chatbots.realtime.lifeline import Lifeline, merged
 from chatbots.realtime.patience import Clock, Patience
 from chatbots.realtime.telling import Telling
 from chatbots.realtime.websockets_transport import WebSocketsDialer
-from tests.realtime.said import call, created, done, growing, text
+from tests.realtime.said import call, created, done, growing, refused, text
 from tests.realtime.talking import Socket, Stage, playing
 
 PATIENCE = Patience(close=0.2, backoff=0.01, longest=0.02, tries=2, first_tries=1)
@@ -176,6 +176,44 @@ def test_what_a_session_is_told_later_is_told_in_addition() -> None:
         audio=Audio(input=AudioInput(turn_detection=None), output=AudioOutput(voice="a")),
         tool_choice="none",
     )
+
+
+async def test_what_the_server_refuses_the_next_one_is_not_told() -> None:
+    async def refuses(socket: Socket) -> None:
+        await socket.begin()
+        for _ in range(2):
+            asked = await socket.hear()
+            await socket.say(refused(asked["event_id"]))
+        await drop(socket)
+
+    async with playing(refuses, rests) as stage, living(stage) as (line, outcomes):
+        link = await line.connected()
+        link.protocol.send(line.note(client.SessionUpdate(Session(instructions="No."))))
+        link.protocol.send(line.note(client.ConversationItemCreate(user_text("No."))))
+        await link.flush()
+        await notices(outcomes, "reconnected")
+    assert stage.sockets[1].heard == []
+
+
+async def test_however_often_the_session_is_changed_the_next_one_is_told_in_one_go() -> None:
+    async def configured(socket: Socket) -> None:
+        await socket.begin()
+        for _ in range(40 if socket.number == 1 else 1):
+            await socket.hear()
+            await socket.say(server.SessionUpdated(session=Session()))
+        if socket.number == 1:
+            await drop(socket)
+        await socket.hear()
+
+    async with playing(configured) as stage, living(stage) as (line, outcomes):
+        link = await line.connected()
+        for number in range(40):
+            told = Session(instructions=str(number)) if number else Session(tool_choice="none")
+            link.protocol.send(line.note(client.SessionUpdate(told)))
+        await link.flush()
+        await notices(outcomes, "reconnected")
+    (asked,) = [event["session"] for event in stage.sockets[1].heard]
+    assert (asked["instructions"], asked["tool_choice"]) == ("39", "none")
 
 
 async def test_a_result_that_is_owed_is_owed_to_the_next_connection() -> None:

@@ -24,6 +24,7 @@ from chatbots.realtime.events.responses import (
     ResponseFailure,
     ResponseStatus,
 )
+from chatbots.realtime.events.session import ResponseParams
 from chatbots.realtime.handlers import Said
 from chatbots.realtime.outcomes import Began, Called, Interrupted
 from chatbots.realtime.patience import Clock, Patience
@@ -511,6 +512,53 @@ async def test_what_has_been_heard_is_said_and_the_answer_can_be_stopped() -> No
         "response.cancel",
         "conversation.item.truncate",
     ]
+
+
+async def test_a_response_beside_the_conversation_has_its_deadline_too() -> None:
+    async def silent(socket: Socket) -> None:
+        await socket.begin()
+        await socket.socket.wait_closed()
+
+    patience = replace(QUICK, response=0.05)
+    async with playing(silent) as stage, session(stage, patience=patience) as s:
+        aside = await s.respond(ResponseParams(conversation="none"))
+        with pytest.raises(ProviderError, match="not there within"):
+            await aside.ended()
+        assert s.line.link is not None
+
+
+async def test_who_does_not_read_stops_the_socket_and_not_the_memory() -> None:
+    said = 0
+
+    async def talks(socket: Socket) -> None:
+        nonlocal said
+        await socket.begin()
+        await socket.say(created(), growing())
+        for said in range(2000):  # noqa: B007 - it is looked at below
+            await socket.say(audio(400))
+
+    async with playing(talks) as stage:
+        async with session(stage) as s:
+            everything = s.outcomes()
+            before = -1
+            while before != said:
+                before = said
+                await anyio.sleep(0.1)
+            assert said < 1000  # 25 KB each
+            assert [await anext(everything) for _ in range(300)]
+            await anyio.sleep(0.1)
+            assert said > before
+        stage.sockets[0].socket.transport.abort()
+
+
+async def test_handlers_that_come_and_go_are_called_once_each() -> None:
+    seen: list[str] = []
+    async with playing(answers) as stage, session(stage) as s:
+        s.on(lambda _: None)()
+        s.on(ResponseDone, lambda event: seen.append(event.type))
+        await (await s.respond()).ended()
+        await anyio.wait_all_tasks_blocked()
+    assert seen == ["response.done"]
 
 
 def descriptors() -> int:
