@@ -39,6 +39,7 @@ def test_the_next_fault_can_be_seen_and_taken() -> None:
     assert (desk.fault("any"), desk.fault("any", take=True)) == ("503", "503")
     assert desk.fault("any") == "ok"
     desk.queue.extend([Answer(fault="500"), "429", _player, Answer()])
+    assert desk.fault("any") == "500"
     taken = [desk.fault("any", take=True) for _ in range(4)]
     assert taken == ["500", "429", "ok", "ok"]
     assert Desk(echo).fault("any") == "ok"

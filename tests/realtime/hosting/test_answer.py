@@ -32,7 +32,8 @@ def test_a_text_is_told_in_the_order_of_openai() -> None:
         "rate_limits.updated",
     ]
     response = told[-2]["response"]
-    assert response["status"] == "completed"
+    assert response["status"] == response["output"][0]["status"] == "completed"
+    assert "status_details" not in response
     assert response["usage"]["total_tokens"] == 5
     assert response["metadata"] == {"topic": "any"}
     assert response["output"][0]["content"] == [{"type": "output_text", "text": "Hi there"}]
@@ -101,7 +102,10 @@ def test_what_is_beside_the_conversation_leaves_no_item() -> None:
     assert "conversation_id" not in told[-1]["response"]
     assert list(client.host.items) == []
     assert answer.aside
-    client.asks(conversation="none", output_modalities=["audio"]).sound(b"..")
+    heard = client.asks(conversation="none", output_modalities=["audio"])
+    heard.sound(b"..")
+    heard.end()
+    assert client.types[-1] == "response.done"
 
 
 def test_an_answer_that_is_over_takes_no_more() -> None:

@@ -178,3 +178,18 @@ def test_a_session_without_formats_is_pcm() -> None:
     assert client.types == ["session.updated"]
     assert client.send("input_audio_buffer.append", audio=audio(100))
     assert client.send("input_audio_buffer.commit")
+
+
+@pytest.mark.parametrize(
+    ("detection", "kept_ms"), [({"type": "server_vad"}, 30_000), (None, 31_000)]
+)
+def test_what_nobody_says_is_kept_where_the_client_ends_the_turn(
+    detection: object, kept_ms: int
+) -> None:
+    client = Client()
+    told = {"input": {"turn_detection": detection}}
+    client.send("session.update", session={"type": "realtime", "audio": told})
+    client.send("input_audio_buffer.append", audio=audio(31_000))
+    (spoken,) = client.send("input_audio_buffer.commit")
+    assert isinstance(spoken, Spoken)
+    assert len(spoken.audio) == kept_ms * 48

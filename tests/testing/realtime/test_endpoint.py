@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import time
+
+import anyio
 import openai
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from chatbots.testing.fake_openai import FakeOpenAI
-from tests.testing.realtime.client import address, session
+from tests.testing.realtime.client import address, session, spoken
 
 
 async def test_the_beta_dialect_is_spoken_where_it_is_asked_for() -> None:
@@ -59,6 +62,7 @@ async def test_a_session_needs_the_key_or_a_secret() -> None:
             session={"type": "realtime", "model": "any", "instructions": "Be brief."},
             expires_after={"anchor": "created_at", "seconds": 60},
         )
+        assert 50 < secret.expires_at - time.time() < 70
         assert secret.session.type == "realtime"
         assert secret.session.instructions == "Be brief."
         key = {"Authorization": f"Bearer {secret.value}"}
@@ -66,6 +70,7 @@ async def test_a_session_needs_the_key_or_a_secret() -> None:
             await fake.until(lambda: bool(fake.talks))
         assert fake.talks[0].sent[0]["session"]["instructions"] == "Be brief."
         assert fake.talks[0].model == "any"
+        assert 3500 < fake.talks[0].sent[0]["session"]["expires_at"] - time.time() < 3700
         await client.close()
 
 
@@ -86,3 +91,48 @@ async def test_what_is_no_handshake_is_told_so() -> None:
         assert caught.value.status_code == 426
         await client.close()
     assert fake.talks == []
+
+
+@pytest.mark.parametrize(("fault", "status"), [("hs-401", 401), ("hs-429:7", 429), ("hs-503", 503)])
+async def test_a_handshake_can_be_refused_and_the_next_is_not(fault: str, status: int) -> None:
+    async with FakeOpenAI() as fake:
+        fake.fault(fault)
+        with pytest.raises(InvalidStatus) as caught:
+            await connect(address(fake))
+        assert caught.value.response.status_code == status
+        after = caught.value.response.headers.get("retry-after")
+        assert after == ("7" if status == 429 else None)
+        async with session(fake) as client:
+            assert spoken(await client.asks()) == "Hi"
+        assert fake.calls[0].fault == fault.partition(":")[0]
+
+
+async def test_a_handshake_can_be_answered_by_nothing_or_nonsense() -> None:
+    async with FakeOpenAI(faults="hs-hang,hs-bad-accept,ok") as fake:
+        with pytest.raises(TimeoutError):
+            await connect(address(fake), open_timeout=0.1)
+        with pytest.raises(InvalidHandshake):
+            await connect(address(fake))
+        async with session(fake) as client:
+            assert spoken(await client.asks()) == "Hi"
+
+
+async def test_a_fault_that_does_not_exist_is_told() -> None:
+    async with FakeOpenAI() as fake:
+        with pytest.raises(InvalidStatus) as caught:
+            await connect(address(fake, "/v1/realtime?model=fault:nonsense"))
+        assert caught.value.response.status_code == 404
+
+
+async def test_pongs_are_left_out_where_that_is_the_fault() -> None:
+    async with FakeOpenAI() as fake:
+        fake.fault("no-pong,ok")
+        for deaf in (True, False):
+            async with session(fake) as client:
+                pong = await client.socket.ping()
+                await client.send("input_audio_buffer.clear")
+                await client.until("input_audio_buffer.cleared")
+                with anyio.move_on_after(0.05 if deaf else 5) as waiting:
+                    await pong
+                assert waiting.cancelled_caught == deaf
+                await client.asks()
