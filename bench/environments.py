@@ -9,10 +9,11 @@ import json
 import subprocess
 import sys
 import tomllib
-import venv
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+from report.environments import made
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PINS: Final = tomllib.loads(Path(__file__).with_name("peers.toml").read_text("utf-8"))
@@ -35,30 +36,12 @@ print(json.dumps({"python": platform.python_version()} | found))
 def interpreter(client: str) -> Path:
     """Return the Python to run *client* with; install it where that is needed.
 
-    Raises `RuntimeError` with the installer's words where it cannot be installed.
+    Raises `RuntimeError` with the installer's words where it cannot be; only --smoke does without.
     """
     if client not in PINS["peers"]:
         return Path(sys.executable)
-    place = PLACE / client
-    wanted = "\n".join([sys.version, *PINS["readers"], *PINS["peers"][client]])
-    installed = place / "installed.txt"
-    if not installed.is_file() or installed.read_text("utf-8") != wanted:
-        print(f"Installing {client} ...", file=sys.stderr)
-        venv.create(place, clear=True, with_pip=True)
-        pip: list[str | Path] = [place / "bin" / "python", "-m", "pip", "install", "--quiet"]
-        done = subprocess.run(
-            [*pip, *PINS["readers"], *PINS["peers"][client]],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(
-                f"{client} cannot be installed, and only --smoke does without:\n"
-                f"{done.stderr[-2000:]}"
-            )
-        installed.write_text(wanted, "utf-8")
-    return place / "bin" / "python"
+    pins = [*PINS["readers"], *PINS["peers"][client]]
+    return made(PLACE / client, "\n".join([sys.version, *pins]), *pins)
 
 
 @cache

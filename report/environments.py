@@ -21,46 +21,54 @@ print(json.dumps({name: version(name) for name in sys.argv[1:]}))
 """
 
 
+def made(place: Path, wanted: str, *install: str) -> Path:
+    """Return the Python of the environment at *place*, made anew unless it is there as *wanted*.
+
+    *install* is what pip is told; it finds the packages by its own configuration.
+    Raises `RuntimeError` with the installer's words where one cannot be had.
+    """
+    python, stamp = place / "bin" / "python", place / "installed"
+    if not stamp.is_file() or stamp.read_text("utf-8") != wanted:
+        print(f"Installing {place.name} ...", file=sys.stderr, flush=True)
+        venv.create(place, clear=True, with_pip=True)
+        _run(place, str(python), "-m", "pip", "install", "--quiet", *install)
+        stamp.write_text(wanted, "utf-8")
+    return python
+
+
 def prepare(name: str, pinned_in: Path | None = None) -> Path:
     """Make the environment *name* if it is not there as pinned; return its Python.
 
-    *pinned_in* is the folder of `NAME.txt`, if not the one of the report.
-    pip finds the packages by its own configuration.
-    Raises `subprocess.CalledProcessError` where one cannot be had.
+    *pinned_in* is the folder of `NAME.txt`, if not the one of the report. Raises as `made`.
     """
     if not name:
         return Path(sys.executable)
     pins = (pinned_in or PINNED) / f"{name}.txt"
-    place = ENVIRONMENTS / name
-    python = place / "bin" / "python"
-    stamp = place / "installed"
     pinned = hashlib.sha256(pins.read_bytes()).hexdigest()
-    if not stamp.exists() or stamp.read_text("utf-8") != pinned:
-        print(f"Installing {name}", flush=True)
-        venv.create(place, clear=True, with_pip=True)
-        # Every package is named with its version: there is nothing left to resolve.
-        install = ["-m", "pip", "install", "--quiet", "--no-deps", "-r", str(pins)]
-        subprocess.run([str(python), *install], check=True)
-        stamp.write_text(pinned, "utf-8")
-    return python
+    # Every package is named with its version: there is nothing left to resolve.
+    return made(ENVIRONMENTS / name, pinned, "--no-deps", "-r", str(pins))
 
 
 def prepare_npm(folder: Path) -> Path:
     """Install what the lock in *folder* says; return a folder with it and the rest of *folder*.
 
-    npm finds the packages by its own configuration.
-    Raises `subprocess.CalledProcessError` where one cannot be had.
+    npm finds the packages by its own configuration. Raises as `made`.
     """
     lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     place = ENVIRONMENTS / f"npm-{lock[:16]}"
     stamp = place / "installed"
     shutil.copytree(folder, place, dirs_exist_ok=True)
     if not stamp.exists():
-        print(f"Installing {folder.name}", flush=True)
-        install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        subprocess.run(install, cwd=place, check=True, capture_output=True)
+        print(f"Installing {folder.name} ...", file=sys.stderr, flush=True)
+        _run(place, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
         stamp.write_text(lock, "utf-8")
     return place
+
+
+def _run(place: Path, *command: str) -> None:
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{place.name} cannot be installed:\n{done.stderr[-2000:]}")
 
 
 def versions(python: Path, packages: tuple[str, ...]) -> dict[str, str]:

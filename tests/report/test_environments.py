@@ -22,9 +22,9 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         assert options == {"clear": True, "with_pip": True}
         place.mkdir(parents=True, exist_ok=True)
 
-    def run(command: list[str], check: bool) -> None:
-        assert check
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         installed.append(Path(command[-1]).read_text("utf-8"))
+        return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(environments, "PINNED", tmp_path)
     monkeypatch.setattr(environments, "ENVIRONMENTS", tmp_path / "made")
@@ -67,9 +67,10 @@ def test_pins_may_lie_elsewhere(tmp_path: Path, made: list[str]) -> None:
 def test_a_lock_of_npm_is_installed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed: list[Path] = []
 
-    def run(command: list[str], cwd: Path, **options: object) -> None:
-        assert command[:2] == ["npm", "ci"]
+    def run(command: tuple[str, ...], cwd: Path, **_: object) -> subprocess.CompletedProcess[str]:
+        assert command[:2] == ("npm", "ci")
         installed.append(cwd)
+        return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(environments, "ENVIRONMENTS", tmp_path / "made")
     monkeypatch.setattr(subprocess, "run", run)
@@ -82,3 +83,19 @@ def test_a_lock_of_npm_is_installed_once(tmp_path: Path, monkeypatch: pytest.Mon
     assert environments.prepare_npm(folder) == place
     assert installed == [place]
     assert (place / "talk.mjs").read_text("utf-8") == "two"
+
+
+def test_what_cannot_be_installed_says_why_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(command: tuple[str, ...], **_: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, 1, "", "no such version")
+
+    monkeypatch.setattr(environments, "ENVIRONMENTS", tmp_path / "made")
+    monkeypatch.setattr(subprocess, "run", run)
+    folder = tmp_path / "peer"
+    folder.mkdir()
+    (folder / "package-lock.json").write_text("{}", "utf-8")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="cannot be installed:\nno such version"):
+            environments.prepare_npm(folder)
