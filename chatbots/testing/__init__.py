@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from chatbots.testing.calls import Call as Call
     from chatbots.testing.fake_openai import FakeOpenAI as FakeOpenAI
     from chatbots.testing.http1 import Exchange as Exchange
+    from chatbots.testing.realtime.talk import Talk as Talk
     from chatbots.testing.recording import Recorder as Recorder, Replay as Replay
     from chatbots.testing.scripted import (
         CollectingSink as CollectingSink,
@@ -41,6 +42,7 @@ _HOMES = {
     "ScriptedModel": "scripted",
     "SessionShelfContract": "shelf_contract",
     "SessionStoreContract": "store_contract",
+    "Talk": "realtime.talk",
     "WebSocketTransportContract": "transport_contract",
 }
 

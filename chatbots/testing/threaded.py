@@ -13,6 +13,7 @@ from anyio.from_thread import start_blocking_portal
 from chatbots.testing.answers import Rule, echo
 from chatbots.testing.calls import Call
 from chatbots.testing.fake_openai import FakeOpenAI
+from chatbots.testing.realtime.talk import Talk
 
 
 class FakeOpenAIThread:
@@ -34,6 +35,7 @@ class FakeOpenAIThread:
         self.answer = self._fake.answer
         """`FakeOpenAI.answer`; its `hold` and pieces handed out belong to another loop."""
         self.fault = self._fake.fault
+        self.hear = self._fake.hear
         self.hear = self._fake.hear
 
     def __enter__(self) -> Self:
@@ -60,6 +62,11 @@ class FakeOpenAIThread:
     def calls(self) -> Sequence[Call]:
         """Every call so far, in the order of arrival."""
         return tuple(self._fake.calls)
+
+    @property
+    def talks(self) -> Sequence[Talk]:
+        """Every realtime session so far."""
+        return tuple(self._fake.talks)
 
     def until(self, fact: Callable[[], bool], timeout: float = 5.0) -> None:
         """Block until *fact*, about the calls, is true.

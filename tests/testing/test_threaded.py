@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import threading
 
 import httpx2
 import openai
 import pytest
 from openai import OpenAI
+from websockets.sync.client import connect
 
 from chatbots.testing.threaded import FakeOpenAIThread
 
@@ -67,3 +69,18 @@ def test_nothing_is_left_of_it() -> None:
     assert threading.active_count() == before
     with pytest.raises(httpx2.ConnectError), httpx2.Client(trust_env=False) as after:
         after.get(url)
+
+
+def test_a_realtime_client_that_blocks_is_heard_and_answered() -> None:
+    with FakeOpenAIThread() as fake:
+        fake.hear("Good evening.")
+        address = fake.base_url.replace("http://", "ws://") + "/realtime?model=any"
+        with connect(address) as socket:
+            part = {"type": "input_audio", "audio": "AAAA"}
+            item = {"type": "message", "role": "user", "content": [part]}
+            socket.send(json.dumps({"type": "conversation.item.create", "item": item}))
+            socket.send('{"type":"response.create"}')
+            fake.until(lambda: bool(fake.talks) and bool(fake.talks[0].of("response.done")))
+        (talk,) = fake.talks
+        (said,) = talk.of("response.done")[0]["response"]["output"]
+        assert said["content"][0]["transcript"] == "Good evening."

@@ -12,12 +12,23 @@ import msgspec
 from chatbots.realtime.events.event import Dialect
 from chatbots.testing.calls import Call
 
-KEPT: Final = 10_000
-"""Events of each side that are remembered; the oldest go first."""
+KEPT: Final = 32 * 1024 * 1024
+"""Bytes of each side that are remembered; the oldest frames go first."""
 
 
-def _frames() -> deque[bytes]:
-    return deque(maxlen=KEPT)
+class Frames(deque[bytes]):
+    """The latest frames of one side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._size = 0
+
+    def append(self, frame: bytes) -> None:
+        """Remember a frame, and forget what is too old."""
+        super().append(frame)
+        self._size += len(frame)
+        while self._size > KEPT:
+            self._size -= len(self.popleft())
 
 
 @dataclass(eq=False, kw_only=True)
@@ -31,8 +42,8 @@ class Talk:
     dialect: Dialect
     model: str
     changed: Callable[[], None]
-    heard: deque[bytes] = field(default_factory=_frames)
-    said: deque[bytes] = field(default_factory=_frames)
+    heard: Frames = field(default_factory=Frames)
+    said: Frames = field(default_factory=Frames)
     open: bool = True
 
     @property
