@@ -191,6 +191,7 @@ class Chatbots:
             self._manner,
             embedder=self,
             store=lambda: self.store,
+            prepare=self._clients.get,
             tools=tools,
             guard=guard,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ def application_of(
     *,
     embedder: Embedder,
     store: Callable[[], SessionStore],
+    prepare: Callable[[], Awaitable[object]],
     tools: Iterable[object],
     guard: Guard | None,
 ) -> Application:
@@ -48,6 +49,7 @@ def application_of(
         manner=manner,
         tools=tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools),
         timeout=settings.chatbots_timeout,
+        prepare=prepare,
     )
     limits = Limits(write_timeout=settings.server_write_timeout)
     return Application(backend, guard=guard or OpenDoor(), limits=limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -115,6 +116,9 @@ async def _serve(flags: Flags, settings: Settings, guard: Guard) -> int:
 
 async def _announce(server: Server, address: str, secure: str) -> None:
     await server.ready.wait()
+    # What is there now stays: looking through it for garbage holds up every stream.
+    gc.collect()
+    gc.freeze()
     tell(f"serving http{secure}://{address}, the socket is ws{secure}://{address}/ws")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
@@ -15,7 +15,8 @@ class Backend(Struct, frozen=True, kw_only=True):
     """What answers the requests.
 
     `model_name` is the model that answers where a request names none, `timeout` a turn's in
-    seconds, and `tools` are what a request may have run. `store` opens nothing before it is used.
+    seconds, and `tools` are what a request may have run. `store` opens nothing before it is used,
+    and `prepare` gets the model's client ready before the first request.
     """
 
     model: ChatModel
@@ -25,6 +26,7 @@ class Backend(Struct, frozen=True, kw_only=True):
     manner: Manner
     tools: ToolRegistry
     timeout: float
+    prepare: Callable[[], Awaitable[object]]
 
 
 class Limits(Struct, frozen=True, kw_only=True):

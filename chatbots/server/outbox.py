@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from types import coroutine
 from typing import Any, TypeAlias
 
 import anyio
@@ -41,12 +42,32 @@ class Outbox:
         if self.gone:
             await checkpoint()  # What goes on for nobody must still let others go on.
             return
-        with anyio.move_on_after(self._within) as patience:
-            try:
-                await self._send(message)
-            except OSError:  # So ASGI servers say that the socket has gone.
-                self.gone = True
+        try:
+            # Most clients have room; a deadline costs more than the rest of this.
+            sending = self._send(message).__await__()
+            waits = next(sending)
+            with anyio.move_on_after(self._within) as patience:
+                await _go_on(sending, waits)
+        except StopIteration:
+            return
+        except OSError:  # So ASGI servers say that the socket has gone.
+            self.gone = True
+            return
         if patience.cancelled_caught and not self.gone:
             self.gone = True
             telemetry.emit("warning", "server.cut", seconds=self._within)
             self._cut()
+
+
+@coroutine
+def _go_on(begun: Generator[Any, None, None], waits: object) -> Generator[Any, None, None]:
+    """Await what has *begun*, and *waits* for this now."""
+    try:
+        yield waits
+    except BaseException as error:
+        try:
+            waits = begun.throw(error)
+        except StopIteration:
+            return
+        yield waits
+    yield from begun

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable
 from types import FrameType
 from typing import Any, Final
 
 import anyio
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 
 from chatbots.errors import ConfigurationError
 from chatbots.server.application import ABORT, Application
@@ -78,7 +79,8 @@ class Server(uvicorn.Server):
         self._application = application
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept; `ready` says so."""
+        """Begin to accept, once a request can be answered at once; `ready` says so."""
+        await self._application.backend.prepare()
         await super().startup(sockets)
         self.ready.set()
 
@@ -158,14 +160,30 @@ class _Socket(WebSocketsSansIOProtocol):
         else:
             super().send_receive_event_to_app()
 
-    def send(self, message: Any) -> Any:
-        sent = super().send(message)
-        return self._end(sent) if message["type"] == "websocket.http.response.body" else sent
+    async def send(self, message: Any) -> None:
+        kind = message["type"]
+        if kind == "websocket.send" and self.conn.state is State.OPEN and "text" in message:
+            await self._write(message["text"].encode())
+            return
+        await super().send(message)
+        if kind == "websocket.http.response.body":
+            # Else uvicorn complains of a handshake that has been answered.
+            self.handshake_complete = True
 
-    async def _end(self, sent: Awaitable[None]) -> None:
-        await sent
-        # Else uvicorn complains of a handshake that has been answered.
-        self.handshake_complete = True
+    async def _write(self, text: bytes) -> None:
+        """Write a frame of *text* (RFC 6455, section 5.2), at a third of the cost."""
+        if not self.writable.is_set():
+            await self.writable.wait()
+            if self.disconnected:
+                raise ClientDisconnected
+        size = len(text)
+        if size < 126:
+            head = bytes((0x81, size))
+        elif size < 65536:
+            head = b"\x81\x7e" + size.to_bytes(2, "big")
+        else:
+            head = b"\x81\x7f" + size.to_bytes(8, "big")
+        self.transport.write(head + text)
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()

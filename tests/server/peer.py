@@ -58,6 +58,7 @@ def application(
         manner=Manner(instructions="Be kind.", secrets=secrets),
         tools=named if tools is None else tools,
         timeout=30,
+        prepare=anyio.lowlevel.checkpoint,
     )
     return Application(backend, guard=guard or OpenDoor(), limits=limits)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -35,6 +36,45 @@ async def test_a_client_that_has_gone_is_sent_nothing_more() -> None:
     await outbox.put("b")
     assert outbox.gone
     assert len(tried) == 1
+
+
+async def test_a_client_that_reads_again_in_time_has_lost_nothing() -> None:
+    room, sent = anyio.Event(), []
+
+    async def send(message: Any) -> None:
+        await room.wait()
+        await anyio.lowlevel.checkpoint()
+        sent.append(message["text"])
+
+    outbox = Outbox(send, within=5, cut=lambda: None)
+    async with anyio.create_task_group() as tasks:
+        for text in "abc":
+            tasks.start_soon(outbox.put, text)
+        await anyio.wait_all_tasks_blocked()
+        room.set()
+    assert (sent, outbox.gone) == (["a", "b", "c"], False)
+
+
+async def test_a_send_that_is_cut_may_still_clean_up() -> None:
+    cleaned = []
+
+    async def send(_: Any) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.lowlevel.checkpoint()
+            cleaned.append(1)
+
+    async def ends_well(_: Any) -> None:
+        with suppress(BaseException):
+            await anyio.sleep_forever()
+
+    for way, times in ((send, 1), (ends_well, 1)):
+        outbox = Outbox(way, within=0.01, cut=lambda: None)
+        await outbox.put("a")
+        assert len(cleaned) == times
+    assert outbox.gone is False  # it was sent in the end
 
 
 async def test_a_client_that_does_not_read_is_cut_once() -> None:

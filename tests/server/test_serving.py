@@ -166,3 +166,16 @@ def test_an_address_may_be_of_the_newer_kind() -> None:
         pytest.skip("There is no IPv6 here.")
     with listen("::1", 0) as made:
         assert made.family == socket.AF_INET6
+
+
+async def test_frames_of_every_size_arrive_as_they_were_said() -> None:
+    sizes = (1, 5, 6, 7, 60, 65_380, 65_400, 65_420, 65_600, 200_000)
+    pieces = ["ü" * size for size in sizes]
+    async with (
+        serving(application(ScriptedModel(pieces))) as (_, address),
+        connect(f"ws://{address}/ws", max_size=None) as ws,
+    ):
+        await ws.send(ask("chat_completion_stream", user("Hi")))
+        frames = [json.loads(await ws.recv()) for _ in pieces]
+        assert [f["data"]["choices"][0]["delta"]["content"] for f in frames] == pieces
+        assert json.loads(await ws.recv())["data"]["done"]
