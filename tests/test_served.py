@@ -30,3 +30,9 @@ def test_without_its_extra_there_is_no_server(monkeypatch: pytest.MonkeyPatch) -
         Chatbots(Settings(openai_api_key="k")).asgi()
     assert caught.value.code == "extra_missing"
     assert "chatriver[server]" in str(caught.value.hint)
+
+
+async def test_a_stream_is_an_answer_over_http() -> None:
+    async with Chatbots(Settings(openai_api_key="k")) as bots:
+        response = bots.sse(bots.stateless().stream("Hi"), model="m")
+        assert response.media_type == "text/event-stream"
