@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import anyio
 from anyio.abc import TaskGroup
 
+from chatbots.errors import ChatError
 from chatbots.realtime.events.items import Item, assistant_text, user_text
 from chatbots.realtime.events.session import ResponseParams
 from chatbots.realtime.hosting.answer import Answer
@@ -42,7 +43,8 @@ class _Guess:
     def __init__(self) -> None:
         self.scope = anyio.CancelScope()
         self.done = anyio.Event()
-        self.text = ""
+        self.text: str | None = None
+        """What was made out; None: nothing could be."""
         self.performance: Performance | None = None
 
     def drop(self) -> None:
@@ -138,6 +140,8 @@ class Conversation:
         with guess.scope:
             try:
                 guess.text = await self._engines.hear(sound)
+            except ChatError:
+                guess.text = None
             finally:
                 guess.done.set()
             if guess.text:
@@ -150,13 +154,15 @@ class Conversation:
         self, item_id: str, audio: bytes, guess: _Guess | None, heard: anyio.Event
     ) -> None:
         sound = self._ear.whole(audio)
+        text = None
         if guess is not None:
             await guess.done.wait()
-            self._prepared = guess.performance
-            text = guess.text
-        else:
-            text = await self._engines.hear(sound)
-        self._host.transcribed(item_id, text, seconds=len(sound) / 2 / RATE)
+            self._prepared, text = guess.performance, guess.text
+        try:
+            text = await self._engines.hear(sound) if text is None else text
+            self._host.transcribed(item_id, text, seconds=len(sound) / 2 / RATE)
+        except ChatError as error:
+            self._host.not_transcribed(item_id, error.message)
         del self._hearing[item_id]
         heard.set()
         self._flush()

@@ -25,6 +25,10 @@ _LONGEST: Final = 2 * RATE * 60
 _LAWS: Final[dict[str, g711.Law]] = {"audio/pcmu": "ulaw", "audio/pcma": "alaw"}
 
 
+_EAGERNESS: Final = {"low": 1_200, "medium": 700, "high": 350}
+"""How long a silence ends a turn, in ms; 500 for `auto`."""
+
+
 class News(Struct, frozen=True):
     """What a frame changed, at *ms* of the session's audio; *sound*: the turn so far, 16 kHz."""
 
@@ -105,6 +109,8 @@ def _turns(told: TurnDetection | None) -> Turns | None:
     if told is None:
         return None
     threshold, silence = told.threshold, told.silence_duration_ms
+    if told.type == "semantic_vad":  # What is said is not understood: silence has to do.
+        silence = _EAGERNESS.get(str(told.eagerness))
     return Turns(
         threshold=threshold if isinstance(threshold, float | int) else 0.5,
         silence_ms=silence if isinstance(silence, int) else 500,

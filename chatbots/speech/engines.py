@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 import anyio.to_thread
 
+from chatbots.errors import ProviderError
 from chatbots.speech.spoken import spoken
 
 if TYPE_CHECKING:
@@ -58,18 +60,32 @@ class Engines:
         self._saying = anyio.CapacityLimiter(1)
 
     async def hear(self, pcm: bytes) -> str:
-        """Return what is said in *pcm* (PCM16, 16 kHz); some 0.1 s."""
-        return await anyio.to_thread.run_sync(
-            self._recogniser.hear, pcm, limiter=self._hearing, abandon_on_cancel=True
-        )
+        """Return what is said in *pcm* (PCM16, 16 kHz); some 0.1 s. Raises `ProviderError`."""
+        with _failing("What was said cannot be made out"):
+            return await anyio.to_thread.run_sync(
+                self._recogniser.hear, pcm, limiter=self._hearing, abandon_on_cancel=True
+            )
 
     async def say(self, text: str, *, speed: float = 1.0) -> bytes:
-        """Return *text* as PCM16 at 24 kHz. Cancelled, the work ends too, within a few ms."""
+        """Return *text* as PCM16 at 24 kHz. Cancelled, the work ends too, within a few ms.
+
+        Raises `ProviderError` (`upstream_error`), as `hear` does.
+        """
         mark = self._voice.stop_mark()
         work = partial(self._voice.say, self._phonemes(spoken(text)), speed=speed, mark=mark)
         try:
-            return await anyio.to_thread.run_sync(
-                work, limiter=self._saying, abandon_on_cancel=True
-            )
+            with _failing("The answer cannot be said"):
+                return await anyio.to_thread.run_sync(
+                    work, limiter=self._saying, abandon_on_cancel=True
+                )
         finally:
             mark.terminate = True
+
+
+@contextmanager
+def _failing(what: str) -> Generator[None]:
+    """Raise as `ProviderError` what an engine raises: it names nothing that was said."""
+    try:
+        yield
+    except Exception as error:
+        raise ProviderError("upstream_error", f"{what}: {type(error).__name__}.") from error

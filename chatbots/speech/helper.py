@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import queue
 import sys
 import threading
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -113,7 +113,13 @@ def speech(config: Config, api_key: str) -> tuple[int, object]:
             ports.put(port)
             await anyio.sleep_forever()
 
-    thread = threading.Thread(target=partial(anyio.run, serve), name="speech", daemon=True)
+    def run() -> None:
+        try:
+            anyio.run(serve)
+        finally:
+            os._exit(1)  # Without its server the process is of no use; the next user starts one.
+
+    thread = threading.Thread(target=run, name="speech", daemon=True)
     thread.start()
     return ports.get(timeout=30), thread
 

@@ -87,7 +87,11 @@ class Performance:
             with self.scope:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._think, out)
-                    await (self._speak if self._form.audible else self._write)(deltas)
+                    try:
+                        await (self._speak if self._form.audible else self._write)(deltas)
+                    except ChatError as error:
+                        tasks.cancel_scope.cancel()
+                        self._result = error
                 self._end()
         finally:
             self.over.set()

@@ -201,6 +201,19 @@ async def test_where_nothing_was_said_nothing_is_answered() -> None:
     assert (done["response"]["output"], model.requests) == ([], [])
 
 
+@pytest.mark.parametrize("pushed", [True, False])
+async def test_what_cannot_be_made_out_is_told_and_not_answered(pushed: bool) -> None:
+    async with talking(ScriptedModel()) as talk:  # its recogniser has nothing left to hear
+        await talk.session(**(PUSH_TO_TALK if pushed else {}))
+        await talk.speak()
+        if pushed:
+            await talk.send("input_audio_buffer.commit")
+            await talk.send("response.create")
+        await talk.until("conversation.item.input_audio_transcription.failed")
+        done = await talk.until("response.done")
+    assert (done["response"]["output"], talk.model.requests) == ([], [])
+
+
 async def test_cleared_audio_is_forgotten() -> None:
     async with talking(ScriptedModel()) as talk:
         await talk.append(tone(300))

@@ -74,6 +74,14 @@ def test_a_session_says_what_is_loud_enough_and_how_long_silence_is() -> None:
     assert news[-1].ms == pytest.approx(800, abs=80)
 
 
+@pytest.mark.parametrize(("eagerness", "ms"), [("low", 1200), ("high", 350), ("auto", 500)])
+def test_the_eager_are_answered_sooner(eagerness: str, ms: int) -> None:
+    told = session(turn_detection={"type": "semantic_vad", "eagerness": eagerness})
+    [*_, stop] = hear(an_ear(told), tone(600) + silence(1500))
+    assert stop.change == "stopped"
+    assert stop.ms == pytest.approx(600 + ms, abs=80)
+
+
 def test_without_turn_detection_nothing_is_looked_for() -> None:
     assert hear(an_ear(session(turn_detection=None)), tone(600) + silence(1000)) == []
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from chatbots.errors import ProviderError
 from chatbots.testing import ScriptedModel
 from tests.local.processes import eventually
 from tests.speech.engines_of import Recogniser, Voice, engines_of
@@ -43,10 +44,14 @@ async def test_the_voice_says_one_thing_at_a_time() -> None:
     assert len(voice.said) == 2
 
 
-async def test_what_the_voice_cannot_do_is_raised() -> None:
-    class Broken(Voice):
+async def test_what_an_engine_cannot_do_is_told_without_what_was_said() -> None:
+    class Mute(Voice):
         def say(self, phonemes: str, *, speed: float = 1.0, mark: object = None) -> bytes:
             raise ValueError(phonemes)
 
-    with pytest.raises(ValueError, match="HELLO"):
-        await engines_of(ScriptedModel(), voice=Broken()).say("Hello")
+    engines = engines_of(ScriptedModel(), voice=Mute())
+    with pytest.raises(ProviderError, match="cannot be said: ValueError") as caught:
+        await engines.say("Hello")
+    assert "HELLO" not in str(caught.value)
+    with pytest.raises(ProviderError, match="cannot be made out: IndexError"):
+        await engines.hear(b"")

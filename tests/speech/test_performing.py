@@ -155,6 +155,20 @@ async def test_what_goes_wrong_is_told_by_its_code(error: ProviderError | None, 
     assert answer.told == [("end", "failed", {"error": why})]
 
 
+async def test_where_the_voice_fails_the_answer_has_failed_and_thinking_ends() -> None:
+    class Mute(Voice):
+        def say(self, phonemes: str, *, speed: float = 1.0, mark: object = None) -> bytes:
+            raise ValueError
+
+    answer, model = Answer(), ScriptedModel(["Yes, ", Gate()])
+    act = performance(model, voice=Mute())
+    act.wanted(answer.take)
+    await act.run()
+    assert model.cancelled == 1
+    why = ResponseFailure(type="server_error", code="upstream_error")
+    assert answer.told == [("end", "failed", {"error": why})]
+
+
 def test_the_form_is_what_the_manner_asks_for() -> None:
     assert Form.of(ResponseParams()) == AUDIO
     assert Form.of(ResponseParams(output_modalities=("text",))) == TEXT
