@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from chatbots.realtime.events.items import Item
 from chatbots.realtime.events.session import Tool as Told
 from chatbots.realtime.hosting.answer import Answer, said
+from chatbots.testing.faults.tools import sample
 from chatbots.testing.requests import ChatRequest, Offer, Said, Tool
 
 
@@ -16,6 +19,18 @@ def request_of(answer: Answer, model: str) -> ChatRequest:
         messages.insert(0, Said("system", instructions))
     tools = [_offer(tool) for tool in said(manner.tools) or () if tool.type == "function"]
     return ChatRequest(model, messages, stream=True, tools=tools or None)
+
+
+def obliged(answer: Answer, request: ChatRequest) -> list[tuple[str, object]]:
+    """Return the call that a client insists on by its `tool_choice`, until it has the result."""
+    choice = said(answer.manner.tool_choice)
+    wanted = choice.get("name") if isinstance(choice, dict) else None
+    if choice != "required" and wanted is None:
+        return []
+    if request.messages and request.messages[-1].role == "tool":
+        return []
+    fitting = (tool for tool in request.offered if wanted in (None, tool.name))
+    return [(tool.name, sample(tool)) for tool in islice(fitting, 1)]
 
 
 def _message(item: Item) -> Said | None:

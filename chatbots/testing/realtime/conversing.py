@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -18,7 +19,7 @@ from chatbots.realtime.hosting.host import Host
 from chatbots.realtime.playback import bytes_per_ms
 from chatbots.testing.answers import handed_out
 from chatbots.testing.desk import Desk
-from chatbots.testing.realtime.asking import request_of
+from chatbots.testing.realtime.asking import obliged, request_of
 from chatbots.testing.realtime.faults import FAULTS
 from chatbots.testing.realtime.socket import FAREWELL, Socket
 from chatbots.testing.realtime.sounds import Ear
@@ -109,6 +110,8 @@ class Conversing:
     async def _give(self, told: Told) -> None:
         request = request_of(told, self._talk.model)
         answer = self._desk.answer(request)
+        if not answer.tool_calls:
+            answer = replace(answer, tool_calls=obliged(told, request))
         if answer.hold is not None:
             await answer.hold.wait()
         script = Script(told, answer, [], request, self._host, self._chance)

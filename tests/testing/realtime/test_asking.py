@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from chatbots.realtime.events.items import Item
+import pytest
+
 from chatbots.testing.answers import Answer
 from chatbots.testing.fake_openai import FakeOpenAI
 from chatbots.testing.requests import ChatRequest
@@ -35,4 +36,30 @@ async def test_a_rule_sees_what_is_asked_as_it_sees_a_chat() -> None:
     assert [said.role for said in second.messages] == ["system", "user", "tool", "user"]
     assert second.messages[2].text == "42"
     assert second.last_said == "And?"
-    assert Item().text == ""
+
+
+@pytest.mark.parametrize(
+    ("choice", "called"),
+    [
+        ("auto", []),
+        ("required", ["f"]),
+        ({"type": "function", "name": "g"}, ["g"]),
+        ({"type": "function", "name": "no_such_tool"}, []),
+    ],
+)
+async def test_a_call_that_a_client_insists_on_is_made_until_it_has_answered(
+    choice: object, called: list[str]
+) -> None:
+    tools = [{"type": "function", "name": name} for name in ("f", "g")]
+    told = TEXT | {"tools": tools, "tool_choice": choice}
+    async with FakeOpenAI() as fake, session(fake, told=told) as client:
+        await client.send("response.create")
+        output = (await client.until("response.done"))[-1]["response"]["output"]
+        calls = [item for item in output if item["type"] == "function_call"]
+        assert [call["name"] for call in calls] == called
+        for call in calls:
+            result = {"type": "function_call_output", "call_id": call["call_id"], "output": "42"}
+            await client.send("conversation.item.create", item=result)
+            await client.send("response.create")
+            await client.until("response.created")
+            assert (await client.until("response.done"))[-1]["response"]["output"] == []
