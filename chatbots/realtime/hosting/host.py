@@ -133,7 +133,8 @@ class Host:
             hosted.hearing.clear()
             self._tell(server.InputAudioBufferCleared())
             return []
-        if detection is None or detection.create_response is False:
+        answers = detection is not None and detection.create_response is not False
+        if not answers or self.session.type == "transcription":
             return demands
         return [*demands, *self.respond()]
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from chatbots.realtime.events.beta import in_ga, manner
 from chatbots.realtime.events.event import BETA, GA
@@ -31,6 +32,10 @@ from chatbots.testing.requests import Refusal, read
 
 LIFETIME: Final = 3600
 """Seconds of a session (OpenAI's guide "Realtime conversations")."""
+BETA_SECRET: Final = 60
+"""Seconds in which a session made in the beta dialect is to be opened."""
+PREFIX: Final = "ek_"
+TRANSCRIBER: Final = "gpt-realtime-whisper"
 LIMITS: Final = (
     RateLimit("requests", 1000, 999, 0.06),
     RateLimit("tokens", 40_000, 39_000, 1.5),
@@ -64,17 +69,21 @@ class Realtime:
         self._talks = talks
         self._check = check
         self._seed = seed
-        self._secrets: dict[str, Session] = {}
+        self._made: dict[str, Session] = {}
+        """By their secrets, and by their ids."""
 
     def opens(self, key: str) -> bool:
         """Tell whether a *key* is a secret that was made here."""
-        return key in self._secrets
+        return key.startswith(PREFIX) and key in self._made
 
     async def connect(self, exchange: Exchange) -> None:
         """Serve a session on a socket."""
         call = exchange.call
         query = dict(parse_qsl(urlsplit(call.target).query))
-        session = self._secrets.get(key_of(call.headers) or "", session_of())
+        known = (key_of(call.headers), query.get("session_id"))
+        session = next((self._made[one] for one in known if one in self._made), session_of())
+        if query.get("intent") == "transcription":
+            session = replace(session, type="transcription", model=session.model or TRANSCRIBER)
         model = query.get("model") or query.get("deployment") or str(session.model or "")
         if not model:
             raise Refusal(400, "You must provide a model parameter.", param="model")
@@ -119,27 +128,24 @@ class Realtime:
     async def make_secret(self, exchange: Exchange) -> None:
         """Answer `POST /v1/realtime/client_secrets`."""
         asked = read(exchange.call.body, SecretRequest)
-        session = updated(session_of(), asked.session)
-        secret, expires_at = self._made(exchange, session, asked.expires_after.seconds)
-        said = msgspec.to_builtins(session) | {
-            "id": bodies.token_like("sess_", exchange.call.number, 21)
-        }
-        await reply(exchange, {"value": secret, "expires_at": expires_at, "session": said})
+        session, secret = self._make(exchange, asked.session)
+        expires_at = int(time.time()) + asked.expires_after.seconds
+        said: Json = {"value": secret, "expires_at": expires_at}
+        await reply(exchange, {**said, "session": msgspec.to_builtins(session)})
 
     async def make_session(self, exchange: Exchange) -> None:
         """Answer `POST /v1/realtime/sessions`, in the beta dialect."""
-        asked = in_ga(read(exchange.call.body, Session))
-        session = updated(session_of(), asked)
-        secret, expires_at = self._made(exchange, session, 60)
+        session, secret = self._make(exchange, in_ga(read(exchange.call.body, Session)))
         said: Json = manner(msgspec.to_builtins(session), BETA)
-        said["id"] = bodies.token_like("sess_", exchange.call.number, 21)
-        said["client_secret"] = {"value": secret, "expires_at": expires_at}
+        said["client_secret"] = {"value": secret, "expires_at": int(time.time()) + BETA_SECRET}
         await reply(exchange, said)
 
-    def _made(self, exchange: Exchange, session: Session, seconds: int) -> tuple[str, int]:
-        secret = bodies.token_like("ek_", exchange.call.number, 32)
-        self._secrets[secret] = session
-        return secret, int(time.time()) + seconds
+    def _make(self, exchange: Exchange, asked: Session) -> tuple[Session, str]:
+        number = exchange.call.number
+        name, secret = bodies.token_like("sess_", number, 21), bodies.token_like(PREFIX, number, 32)
+        session = replace(updated(session_of(), asked), id=name)
+        self._made |= {name: session, secret: session}
+        return session, secret
 
 
 class ExpiresAfter(Struct, frozen=True):

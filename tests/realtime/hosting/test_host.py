@@ -6,6 +6,7 @@ import pytest
 
 from chatbots.realtime.events.event import Dialect
 from chatbots.realtime.events.registry import CLIENT
+from chatbots.realtime.hosting.configuring import session_of
 from chatbots.realtime.hosting.demands import Cancelled, Respond, Spoken
 from tests.realtime.hosting.client import Client, audio
 
@@ -98,6 +99,14 @@ def test_a_session_may_leave_answers_and_interruptions_to_the_client() -> None:
     assert not answer.over
     client.send("input_audio_buffer.append", audio=audio(100))
     (spoken,) = client.host.speech_stopped(100)
+    assert isinstance(spoken, Spoken)
+
+
+def test_a_session_that_only_transcribes_answers_nothing() -> None:
+    client = Client(session=session_of(type="transcription"))
+    client.host.speech_started()
+    client.send("input_audio_buffer.append", audio=audio(100))
+    (spoken,) = client.host.speech_stopped()
     assert isinstance(spoken, Spoken)
 
 

@@ -81,6 +81,17 @@ async def test_a_session_of_the_beta_dialect_is_made_over_rest() -> None:
         assert made.client_secret.value.startswith("ek_")
         assert made.modalities == ["audio", "text"]
         await client.close()
+        name = f"/v1/realtime?session_id={(made.model_extra or {})['id']}"
+        async with connect(address(fake, name)):
+            await fake.until(lambda: bool(fake.talks))
+        assert fake.talks[0].model == "gpt-4o-realtime-preview"
+
+
+async def test_a_session_that_only_transcribes_needs_no_model() -> None:
+    async with FakeOpenAI() as fake:
+        async with connect(address(fake, "/v1/realtime?intent=transcription")):
+            await fake.until(lambda: bool(fake.talks))
+        assert fake.talks[0].sent[0]["session"]["type"] == "transcription"
 
 
 async def test_what_is_no_handshake_is_told_so() -> None:
