@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -104,19 +104,17 @@ def _check_manner(told: Body, name: str, dialect: Dialect) -> None:
     _check_audio(translate({"type": "", "session": dict(told)}, GA)["session"], name)
 
 
-def _check_audio(told: Mapping[str, Any], name: str) -> None:
+def _check_audio(told: Body, name: str) -> None:
     audio: Body = told.get("audio") or {}
     for way in ("input", "output"):
-        match (audio.get(way) or {}).get("format"):
-            case {"type": str(kind)} if kind not in AUDIO_FORMATS:
-                raise _not_one(kind, AUDIO_FORMATS, f"{name}.audio.{way}.format.type")
-            case _:
-                pass
-    match (audio.get("input") or {}).get("turn_detection"):
-        case {"type": str(kind)} if kind not in _WAYS:
-            raise _not_one(kind, _WAYS, f"{name}.audio.input.turn_detection.type")
-        case _:
-            pass
+        spoken: Body = audio.get(way) or {}
+        sound: Body = spoken.get("format") or {}
+        if (kind := sound.get("type", AUDIO_FORMATS[0])) not in AUDIO_FORMATS:
+            raise _not_one(kind, AUDIO_FORMATS, f"{name}.audio.{way}.format.type")
+    heard: Body = audio.get("input") or {}
+    detection: Body = heard.get("turn_detection") or {}
+    if (kind := detection.get("type", _WAYS[0])) not in _WAYS:
+        raise _not_one(kind, _WAYS, f"{name}.audio.input.turn_detection.type")
 
 
 def _check_item(item: Item, dialect: Dialect) -> None:
@@ -149,8 +147,6 @@ def _check_content(item: Item, dialect: Dialect) -> None:
             raise _not_one(part.type, kinds, f"item.content[{place}].type")
 
 
-def _not_one(said: object, known: object, param: str) -> Refusal:
-    names = [f"'{name}'" for name in known] if isinstance(known, tuple | dict) else []
-    return Refusal(
-        f"Invalid value: '{said}'. Supported values are: {', '.join(names)}.", param=param
-    )
+def _not_one(said: object, known: Iterable[str], param: str) -> Refusal:
+    names = ", ".join(f"'{name}'" for name in known)
+    return Refusal(f"Invalid value: '{said}'. Supported values are: {names}.", param=param)

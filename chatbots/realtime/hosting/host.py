@@ -57,7 +57,7 @@ class Host:
         )
         self._hosted = Hosted(first, dialect, ids)
         self._hosted.limits = limits
-        self.dialect = dialect
+        self.dialect: Dialect = dialect
         self.items: Items = self._hosted.items
         """The conversation."""
         self._tell(server.SessionCreated(session=self.session))

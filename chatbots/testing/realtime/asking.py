@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Any, cast
 
 from chatbots.realtime.events.items import Item
 from chatbots.realtime.events.session import Tool as Told
 from chatbots.realtime.hosting.answer import Answer, said
+from chatbots.testing.bodies import Json
 from chatbots.testing.faults.tools import sample
 from chatbots.testing.requests import ChatRequest, Offer, Said, Tool
 
@@ -44,5 +46,6 @@ def _message(item: Item) -> Said | None:
 
 
 def _offer(tool: Told) -> Offer:
-    parameters = tool.parameters if isinstance(tool.parameters, dict) else {}
-    return Offer(Tool(str(said(tool.name) or ""), parameters))
+    given: Any = tool.parameters
+    schema = cast("Json", given) if isinstance(given, dict) else {}
+    return Offer(Tool(str(said(tool.name) or ""), schema))

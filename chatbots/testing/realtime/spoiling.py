@@ -10,6 +10,7 @@ from websockets.frames import Frame, Opcode
 
 from chatbots.realtime.events.registry import write
 from chatbots.realtime.events.responses import ResponseAudioDelta, ResponseFailure
+from chatbots.testing.bodies import Json
 from chatbots.testing.faults.tools import DEFAULT_TOOL, MIB, sample
 from chatbots.testing.realtime.steps import (
     Close,
@@ -181,7 +182,7 @@ def errs(**error: object) -> Steps:
 def ghosts(script: Script, _: float) -> Iterator[Step]:
     """Speak of a response and an item that never were."""
     of = {"response_id": "resp_ghost", "item_id": "item_ghost", "output_index": 0}
-    ghost = {"id": "item_ghost", "type": "message", "role": "assistant", "content": []}
+    ghost: Json = {"id": "item_ghost", "type": "message", "role": "assistant", "content": []}
     text = "response.output_text.delta" if script.host.dialect == "ga" else "response.text.delta"
     yield event(script, text, **of, content_index=0, delta="Boo")
     yield event(script, "response.output_item.done", **of, item=ghost)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
 from chatbots.realtime.events.event import Dialect
+from chatbots.testing.bodies import Json
 from chatbots.testing.calls import Call
 
 KEPT: Final = 32 * 1024 * 1024
@@ -59,7 +60,9 @@ class Talk:
     def of(self, kind: str) -> list[Any]:
         """Return the events of this type, of whichever side they are."""
         both = self.received + self.sent
-        return [one for one in both if isinstance(one, dict) and one.get("type") == kind]
+        return [
+            one for one in both if isinstance(one, dict) and cast("Json", one).get("type") == kind
+        ]
 
 
 def _decoded(frames: Iterable[bytes]) -> list[Any]:
