@@ -14,6 +14,7 @@ from chatbots.realtime.conversation import Conversation
 from chatbots.realtime.dialling import Dialling
 from chatbots.realtime.events import client, server
 from chatbots.realtime.events.items import assistant_text, function_output, user_text
+from chatbots.realtime.events.registry import write
 from chatbots.realtime.events.session import Audio, AudioInput, AudioOutput, Session, TurnDetection
 from chatbots.realtime.lifeline import Lifeline, merged
 from chatbots.realtime.patience import Clock, Patience
@@ -226,6 +227,28 @@ async def test_a_result_that_is_owed_is_owed_to_the_next_connection() -> None:
         await notices(outcomes, "reconnected")
         link = await line.connected()
         assert [*link.protocol.now.responding.owed] == ["call_1"]
+
+
+async def test_audio_that_could_not_be_written_is_heard_by_the_next() -> None:
+    heard, drops = anyio.Event(), anyio.Event()
+
+    async def goes(socket: Socket) -> None:
+        await socket.begin()
+        await drops.wait()
+        await drop(socket)
+
+    async def listens(socket: Socket) -> None:
+        await socket.begin()
+        await socket.hear("input_audio_buffer.append")
+        heard.set()
+
+    async with playing(goes, listens) as stage, living(stage) as (line, _):
+        link = await line.connected()
+        await anyio.wait_all_tasks_blocked()
+        link.pending.append(write(client.InputAudioBufferAppend.of(bytes(4800))))
+        drops.set()
+        with anyio.fail_after(5):
+            await heard.wait()
 
 
 async def test_where_there_will_be_no_connection_all_are_told_why() -> None:

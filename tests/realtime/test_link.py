@@ -96,6 +96,17 @@ async def test_readers_who_are_far_behind_are_waited_for() -> None:
     assert heard.events[1] is None
 
 
+async def test_the_time_that_readers_take_is_not_the_servers() -> None:
+    class Slow(Heard):
+        async def catch_up(self) -> None:
+            await anyio.sleep(3 * PATIENCE.gap)
+            self.full = False
+
+    heard, link = Slow(full=True), linked(Conn(created(), growing(), text("Hi")))
+    assert await link.listen(heard.tell, heard.catch_up) is GONE
+    assert heard.events == [created(), growing(), text("Hi")]
+
+
 @pytest.mark.checklist(128)
 async def test_a_frame_that_is_no_json_ends_it_unless_it_is_binary() -> None:
     heard, link = Heard(), linked(Conn(b"\xff\xfe", "no json", created()))
@@ -184,6 +195,7 @@ async def test_what_a_cancelled_sender_leaves_is_written_by_another_in_order() -
     names = [f"event_{number}" for number in range(3)]
     async with anyio.create_task_group() as group:
         group.start_soon(link.write)
+        await anyio.wait_all_tasks_blocked()
         for name in names:
             link.protocol.send(client.InputAudioBufferClear(event_id=name))
         with anyio.move_on_after(0.01):

@@ -56,6 +56,17 @@ async def test_a_reader_far_behind_is_waited_for() -> None:
     assert not told.tell(None, (), 0)
 
 
+async def test_no_more_comes_in_one_go_than_readers_may_leave() -> None:
+    told = telling()
+    assert not told.tell(None, [TextDelta("x")], CAPACITY - 1)
+    assert told.tell(None, [TextDelta("x")], 1)
+    outcomes = told.outcomes.join()
+    async with anyio.create_task_group() as group:
+        group.start_soon(told.catch_up)
+        assert await anext(outcomes) == TextDelta("x")
+    assert not told.tell(None, (), 0)
+
+
 async def test_a_reader_who_stays_behind_is_cut_off() -> None:
     told = telling(0.01)
     outcomes = told.outcomes.join()
