@@ -120,6 +120,17 @@ async def test_a_session_that_is_over_is_replaced_and_told_what_was_said() -> No
         ]
 
 
+async def test_a_session_that_cannot_be_made_takes_no_place() -> None:
+    def make(name: str, said: Conversation | None) -> RealtimeSession:
+        raise ValueError(name)
+
+    async with RealtimePool(make, size=1) as sessions:
+        for name in ("one", "two"):
+            with pytest.raises(ValueError, match=name):
+                async with sessions.session(name):
+                    pass
+
+
 async def test_a_session_that_cannot_be_opened_takes_no_place() -> None:
     async def fails(socket: Socket) -> None:
         if socket.number == 1:

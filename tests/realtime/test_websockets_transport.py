@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 from websockets.asyncio.server import ServerConnection, serve
 
 from chatbots.errors import ConfigurationError, ProviderError
@@ -184,6 +185,22 @@ async def test_all_kinds_of_messages_keep_their_order() -> None:
         socket = await WebSocketsDialer().dial(f"ws://127.0.0.1:{port}", {})
         got = [await socket.read_message() for _ in said]
         assert got == ["ef" if isinstance(one, list) else one for one in said]
+        await socket.close()
+
+
+async def test_many_messages_are_read_bit_by_bit() -> None:
+    async def say(socket: ServerConnection) -> None:
+        for number in range(20_000):
+            await socket.send(f"{number:200}")
+        await socket.wait_closed()
+
+    async with serve(say, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        socket = await WebSocketsDialer().dial(f"ws://127.0.0.1:{port}", {})
+        for number in range(20_000):
+            assert await socket.read_message() == f"{number:200}"
+            if not number % 1000:
+                await checkpoint()
         await socket.close()
 
 
