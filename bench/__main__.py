@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import capacity, chart, hot, one_shot, realtime, registering, start, store, voice
+from bench import capacity, chart, hot, one_shot, realtime, registering, server, start, store, voice
 from bench.measure import Report, machine
 
 RESULTS: Final = Path(__file__).with_name("results")
@@ -26,9 +26,19 @@ BENCHMARKS: Final[dict[str, Callable[..., Report]]] = {
     "capacity": capacity.report,
     "store": store.report,
     "realtime": realtime.report,
+    "server": server.report,
     "voice": voice.report,
 }
-SMOKE: Final = ("start", "one-shot", "registering", *hot.SMOKE, "capacity", "store", "realtime")
+SMOKE: Final = (
+    "start",
+    "one-shot",
+    "registering",
+    *hot.SMOKE,
+    "capacity",
+    "store",
+    "realtime",
+    "server",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
