@@ -11,14 +11,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 from websockets.sync.client import connect
 
 from chatbots.server.members import Limits
+from chatbots.server.router import ROUTES
 from chatbots.server_settings import ServerSettings
 from chatbots.settings import Settings
+from chatbots.testing import FakeOpenAI
 from chatbots.testing.threaded import FakeOpenAIThread
 from tests.cli.running import ended, environment_with, process, shell
 from tests.provider.tls import certificate
@@ -102,6 +105,36 @@ def test_beyond_this_machine_it_says_what_is_missing_and_exits_with_2() -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "chatbots tokens add" in done.stderr
     assert "--insecure" in done.stderr
+
+
+def test_the_requests_on_the_page_are_those_there_are() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ", PAGE.partition("## In an app")[0], re.MULTILINE)
+    assert sorted(rows[1:]) == sorted(ROUTES)
+    for kind, route in ROUTES.items():
+        assert route.answer == ("pong" if kind == "ping" else f"{kind}_response")
+
+
+async def test_an_application_of_ones_own_answers_a_route_and_has_the_whole_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with FakeOpenAI() as fake:
+        monkeypatch.setenv("OPENAI_BASE_URL", fake.base_url)
+        names: dict[str, Any] = {}
+        exec(blocks("python")[1], names)  # noqa: S102 - the page's own program
+        app, bots = names["app"], names["bots"]
+        fake.answer("Once upon a time.")
+        async with (
+            bots,
+            httpx2.AsyncClient(
+                transport=httpx2.ASGITransport(app), base_url="http://localhost"
+            ) as client,
+        ):
+            told = await client.get("/story", params={"about": "cats"})
+            assert "Once upon a time." in told.text
+            assert told.text.endswith("data: [DONE]\n\n")
+            health = await client.get("/chat/health")
+            assert health.json() == {"status": "ok", "clients": 0}
+        assert "about cats" in fake.calls[0].json["messages"][-1]["content"]
 
 
 def test_the_limits_on_the_page_are_those_of_the_settings() -> None:
