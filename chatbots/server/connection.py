@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from chatbots import telemetry
 from chatbots.errors import AccessDenied, ChatError, InvalidRequest
@@ -19,6 +20,10 @@ from chatbots.server.outbox import Outbox, Send
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 """How an ASGI server hands over what has come."""
 
+FAIR: Final = 16
+"""Frames of one client that are handled before the others have their turn."""
+PAUSE: Final = 0.1
+"""Seconds until a client that asks more often than it may is read on."""
 GOING_AWAY = 1001
 """The close code of a server that stops (RFC 6455, section 7.4.1)."""
 
@@ -50,6 +55,8 @@ class Connection:
         self._reading: anyio.CancelScope | None = None
         self._running: dict[str, Call] = {}
         self._left = False
+        self._handled = 0
+        self._denied = False
 
     async def serve(self) -> None:
         """Answer requests until the client leaves, and those that outlive it to their end."""
@@ -81,6 +88,7 @@ class Connection:
     async def _next(self) -> Call | None:
         """Answer what is answered at once; return the next request that is not, None at the end."""
         while not self._outbox.gone:
+            await self._give_way()
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
                 break
@@ -88,8 +96,17 @@ class Connection:
             if call is not None and not call.route.at_once:
                 return call
             if call is not None:
-                await router.answer(call)
+                self._denied = await router.answer(call) == "too_many_requests"
         return None
+
+    async def _give_way(self) -> None:
+        """Let others have their turn: while frames are there, neither reading nor sending waits."""
+        self._handled += 1
+        if self._denied:
+            self._denied = False
+            await anyio.sleep(PAUSE)
+        elif self._handled % FAIR == 0:
+            await checkpoint()
 
     async def _read(self, text: str | None) -> Call | None:
         """Return the request in a frame; one that cannot be answered is answered by why not."""
@@ -124,6 +141,7 @@ class Connection:
             self._caller.begin(rpc.NO_TYPE)
             self._caller.end(rpc.NO_TYPE, None)
         except ChatError as denied:
+            self._denied = True
             return denied
         return error
 

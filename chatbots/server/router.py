@@ -53,8 +53,8 @@ def route_of(kind: str) -> Route:
     return route
 
 
-async def answer(call: Call) -> None:
-    """Answer a request, whatever comes of it, and log that it was."""
+async def answer(call: Call) -> str:
+    """Answer a request, whatever comes of it, and log it; return a word for how it went."""
     started, code = monotonic(), "cancelled"
     try:
         frame, code = await _outcome(call)
@@ -73,6 +73,7 @@ async def answer(call: Call) -> None:
             seconds=round(monotonic() - started, 3),
             tokens=tokens,
         )
+    return code
 
 
 def failure(call: Call, error: ChatError) -> str:

@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+import json
+from collections.abc import MutableMapping
+from typing import Any
+
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
+from chatbots.server import connection
+from chatbots.server.access import Anybody, Caller
 from chatbots.server.backend import Limits
+from chatbots.server.connection import FAIR, Connection
+from chatbots.server.hub import Hub
 from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.testing import ScriptedModel
 from chatbots.testing.scripted import Gate
@@ -158,6 +167,44 @@ async def test_nonsense_counts_as_well() -> None:
         codes = [(await peer.read())["error_code"] for _ in range(3)]
     assert codes == ["invalid_request", "invalid_request", "too_many_requests"]
     assert len(caller.ended) == 2
+
+
+class Asking:
+    """A client that never stops asking for a pong: neither to read nor to send is waited for."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.answers: list[MutableMapping[str, Any]] = []
+        backend = application().backend
+        self.socket = Connection(
+            self.receive, self.send, caller=caller, backend=backend, hub=Hub(), limits=Limits()
+        )
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        return {"type": "websocket.receive", "text": '{"type":"ping","request_id":"r1"}'}
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        self.answers.append(message)
+
+
+async def test_a_client_that_never_stops_asking_leaves_others_their_turn() -> None:
+    asking = Asking(Anybody())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(asking.socket.serve)
+        for turn in range(1, 6):
+            await checkpoint()
+            assert 0 < len(asking.answers) <= FAIR * turn
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_client_over_its_rate_is_read_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    asking = Asking(Counting())
+    monkeypatch.setattr(connection, "PAUSE", 3600)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(asking.socket.serve)
+        for _ in range(5):
+            await checkpoint()
+        tasks.cancel_scope.cancel()
+    assert ["error" in json.loads(one["text"]) for one in asking.answers] == [False, False, True]
 
 
 async def test_what_is_one_too_many_at_once_counts_as_well() -> None:
