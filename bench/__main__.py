@@ -13,7 +13,19 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import capacity, chart, hot, one_shot, realtime, registering, server, start, store, voice
+from bench import (
+    beside,
+    capacity,
+    chart,
+    hot,
+    one_shot,
+    realtime,
+    registering,
+    server,
+    start,
+    store,
+    voice,
+)
 from bench.measure import Report, machine
 
 RESULTS: Final = Path(__file__).with_name("results")
@@ -28,6 +40,7 @@ BENCHMARKS: Final[dict[str, Callable[..., Report]]] = {
     "realtime": realtime.report,
     "server": server.report,
     "voice": voice.report,
+    "beside": beside.report,
 }
 SMOKE: Final = (
     "start",
@@ -38,6 +51,7 @@ SMOKE: Final = (
     "store",
     "realtime",
     "server",
+    "beside",
 )
 
 
