@@ -59,7 +59,7 @@ def names_of(hosts: str, origins: str) -> Names:
 
     Raises `ConfigurationError` (`invalid_setting`) for what is no name, or no origin.
     """
-    listed = []
+    listed: list[str] = []
     for text in _listed(origins):
         scheme, _, rest = text.partition("://")
         parts = _authority(rest)

@@ -23,6 +23,8 @@ HARD_LIMIT: Final = 2 * MAX_FRAME
 """Bytes of a message that closes the socket (1009); a smaller one that is too large does not."""
 HANDSHAKE: Final = 5.0
 """Seconds until a connection has said what it wants."""
+MAX_HEAD: Final = 512 * 1024
+"""Bytes in which it has to be said: some clients send their first frames along."""
 BACKLOG: Final = 2048
 LINGER: Final = 2
 """Seconds that what was sent last has to arrive when the server has ended."""
@@ -117,11 +119,18 @@ def _is_utf8(data: bytes) -> bool:
 
 
 class _Http(HttpToolsProtocol):
-    """Hangs up on who does not say in time what it wants."""
+    """Hangs up on who does not say in time, or in few words, what it wants."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        self._unclear += len(data)
+        if self._unclear > MAX_HEAD and not self._waiting.cancelled():
+            self.transport.abort()
+        else:
+            super().data_received(data)
 
     def on_message_begin(self) -> None:
         self._heard()
@@ -137,6 +146,7 @@ class _Http(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _wait(self) -> None:
+        self._unclear = 0
         self._waiting = self.loop.call_later(HANDSHAKE, self.transport.abort)
 
     def _heard(self) -> None:

@@ -249,7 +249,7 @@ async def requests_without_end() -> list[str]:
                         await peer.send(more)
                         sent += len(more)
             grown = (_memory() - before) // MIB
-            if grown > 32 or (sent > 100 * MIB and "header" in name):
+            if grown > 32 or (sent > 20 * MIB and "header" in name):
                 holes.append(f"{name}: {sent // MIB} MiB were taken, {grown} MiB kept")
     return holes
 

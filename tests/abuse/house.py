@@ -13,7 +13,7 @@ import anyio
 
 from chatbots.app import Chatbots
 from chatbots.gates import gate_of
-from chatbots.server import serving
+from chatbots.server import connection as module, serving
 from chatbots.server.gate import Gate
 from chatbots.server.serving import Server, listen
 from chatbots.server.tokens import TokenFile
@@ -92,6 +92,7 @@ async def house(*, guarded: bool = True, **settings: Any) -> AsyncGenerator[Hous
                 with (
                     listen("127.0.0.1", 0) as socket,
                     mock.patch.object(serving, "HANDSHAKE", SOON),
+                    mock.patch.object(module, "PAUSE", 0.01),
                 ):
                     async with anyio.create_task_group() as tasks:
                         tasks.start_soon(server.serve, [socket])

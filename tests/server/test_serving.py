@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 import anyio.to_thread
@@ -99,6 +100,31 @@ async def test_a_connection_that_does_not_say_what_it_wants_is_closed(
                 with anyio.fail_after(5):
                     async for _ in stream:
                         pass
+
+
+@pytest.mark.parametrize("said", [b"x" * 65_536, b"X: %b\r\n" % (b"x" * 65_536)])
+async def test_a_connection_that_says_too_much_before_what_it_wants_is_closed(
+    said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HANDSHAKE", 3600)
+    async with serving(application()) as (_, address):
+        host, port = address.split(":")
+        async with await anyio.connect_tcp(host, int(port)) as stream:
+            await stream.send(b"GET /health HTTP/1.1\r\nHost: h\r\nX: ")
+            with suppress(anyio.BrokenResourceError):
+                for _ in range(1000):
+                    await stream.send(said)
+                pytest.fail("It took 64 MiB.")
+
+
+async def test_a_body_may_be_as_long_as_it_likes() -> None:
+    async with serving(application()) as (_, address):
+        host, port = address.split(":")
+        async with await anyio.connect_tcp(host, int(port)) as stream:
+            head = b"POST /health HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
+            await stream.send(head % (2 * module.MAX_HEAD))
+            await stream.send(b"x" * 2 * module.MAX_HEAD)
+            assert b" 405 " in await stream.receive()
 
 
 @pytest.mark.checklist(229)
