@@ -39,7 +39,10 @@ class AudioDelta(Struct, frozen=True, gc=False, tag_field="type", tag="audio"):
 
 
 class UserSaid(Struct, frozen=True, gc=False, tag_field="type", tag="user_said"):
-    """What the user said by voice, the message `item_id`; None where nobody could write it down."""
+    """What the user said in a call, in the message `item_id`, or wrote, which is in none.
+
+    The text is None where nobody could write it down.
+    """
 
     item_id: str
     text: str | None

@@ -20,7 +20,7 @@ from chatbots.cli.outcome import FAILED, OK, complain, tell
 from chatbots.cli.realtime import dialer_for
 from chatbots.cli.resuming import resume
 from chatbots.cli.voice import VoiceFlags
-from chatbots.deltas import Delta, Done, Failed, UserSaid
+from chatbots.deltas import Delta, Done, Failed
 from chatbots.errors import ConfigurationError, InvalidRequest
 from chatbots.flow.unwrap import unwrapped
 from chatbots.interfaces import Source
@@ -33,7 +33,7 @@ from chatbots.terminal.console import Console, JsonPaper, Paper
 from chatbots.terminal.microphone import from_device, from_file, gated
 from chatbots.terminal.sound_devices import opened
 from chatbots.terminal.speaker import DeviceOutput, FileOutput, Output, Speaker
-from chatbots.terminal.streams import read_line, read_whole, write
+from chatbots.terminal.streams import read_line, read_whole
 from chatbots.terminal.transcript import Transcript
 
 
@@ -65,7 +65,9 @@ async def talk(flags: VoiceFlags, settings: Settings) -> int:
                     tasks.start_soon(talking.speak, call)
                     await talking.listen(call)
                     tasks.cancel_scope.cancel()
-            return talking.status
+    if talking.status is None:
+        tell("error: Nothing was heard that could be answered.")
+    return FAILED if talking.status is None else talking.status
 
 
 class Talking:
@@ -75,22 +77,16 @@ class Talking:
         self.speaker = Speaker(output)
         self._flags = flags
         self._secrets = settings.secrets
-        self._status: int | None = None
-        self._paper: Paper = (
+        self.status: int | None = None
+        """How the last turn went."""
+        paper: Paper = (
             JsonPaper(whole=False)
             if flags.json
             else Transcript(on=flags.transcript, clean=sys.stdout.isatty())
         )
         self._console = Console(
-            self._paper, answers=sys.stdout, remarks=sys.stderr, on_end=self._conclude
+            paper, answers=sys.stdout, remarks=sys.stderr, on_end=self._conclude
         )
-
-    @property
-    def status(self) -> int:
-        """How it went; nothing may have been said."""
-        if self._status is None:
-            tell("error: Nothing was heard that could be answered.")
-        return FAILED if self._status is None else self._status
 
     async def listen(self, call: VoiceCall) -> None:
         """Play and write what comes of *call*, to its end."""
@@ -102,9 +98,7 @@ class Talking:
         """Say all that the flags say; if they say nothing, what is said at this machine."""
         flags = self._flags
         for part in flags.prompt or ():
-            text = (await _read()) if part == "-" else part
-            await write(self._paper.said(UserSaid("", text)), sys.stdout)
-            call.say(text)
+            call.say(await _read() if part == "-" else part)
             await call.answered()
         for path in flags.input or ():
             with _opened(path, "rb") as file:
@@ -142,13 +136,13 @@ class Talking:
                 await call.send_audio(pcm)
 
     def _conclude(self, end: Done | Failed) -> None:
-        self._status = OK
+        self.status = OK
         if isinstance(end, Failed):
-            self._status = FAILED
+            self.status = FAILED
             if not self._flags.json:
                 complain(end.error, debug=self._flags.debug, secrets=self._secrets)
         elif end.state == "incomplete" and end.reason != INTERRUPTED:
-            self._status = FAILED
+            self.status = FAILED
             tell(CUT.get(end.reason or "", f"The answer was cut: {end.reason}."))
 
 
@@ -192,14 +186,13 @@ def _output(flags: VoiceFlags) -> Generator[Output]:
 @contextmanager
 def _opened(path: Path, mode: str) -> Generator[IO[bytes]]:
     try:
-        file = path.open(mode)
+        with path.open(mode) as file:
+            yield file
     except OSError as error:
         done = "read" if mode == "rb" else "written"
         raise ConfigurationError(
             "file_unreadable", f"The sound {str(path)!r} cannot be {done}: {error.strerror}."
         ) from error
-    with file:
-        yield file
 
 
 async def _read() -> str:

@@ -40,7 +40,7 @@ SETTLE: Final = 1.0
 class VoiceCall:
     """A call within its `async with`, which raises the `ChatError` that ends it.
 
-    A spoken turn begins with `UserSaid`; every turn ends with `Done` or `Failed`.
+    A turn begins with `UserSaid` and ends with `Done` or `Failed`.
     Who plays the sound says by `played` what was heard, if *model* was made for that.
     """
 
@@ -164,9 +164,10 @@ class VoiceCall:
                         self._model.answer.cut_short()
                     await self._out.send(told)
                 case Notice():
+                    self._floor.lost()
                     await self._out.send(told)
                 case Refused():
-                    self._floor.refused()
+                    self._floor.lost()
                 case _:
                     pass
 
@@ -184,9 +185,9 @@ class VoiceCall:
             while (said := await self._floor.next()) is not None:
                 item_id, text = said
                 prompt = self._prompt(text or UNINTELLIGIBLE)
-                if item_id is not None:
+                if item_id:
                     self._model.aloud = prompt.messages[-1]
-                    await self._out.send(UserSaid(item_id, text))
+                await self._out.send(UserSaid(item_id, text))
                 await self._remembered.respond(prompt, self._out, bot="voice")
 
 

@@ -11,7 +11,7 @@ class Floor:
     """What the user says, from its first sound until it is written down and its turn has come."""
 
     def __init__(self) -> None:
-        self._said: deque[tuple[str | None, str | None]] = deque()
+        self._said: deque[tuple[str, str | None]] = deque()
         self._speaking = False
         self._committing = 0
         self._written: dict[str, bool] = {}
@@ -19,10 +19,10 @@ class Floor:
         self._closed = False
         self._news = anyio.Event()
 
-    async def next(self) -> tuple[str | None, str | None] | None:
+    async def next(self) -> tuple[str, str | None] | None:
         """Return what is to be answered next; None at the end.
 
-        That is the item it was said in, None where it was written; and its words, None where
+        That is the item it was said in, empty where it was written; and its words, None where
         nobody could write them down. Silence and noise are not among it.
         """
         self._answering = False
@@ -42,8 +42,9 @@ class Floor:
         """The server is asked to take what was said as a turn."""
         self._committing += 1
 
-    def refused(self) -> None:
-        """The server refuses something; if it was that, nothing comes of it."""
+    def lost(self) -> None:
+        """Nothing comes of what is being said: it is refused, or the connection is gone."""
+        self._speaking = False
         self._committing = 0
         self._tell()
 
@@ -64,7 +65,7 @@ class Floor:
 
     def wrote(self, text: str) -> None:
         """The user writes instead."""
-        self._said.append((None, text))
+        self._said.append(("", text))
         self._tell()
 
     async def settled(self) -> None:

@@ -154,7 +154,8 @@ class Answer:
                     self._said.append(text)
                     await out.send(outcome)
                 case ResponseAudioDelta():
-                    if (delta := _sound(outcome)) is not None:
+                    # Once it is cut, what was on its way here is nothing to hear any more.
+                    if not self.is_cut and (delta := _sound(outcome)) is not None:
                         self._sizes[delta.item_id] = self._sizes.get(delta.item_id, 0) + len(
                             delta.pcm
                         )

@@ -53,15 +53,25 @@ def test_what_is_said_at_the_machine_is_answered_there(
     monkeypatch: pytest.MonkeyPatch,
     headset: list[str],
 ) -> None:
-    sounds = microphone(*[CHUNK] * 20, *[bytes(size_of(40))] * 20)
-    monkeypatch.setattr(talking, "from_device", sounds)
-    upstream.hear("Hello?")
+    spoken = [*[CHUNK] * 20, *[bytes(size_of(40))] * 20]
+
+    async def from_device(device: str) -> AsyncGenerator[bytes]:
+        async for chunk in microphone(*spoken)(device):
+            yield chunk
+        while not (library.streams and library.streams[0].written):  # noqa: ASYNC110
+            await anyio.sleep(0.001)
+        async for chunk in microphone(*spoken)(device):
+            yield chunk
+
+    monkeypatch.setattr(talking, "from_device", from_device)
+    upstream.hear("Hello?", "It hears itself.")
     upstream.answer("Hi.")
     ran = run("voice", "--transcript", "--microphone", "USB", "--speaker", "2", *headset)
-    assert ran == (0, "> Hello?\nHi.\n", "chatbots: Listening; Ctrl-C ends it.\n")
+    more = "> It hears itself.\nIt hears itself.\n" if headset else ""
+    assert ran == (0, f"> Hello?\nHi.\n{more}", "chatbots: Listening; Ctrl-C ends it.\n")
     (stream,) = library.streams
     assert stream.asked["device"] == 2
-    assert len(b"".join(stream.written)) == size_of(150)
+    assert len(b"".join(stream.written)) == size_of(950 if headset else 150)
     assert not stream.open
 
 
@@ -88,6 +98,29 @@ def test_who_pushes_to_talk_is_heard_between_two_enters(
     push = "chatbots: Press Enter, speak, and press Enter again; Ctrl-D ends it.\n"
     assert ran.err.count(push) == 3
     assert "40 ms of audio to commit; a message has 100 ms or more" in ran.err
+
+
+def test_who_pushes_to_talk_interrupts_the_answer(
+    upstream: Upstream, run: Runner, library: SoundLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = iter(["\n", "\n", "\r", "\n", ""])
+
+    async def read_line(_: TextIO) -> str:
+        await anyio.sleep(0.02)
+        key = next(keys)
+        while key == "\r" and not library.streams[0].written:  # noqa: ASYNC110
+            await anyio.sleep(0.001)
+        return key
+
+    sounds = iter([microphone(*[CHUNK] * 5)("USB"), microphone(*[CHUNK] * 5)("USB")])
+    monkeypatch.setattr(talking, "from_device", lambda _: next(sounds))
+    monkeypatch.setattr(talking, "read_line", read_line)
+    upstream.hear("Hello?", "Stop.")
+    upstream.begin("Once upon a time there was ")
+    upstream.answer("Well.")
+    ran = run("voice", "--push-to-talk", "--transcript", "--session", "ada")
+    assert (ran.status, ran.out.splitlines()[-2:]) == (0, ["> Stop.", "Well."])
+    assert "incomplete (interrupted)" in run("sessions", "show", "ada").out
 
 
 # Files
@@ -211,6 +244,18 @@ def test_ctrl_c_ends_it_and_what_was_heard_is_kept(
     assert "Once upon" in shown
 
 
+def test_one_question_is_answered_before_the_next(
+    upstream: Upstream, run: Runner, answer: str, tmp_path: Path
+) -> None:
+    for word in ("A.", "B.", "C.", "D."):
+        upstream.answer(word)
+    upstream.hear("Three", "Four")
+    question = wav(tmp_path / "q.wav", SPEECH)
+    flags = ["--text", "One", "--text", "Two", "--input", question, "--input", question]
+    ran = run("voice", *flags, "--output", answer, "--transcript")
+    assert ran == (0, "> One\nA.\n> Two\nB.\n> Three\nC.\n> Four\nD.\n", "")
+
+
 def test_where_nothing_is_heard_it_says_so(
     upstream: Upstream, run: Runner, answer: str, tmp_path: Path
 ) -> None:
@@ -225,6 +270,7 @@ def test_where_nothing_is_heard_it_says_so(
     [
         (["--input", "none.wav"], "'none.wav' cannot be read: No such file"),
         (["--output", "no/such/folder.wav"], "cannot be written: No such file"),
+        (["--output", "/dev/full", "--text", "Hi"], "cannot be written: No space left"),
         (["--schema", "s.json"], "no --image and no --schema"),
     ],
 )

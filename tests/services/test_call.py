@@ -7,7 +7,7 @@ from base64 import b64decode
 import anyio
 import pytest
 
-from chatbots.deltas import AudioDelta, Done, Failed, Interrupted, TextDelta, UserSaid
+from chatbots.deltas import AudioDelta, Done, Failed, Interrupted, Notice, TextDelta, UserSaid
 from chatbots.errors import ChatError, InvalidRequest, ProviderError
 from chatbots.messages import Message
 from chatbots.realtime.audio import size_of
@@ -147,7 +147,7 @@ async def test_one_may_write_in_a_call() -> None:
             await call.finish()
             assert [delta async for delta in call.deltas] == []
         assert talk.server.said() == ["Hi."]
-    assert talk.told[0] == TextDelta("Hello.")
+    assert talk.told[:2] == [UserSaid("", "Hi."), TextDelta("Hello.")]
 
 
 async def test_an_answer_that_fails_is_told_and_the_call_goes_on() -> None:
@@ -215,3 +215,36 @@ async def test_sound_is_sent_in_pieces_and_what_is_none_is_refused() -> None:
                 await call.commit()
         sent = talk.server.sent("input_audio_buffer.append")
         assert b"".join(b64decode(frame["audio"]) for frame in sent) == SPEECH
+
+
+async def test_a_call_outlives_its_connection() -> None:
+    async with talking("Hello.", words=("Hi.",)) as talk:
+        async with talk.bot as call:
+            await call.send_audio(SPEECH)  # the user speaks when it breaks
+            talk.server.conns[0].drop(ProviderError("stream_interrupted", "Gone."))
+            notice = await talk.until(call, Notice)
+            assert isinstance(notice, Notice)
+            assert notice.code == "reconnecting"
+            await talk.until(call, Notice)
+            with anyio.fail_after(5):
+                await call.answered()
+            await speak(call)
+            await talk.until(call, Done)
+        assert len(talk.server.conns) == 2
+    assert [turn.text for turn in await talk.bot.history()] == ["Hello."]
+
+
+async def test_no_sound_comes_after_the_user_has_spoken_into_it() -> None:
+    async with talking(words=("Tell me.", "Stop."), plays=True) as talk:
+        talk.model.answer(*["1" * 100] * 18, gate := Gate())  # more than fits on its way
+        async with talk.bot as call:
+            await speak(call)
+            await gate.reached()
+            sound = await talk.until(call, AudioDelta)
+            assert isinstance(sound, AudioDelta)
+            call.played(sound.item_id, MS_PER_CHAR)
+            await call.send_audio(SPEECH)
+            await talk.until(call, Interrupted)
+            before = len(talk.pcm())
+            await talk.until(call, Done)
+            assert len(talk.pcm()) == before

@@ -22,7 +22,7 @@ async def test_what_is_said_and_what_is_written_is_answered_in_order_to_the_end(
     floor.close()
     assert [await floor.next() for _ in range(4)] == [
         ("a", "One"),
-        (None, "Two"),
+        ("", "Two"),
         ("b", None),
         None,
     ]
@@ -82,13 +82,13 @@ async def test_it_is_answered_when_the_next_is_asked_for() -> None:
         floor.close()
 
 
-@pytest.mark.parametrize("answered", ["committed", "refused"])
+@pytest.mark.parametrize("answered", ["committed", "lost"])
 async def test_a_turn_that_was_ended_is_waited_for(answered: str) -> None:
     floor = Floor()
     floor.commits()
     assert not await settles(floor)
-    if answered == "refused":
-        floor.refused()
+    if answered == "lost":
+        floor.lost()
     else:
         floor.committed("a")
         assert not await settles(floor)
