@@ -98,6 +98,10 @@ class Upstream:
     def answer(self, *args: Any, **kwargs: Any) -> None:
         self._portal.call(partial(self._fake.answer, *args, **kwargs))
 
+    def talked(self) -> list[str]:
+        """Return the types of what the last realtime session was sent."""
+        return [event["type"] for event in self._fake.talks[-1].received]
+
     def hear(self, *transcripts: str) -> None:
         self._portal.call(self._fake.hear, *transcripts)
 

@@ -254,6 +254,9 @@ def test_one_question_is_answered_before_the_next(
     flags = ["--text", "One", "--text", "Two", "--input", question, "--input", question]
     ran = run("voice", *flags, "--output", answer, "--transcript")
     assert ran == (0, "> One\nA.\n> Two\nB.\n> Three\nC.\n> Four\nD.\n", "")
+    heard = [kind for kind in upstream.talked() if kind.endswith((".commit", "response.create"))]
+    commit, create = "input_audio_buffer.commit", "response.create"
+    assert heard == [create, create, commit, create, commit, create]
 
 
 def test_where_nothing_is_heard_it_says_so(

@@ -232,19 +232,3 @@ async def test_a_call_outlives_its_connection() -> None:
             await talk.until(call, Done)
         assert len(talk.server.conns) == 2
     assert [turn.text for turn in await talk.bot.history()] == ["Hello."]
-
-
-async def test_no_sound_comes_after_the_user_has_spoken_into_it() -> None:
-    async with talking(words=("Tell me.", "Stop."), plays=True) as talk:
-        talk.model.answer(*["1" * 100] * 18, gate := Gate())  # more than fits on its way
-        async with talk.bot as call:
-            await speak(call)
-            await gate.reached()
-            sound = await talk.until(call, AudioDelta)
-            assert isinstance(sound, AudioDelta)
-            call.played(sound.item_id, MS_PER_CHAR)
-            await call.send_audio(SPEECH)
-            await talk.until(call, Interrupted)
-            before = len(talk.pcm())
-            await talk.until(call, Done)
-            assert len(talk.pcm()) == before

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import anyio
 import pytest
 
-from chatbots.deltas import AudioDelta
+from chatbots.deltas import AudioDelta, Delta
 from chatbots.messages import Message, ModelRequest
 from chatbots.realtime.conversation import Conversation
 from chatbots.realtime.events.items import ContentPart, Item
 from chatbots.realtime.events.responses import ResponseAudioDelta
+from chatbots.realtime.outcomes import Ended
 from chatbots.services.speech import Speech
 from chatbots.services.spoken import Answer, SpokenModel, _sound
 from chatbots.testing import Gate, ScriptedModel
@@ -105,6 +108,29 @@ async def test_who_stops_it_has_what_was_heard_kept() -> None:
         await model.aclose()
     heard = Message("assistant", "012", heard_ms=3 * MS_PER_CHAR, unheard="3456789")
     assert kept == (Message("user", "x"), heard)
+
+
+class Told:
+    """A response of which two pieces of sound have come, and which is then cancelled."""
+
+    async def __aiter__(self) -> AsyncIterator[ResponseAudioDelta]:
+        yield ResponseAudioDelta(item_id="i", delta="AQI=")
+        yield ResponseAudioDelta(item_id="i", delta="AwQ=")
+
+    async def ended(self) -> Ended:
+        return Ended("r", "cancelled", "turn_detected", "")
+
+
+async def test_once_it_is_cut_nothing_of_it_sounds_any_more() -> None:
+    answer = Answer(Conversation(), plays=True)
+
+    class CutAtOnce(CollectingSink):
+        async def send(self, item: Delta) -> None:
+            await super().send(item)
+            answer.cut_short()
+
+    await answer.pass_on(Told(), sink := CutAtOnce())  # type: ignore[arg-type]
+    assert sink.deltas == [AudioDelta("i", b"\1\2", 24_000)]
 
 
 def test_an_answer_that_is_another_is_kept_as_it_is() -> None:
