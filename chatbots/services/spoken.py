@@ -24,6 +24,7 @@ from chatbots.realtime.events.session import Session
 from chatbots.realtime.outcomes import Called, Ended
 from chatbots.realtime.session import RealtimeSession
 from chatbots.services.held_open import HeldOpen
+from chatbots.services.narration import Narration
 from chatbots.services.realtime_items import Asked, answer_of, items_of, params_of
 from chatbots.services.speech import Speech
 from chatbots.tool_calls import ToolCall
@@ -168,6 +169,8 @@ class Answer:
                     pass
         ended = await response.ended()
         if not self.calls and not self._is_heard:
+            if isinstance(out, Narration):
+                out.deadline.deadline = inf  # it is of the answer, not of its hearing
             lasts = sum(map(ms_of, self._sizes.values())) / 1000
             with anyio.move_on_after(lasts + PATIENCE):
                 await self._silent.wait()

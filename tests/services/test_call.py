@@ -232,3 +232,15 @@ async def test_a_call_outlives_its_connection() -> None:
             await talk.until(call, Done)
         assert len(talk.server.conns) == 2
     assert [turn.text for turn in await talk.bot.history()] == ["Hello."]
+
+
+async def test_listening_to_an_answer_is_no_part_of_its_deadline() -> None:
+    async with talking("Hello.", plays=True, timeout=0.3) as talk, talk.bot as call:
+        call.say("Hi.")
+        sound = await talk.until(call, AudioDelta)
+        assert isinstance(sound, AudioDelta)
+        await anyio.sleep(0.4)
+        call.played(sound.item_id, 6 * MS_PER_CHAR)
+        end = await talk.until(call, Done)
+        assert isinstance(end, Done)
+        assert end.state == "completed"
