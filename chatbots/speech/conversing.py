@@ -64,7 +64,7 @@ class Conversation:
         self._guess: _Guess | None = None
         self._hearing: dict[str, anyio.Event] = {}
         self._giving: dict[str, Performance] = {}
-        self._prepared: Performance | None = None
+        self._prepared: tuple[str, Performance] | None = None
         self._spoken: dict[str, list[tuple[str, int]]] = {}
         self._put, self._take = anyio.create_memory_object_stream[bytes](math.inf)
 
@@ -104,6 +104,7 @@ class Conversation:
                     if (performance := self._giving.get(answer.id)) is not None:
                         performance.scope.cancel()
                 case Configured(session):
+                    self._drop_guess()  # it was made as the session was
                     self._ear.configure(session)
                 case Cleared():
                     self._ear.reset()
@@ -157,7 +158,9 @@ class Conversation:
         text = None
         if guess is not None:
             await guess.done.wait()
-            self._prepared, text = guess.performance, guess.text
+            text = guess.text
+            if guess.performance is not None:
+                self._prepared = (item_id, guess.performance)
         try:
             text = await self._engines.hear(sound) if text is None else text
             self._host.transcribed(item_id, text, seconds=len(sound) / 2 / RATE)
@@ -170,10 +173,8 @@ class Conversation:
     async def _answer(self, answer: Answer) -> None:
         for heard in list(self._hearing.values()):
             await heard.wait()
-        prepared, self._prepared = self._prepared, None
+        prepared = self._prepared_for(answer)
         items = [self._as_heard(item) for item in answer.context]
-        if prepared is None or answer.manner != manner_of(self._host.session, None):
-            prepared = None
         performance = prepared or self._performance(answer.manner, items)
         if items and items[-1].role == "user" and not items[-1].text:
             answer.end()  # nothing was said, or nothing that could be made out
@@ -193,6 +194,18 @@ class Conversation:
             await (performance.over.wait() if prepared else performance.run())
         finally:
             del self._giving[answer.id]
+        return None
+
+    def _prepared_for(self, answer: Answer) -> Performance | None:
+        """Return the guess that *answer* turned out to be, if there is one; drop any other."""
+        guess, self._prepared = self._prepared, None
+        if guess is None:
+            return None
+        item_id, performance = guess
+        asked = answer.context[-1].id if answer.context else None
+        if item_id == asked and answer.manner == manner_of(self._host.session, None):
+            return performance
+        performance.scope.cancel()
         return None
 
     def _performance(self, manner: ResponseParams, items: list[Item]) -> Performance:

@@ -42,6 +42,7 @@ class Ear:
 
     def __init__(self, silero: Silero) -> None:
         self._silero = silero
+        self._told: object = None
         self._turns: Turns | None = None
         self._format = ("audio/pcm", 24_000)
         self._resampler = Resampler(24_000, RATE)
@@ -49,12 +50,17 @@ class Ear:
         self.reset()
 
     def configure(self, session: Session) -> None:
-        """Hear as *session* says; without turn detection nothing is looked for."""
-        self._turns = _turns(detection_of(session))
-        if (form := format_of(heard(session).format)) != self._format:
-            self._format = form
-            self._resampler = Resampler(form[1], RATE)
-        self.reset()
+        """Hear as *session* says; without turn detection nothing is looked for.
+
+        Whoever speaks meanwhile is heard on, unless what is heard, or how, is another.
+        """
+        told = (format_of(heard(session).format), detection_of(session))
+        if told != self._told:
+            self._told = told
+            self._format = told[0]
+            self._turns = _turns(told[1])
+            self._resampler = Resampler(self._format[1], RATE)
+            self.reset()
 
     def reset(self) -> None:
         """Begin anew: what was heard is forgotten."""

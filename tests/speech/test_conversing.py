@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
+
 import anyio
 import pytest
 
+from chatbots.realtime.hosting.host import Host
 from chatbots.speech import conversing
 from chatbots.testing import Gate, ScriptedModel
 from chatbots.tool_calls import ToolCall
 from tests.local.processes import eventually
-from tests.speech.engines_of import Voice
+from tests.speech.engines_of import Voice, engines_of
 from tests.speech.talking import PUSH_TO_TALK, talking
 from tests.speech.test_ear import tone
 
@@ -54,9 +57,10 @@ async def test_who_goes_on_after_a_pause_is_heard_to_the_end() -> None:
     async with talking(model, "What is France", "What is France's population?") as talk:
         await talk.speak(then=300)
         await eventually(lambda: len(model.requests) == 1)
-        await talk.speak()
+        await talk.append(tone(300))
+        await eventually(lambda: model.cancelled == 1)
+        await talk.speak(300)
         await talk.until("response.done")
-    assert model.cancelled == 1
     assert talk.said == "Sixty million."
     assert model.requests[1].messages[-1].content == "What is France's population?"
     assert talk.recogniser.heard[1] > talk.recogniser.heard[0] + 600
@@ -242,15 +246,39 @@ async def test_an_answer_out_of_a_given_input_is_beside_the_conversation() -> No
 
 async def test_a_client_that_does_not_read_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversing, "MAX_WAITING", 10)
-    async with talking(ScriptedModel()) as talk:
-        stuck = anyio.Event()
+    put, frames = anyio.create_memory_object_stream[bytes | str](100)
 
-        async def never(frame: bytes) -> None:
-            stuck.set()
-            await anyio.sleep_forever()
+    async def never(frame: bytes) -> None:
+        await anyio.sleep_forever()
 
-        talk.conversation._send = never
+    talk = conversing.Conversation(engines_of(ScriptedModel()), Host(model="local"), never)
+    with put, frames, anyio.fail_after(5):
         for _ in range(30):
-            await talk.send("session.update", session={"type": "realtime"})
-        await stuck.wait()
-        # The conversation ends by itself, though the client has not left.
+            put.send_nowait(json.dumps({"type": "response.cancel"}))  # an error each
+        await talk.run(frames)
+
+
+async def test_a_turn_that_the_client_ends_itself_is_answered_as_it_says() -> None:
+    model = ScriptedModel(["Yes", Gate()], "Oui.")
+    async with talking(model, "Are you there?") as talk:
+        await talk.speak(then=300)
+        await eventually(lambda: len(model.requests) == 1)
+        await talk.send("input_audio_buffer.commit")
+        await talk.send("response.create", response={"instructions": "Speak French."})
+        await talk.until("response.done")
+        assert model.cancelled == 1
+    assert talk.said == "Oui."
+    assert model.requests[1].messages[0].content.startswith("Speak French.")
+
+
+async def test_a_session_that_changes_while_somebody_speaks_hears_on() -> None:
+    model = ScriptedModel(["Yes", Gate()], "Oui.")
+    async with talking(model, "Are you there?", "Are you there?") as talk:
+        await talk.speak(then=300)
+        await eventually(lambda: len(model.requests) == 1)
+        await talk.session(instructions="Speak French.")
+        await eventually(lambda: model.cancelled == 1)
+        await talk.speak(0, then=500)
+        await talk.until("response.done")
+    assert talk.said == "Oui."
+    assert model.requests[1].messages[0].content.startswith("Speak French.")

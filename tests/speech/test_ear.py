@@ -20,7 +20,7 @@ class Loud:
     def run(self, names: None, inputs: Mapping[str, Any]) -> list[Any]:
         import numpy as np
 
-        return [np.array([[float(abs(inputs["input"]).max() > 0.1)]]), inputs["state"]]
+        return [np.array([[float(abs(inputs["input"]).max() > 0.1)]]), inputs["state"] + 1]
 
 
 def tone(ms: int, rate: int = 24_000, level: int = 10_000) -> bytes:
@@ -59,7 +59,7 @@ def test_a_turn_is_found_with_its_times_and_its_sound_in_every_format(form: str)
     news = hear(an_ear(told), coded(pcm, form))
     assert [one.change for one in news] == ["started", "paused", "stopped"]
     start, _, stop = news
-    assert start.ms == pytest.approx(500, abs=80)
+    assert start.ms == pytest.approx(500, abs=32)
     assert stop.ms == pytest.approx(500 + 600 + 500, abs=80)
     # 300 ms before it, the turn, the silence that ended it.
     assert len(stop.sound) / 32 == pytest.approx(300 + 600 + 500, abs=100)
@@ -90,7 +90,15 @@ def test_what_was_heard_can_be_forgotten() -> None:
     ear = an_ear()
     assert [one.change for one in hear(ear, tone(600))] == ["started"]
     ear.reset()
+    assert ear._silero._state.max() == 0
     assert hear(ear, silence(1000)) == []
+
+
+def test_a_session_that_hears_as_before_hears_on() -> None:
+    ear = an_ear()
+    assert [one.change for one in hear(ear, tone(600))] == ["started"]
+    ear.configure(session())
+    assert [one.change for one in hear(ear, silence(1000))] == ["paused", "stopped"]
 
 
 def test_what_is_kept_of_silence_is_short() -> None:

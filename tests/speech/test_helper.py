@@ -21,6 +21,7 @@ from chatbots.realtime.hosting.configuring import session_of
 from chatbots.realtime.resampling import resampled
 from chatbots.speech.ear import News
 from chatbots.speech.helper import PROGRAM
+from chatbots.speech.letters import Letters
 from chatbots.speech.silero import RATE
 from tests.speech.real import errors, heard, needs, new_ear, said, samples, words_of
 
@@ -153,6 +154,10 @@ async def test_of_human_speech_at_most_12_words_in_100_are_misheard() -> None:
     assert total == 92
     assert wrong / total <= 0.12
     assert cut <= 1
+
+
+def test_a_word_of_no_dictionary_is_said_as_it_is_written() -> None:
+    assert Letters(Path(needs().letters))("eiffel") == "ˈIfəl"
 
 
 @pytest.mark.parametrize("kind", ["silence", "hiss", "hum", "clicks", "beeps"])
