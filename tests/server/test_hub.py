@@ -11,8 +11,8 @@ from chatbots.server.hub import Hub
 class Client:
     """A client that leaves when the test says so, or when it is stopped."""
 
-    def __init__(self, hub: Hub, *, stays: bool = False) -> None:
-        self.hub, self.stays = hub, stays
+    def __init__(self, hub: Hub, *, stays: bool = False, lingers: bool = False) -> None:
+        self.hub, self.stays, self.lingers = hub, stays, lingers
         self.told: list[float] = []
         self.stopped = 0
         hub.join(self)
@@ -24,7 +24,8 @@ class Client:
 
     def stop(self) -> None:
         self.stopped += 1
-        self.hub.leave(self)
+        if not self.lingers:
+            self.hub.leave(self)
 
 
 @pytest.mark.checklist(211)
@@ -66,3 +67,21 @@ async def test_what_does_not_end_in_time_is_stopped() -> None:
     hub.lost(busy)  # its socket has gone; what it asked has not
     await hub.drain(0.01)
     assert busy.stopped == 1
+
+
+async def test_what_is_stopped_has_time_to_be_told() -> None:
+    hub = Hub()
+    busy, ended = Client(hub, stays=True, lingers=True), []
+
+    async def drain() -> None:
+        await hub.drain(0.01)
+        ended.append(1)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(drain)
+        while not busy.stopped:
+            await checkpoint()
+        for _ in range(10):
+            await checkpoint()
+        assert ended == []
+        hub.leave(busy)

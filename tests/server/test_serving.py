@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from chatbots.errors import ConfigurationError
 from chatbots.server import serving as module
 from chatbots.server.backend import Limits
+from chatbots.server.rpc import Pieces
 from chatbots.server.serving import HARD_LIMIT, listen
 from chatbots.testing import ScriptedModel
 from chatbots.testing.scripted import Gate
@@ -150,12 +151,14 @@ async def test_a_client_that_stops_reading_holds_up_upstream_and_is_cut_and_no_o
 
 @pytest.mark.checklist(228)
 async def test_a_client_that_answers_no_ping_is_dropped_and_one_that_does_is_not() -> None:
-    app = application()
+    app = application(ScriptedModel([*["x" * 65536] * 2000, Gate()]))
     async with (
         serving(app, idle=0.1) as (_, address),
         connect(f"ws://{address}/ws") as good,
-        connect(f"ws://{address}/ws") as bad,
+        connect(f"ws://{address}/ws", max_queue=1) as bad,
     ):
+        # What is not read yet must not keep it either.
+        await bad.send(ask("chat_completion_stream", user("Hi")))
         bad.transport.pause_reading()
         await until(lambda: len(app.hub) == 1)
         await anyio.sleep(0.3)
@@ -195,13 +198,15 @@ def test_an_address_may_be_of_the_newer_kind() -> None:
 
 
 async def test_frames_of_every_size_arrive_as_they_were_said() -> None:
-    sizes = (1, 5, 6, 7, 60, 65_380, 65_400, 65_420, 65_600, 200_000)
-    pieces = ["ü" * size for size in sizes]
+    frames = (125, 126, 127, 65_535, 65_536, 65_537, 200_000)
+    around = len(Pieces("chat_completion_stream_response", "r1").frame(""))
+    assert around < frames[0]
+    pieces = ["x" * (size - around) for size in frames]
     async with (
         serving(application(ScriptedModel(pieces))) as (_, address),
         connect(f"ws://{address}/ws", max_size=None) as ws,
     ):
         await ws.send(ask("chat_completion_stream", user("Hi")))
-        frames = [json.loads(await ws.recv()) for _ in pieces]
-        assert [f["data"]["choices"][0]["delta"]["content"] for f in frames] == pieces
+        told = [json.loads(await ws.recv()) for _ in pieces]
+        assert [f["data"]["choices"][0]["delta"]["content"] for f in told] == pieces
         assert json.loads(await ws.recv())["data"]["done"]
