@@ -51,7 +51,11 @@ def application_of(
         timeout=settings.chatbots_timeout,
         prepare=prepare,
     )
-    limits = Limits(write_timeout=settings.server_write_timeout)
+    limits = Limits(
+        in_flight=settings.server_in_flight,
+        write_timeout=settings.server_write_timeout,
+        drain=settings.server_drain_timeout,
+    )
     return Application(backend, guard=guard or OpenDoor(), limits=limits)
 
 

@@ -38,6 +38,12 @@ class ServerSettings(BaseModel):
     server_rate: Count = Field(100, description="Messages a minute that each user may send.")
     server_burst: Count = Field(20, description="Messages each user may send at once.")
     server_user_sockets: Count = Field(20, description="Sockets each user may have open.")
+    server_in_flight: Count = Field(
+        8, description="Requests of one socket that are answered at the same time."
+    )
+    server_drain_timeout: Seconds = Field(
+        10.0, description="Seconds that running answers have to end when the server is told to."
+    )
     server_user_streams: Count = Field(20, description="Turns each user may have running.")
     server_hosts: str = Field(
         "",

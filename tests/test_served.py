@@ -7,18 +7,25 @@ import pytest
 from chatbots.app import Chatbots
 from chatbots.errors import ConfigurationError
 from chatbots.server.access import OpenDoor
+from chatbots.server.backend import Limits
 from chatbots.settings import Settings
 from chatbots.tools.registry import ToolRegistry
 
 
 async def test_the_server_is_an_application_to_be_mounted() -> None:
-    settings = Settings(openai_api_key="k", openai_model="m", server_write_timeout=7)
+    settings = Settings(
+        openai_api_key="k",
+        openai_model="m",
+        server_in_flight=3,
+        server_write_timeout=7,
+        server_drain_timeout=2,
+    )
     async with Chatbots(settings) as bots:
         app = bots.asgi(tools=[len])
         assert app.backend.model_name == "m"
         assert [tool.name for tool in app.backend.tools] == ["len"]
         assert app.backend.store() is bots.store
-        assert app.limits.write_timeout == 7
+        assert app.limits == Limits(in_flight=3, write_timeout=7, drain=2)
         registry = ToolRegistry()
         assert bots.asgi(tools=registry, guard=OpenDoor()).backend.tools is registry
 
