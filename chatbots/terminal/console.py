@@ -117,6 +117,7 @@ class Console:
                 self._answering = not text.endswith("\n")
                 await write(self._paper.text(text), self._answers)
             case Notice(message=message):
+                await write(self._gap(), self._remarks)
                 self.remark(message)
             case UserSaid():
                 await write(self._paper.said(delta), self._answers)
@@ -150,13 +151,16 @@ class Console:
         if line := self._paper.tool(news):
             await write(line, self._answers)
             return
-        # Not glued to a piece of the answer that stands on the same screen.
-        gap = "\n" if self._answering and self._answers.isatty() else ""
-        self._answering = False
-        await write(f"{gap}{cleaned(line_of(news))}\n", self._remarks)
+        await write(f"{self._gap()}{cleaned(line_of(news))}\n", self._remarks)
         if isinstance(news, ToolStarted):
             self._begun.add(news.call_id)
             self._turn.notify_all()
+
+    def _gap(self) -> str:
+        """Return what keeps a line from a piece of the answer that stands on the same screen."""
+        gap = "\n" if self._answering and self._answers.isatty() else ""
+        self._answering = False
+        return gap
 
     async def _think(self, text: str) -> None:
         self._thinking = not text.endswith("\n")

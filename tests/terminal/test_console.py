@@ -135,16 +135,21 @@ async def test_a_tool_is_told_of_in_one_line_each() -> None:
 
 
 @pytest.mark.parametrize(("said", "gap"), [("Let me see.", "\n"), ("Let me see:\n", ""), ("", "")])
-async def test_a_tools_line_is_not_glued_to_the_answer_on_a_screen(said: str, gap: str) -> None:
+@pytest.mark.parametrize(
+    ("news", "lines"), [(TOOL_NEWS, TOOL_LINES), ([Notice("lost", "Lost.")], "chatbots: Lost.\n")]
+)
+async def test_a_line_beside_the_answer_is_not_glued_to_it_on_a_screen(
+    said: str, gap: str, news: list[Delta], lines: str
+) -> None:
     screen = Screen()
     out, source = open_channel(capacity=100_000)
     console = Console(PlainPaper(clean=True), answers=screen, remarks=screen)
     async with out:
-        for delta in ([TextDelta(said)] if said else []) + TOOL_NEWS:
+        for delta in ([TextDelta(said)] if said else []) + news:
             await out.send(delta)
     with anyio.fail_after(5):
         await console.consume(source)
-    assert f"{said.rstrip()}{gap}{TOOL_LINES}" in screen.getvalue().replace(CLEAR, "")
+    assert f"{said.rstrip()}{gap}{lines}" in screen.getvalue().replace(CLEAR, "")
 
 
 async def test_nothing_is_shown_while_it_is_held() -> None:
