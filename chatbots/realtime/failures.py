@@ -196,7 +196,8 @@ class Peer(NamedTuple):
         message = words.format(self.host) + (f"{' ' if bare else ': '}{said}" if said else "")
         kinds = (ConfigurationError, InvalidRequest, ProviderError)
         kind = next(kind for kind in kinds if code in kind.CODES)
-        return kind(code, f"{message[0].upper()}{message[1:]}.", hint=hint or _HINTS.get(code))
+        end = "" if message.endswith(("!", "?", "…")) else "."
+        return kind(code, f"{message[0].upper()}{message[1:]}{end}", hint=hint or _HINTS.get(code))
 
 
 def _meant(said: str) -> Meaning | None:

@@ -93,6 +93,11 @@ def test_a_server_that_repeats_the_key_is_quoted_without_it() -> None:
     assert "No " in refused(401, f"No {KEY} here").message
 
 
+def test_what_is_said_ends_with_one_mark() -> None:
+    assert PEER.told("server_error", "Sorry about that!").message.endswith("about that!")
+    assert PEER.told("server_error", "Sorry about that.").message.endswith("about that.")
+
+
 def test_what_is_said_at_length_is_cut() -> None:
     assert len(refused(500, "x" * 9999).message) < 400
 
