@@ -166,8 +166,8 @@ class RealtimeModel:
         held, told, self._told = self._held, self._told, None
         new = None if held is None or held.left or told is None else asked.since(told)
         if held is not None and new is not None:
-            # It may be over since; then another one is told everything.
-            with suppress(ProviderError):
+            # It may be over since, by whatever error; then another one is told everything.
+            with suppress(ChatError):
                 return await self._tell(held, new)
         await self.aclose()
         self._held = HeldOpen(self._opening(asked.model, asked.session), idle=self._idle)

@@ -202,11 +202,15 @@ async def test_a_connection_lost_between_turns_is_told_with_the_next() -> None:
         assert [d.code for d in told if isinstance(d, Notice)] == ["reconnecting", "reconnected"]
 
 
-async def test_a_session_that_is_over_is_replaced_by_one_that_is_told_all() -> None:
+@pytest.mark.parametrize(
+    "error", [ProviderError("upstream_error", "Gone."), InvalidRequest("invalid_request", "1008")]
+)
+async def test_a_session_that_is_over_is_replaced_by_one_that_is_told_all(error: ChatError) -> None:
     async with talking("Hello.") as talk:
         await talk.ask("Hi")
-        talk.server.refusals += [ProviderError("upstream_auth", "No.")]
-        talk.server.conns[0].drop(ProviderError("upstream_error", "Gone."))
+        if error.retryable:
+            talk.server.refusals += [ProviderError("upstream_auth", "No.")]
+        talk.server.conns[0].drop(error)
         await anyio.wait_all_tasks_blocked()
         assert (await talk.ask("Still there?")).text == "Still there?"
         assert talk.server.said(1) == ["Hi", "Hello.", "Still there?"]
