@@ -74,6 +74,7 @@ class _Asked:
     def __init__(self, event: ResponseCreate, response: Response) -> None:
         self.event = event
         self.response = ref(response)
+        self.in_line = event.response is None or event.response.conversation != "none"
         self.again = False
 
 
@@ -138,13 +139,18 @@ class Asking:
     @property
     def in_line(self) -> bool:
         """Whether one is asked for that is to be part of the conversation."""
-        told = (one.event.response for one in self._asked.values())
-        return any(params is None or params.conversation != "none" for params in told)
+        return any(one.in_line for one in self._asked.values())
 
     def give_up(self, event_id: str, error: ChatError) -> None:
         """End the response to that event with *error*, unless it has ended."""
         if event_id in self._asked:
             self._end(event_id, error)
+
+    def cancel(self, but: str | None) -> None:
+        """End all that is to be part of the conversation, *but* what was sent and has not ended."""
+        for name, one in list(self._asked.items()):
+            if one.in_line and name != but:
+                self._end(name, Ended("", "cancelled", "client_cancelled", ""))
 
     def waits(self, event_id: str | None) -> bool:
         """Tell whether the response to that event has not ended."""

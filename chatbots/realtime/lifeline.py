@@ -214,7 +214,8 @@ class Lifeline:
             self.next = await self._dialling.dial(
                 self._conversation, self._wanted, tries=tries, failed=self._failed, after=error
             )
-        self._take_over(owed, *waiting)
+        asking = self._telling.asking
+        self._take_over(owed, *(event for event in waiting if asking.waits(event.event_id)))
         self._telling.notice("reconnected", "The connection is there again.")
 
 

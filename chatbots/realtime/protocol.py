@@ -120,8 +120,12 @@ class Protocol:
         self.now.silent()
 
     def interrupt(self) -> None:
-        """Stop the answer as the user speaking would: what was not heard was not said."""
-        if self.now.turns.model in ("answering", "sounding"):
+        """Stop the answer as the user speaking would: what was not heard was not said.
+
+        What waits to be asked for is forgotten.
+        """
+        self.now.responding.forget()
+        if self.now.turns.model in ("asked", "answering", "sounding"):
             self._cancel(client.ResponseCancel())
             self.now.cut_short()
             self.now.silent()

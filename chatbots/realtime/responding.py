@@ -94,12 +94,16 @@ class Responding:
             self._turns.does("calls" if self.owed else "sounds")
         return made
 
+    def forget(self) -> None:
+        """Ask for nothing that was not sent yet."""
+        self._waiting.clear()
+
     def lost(self) -> None:
         """Take in that the connection is gone, and with it all that was asked for."""
         self._turns.does("lost")
         self.active = self._asked = None
         self.owed.clear()
-        self._waiting.clear()
+        self.forget()
 
 
 def _call(item: Item) -> ToolCall:

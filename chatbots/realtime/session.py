@@ -166,10 +166,18 @@ class RealtimeSession:
             link.attend()
 
     async def interrupt(self) -> None:
-        """Stop the answer as the user speaking would: what was not heard was not said."""
+        """Stop the answer as the user speaking would: what was not heard was not said.
+
+        What was asked for and has not begun is cancelled as well.
+        """
+        asked = None
         if (link := self.line.link) is not None:
             link.protocol.interrupt()
             self._telling.tell(None, link.protocol.outcomes(), 0)
+            asked = link.protocol.now.responding.asked
+        self._telling.hand_over()
+        self._telling.asking.cancel(asked)
+        if link is not None:
             await _flush(link)
 
     def outcomes(self) -> Stream[Told]:

@@ -12,6 +12,7 @@ from chatbots.realtime.asking import Asking, Response
 from chatbots.realtime.audience import CAPACITY
 from chatbots.realtime.events.client import ResponseCreate
 from chatbots.realtime.events.server import ApiError
+from chatbots.realtime.events.session import ResponseParams
 from chatbots.realtime.failures import Peer
 from chatbots.realtime.outcomes import Began, Ended, Refused, UserSaid
 from chatbots.realtime.receiving import ASIDE
@@ -50,6 +51,15 @@ async def test_a_response_is_told_its_pieces_and_how_it_ended() -> None:
     assert [one async for one in response] == [TextDelta("Hi"), TextDelta(" there")]
     assert await response.ended() == WHOLE
     assert not asked
+
+
+async def test_what_is_cancelled_before_it_is_sent_ends_but_for_what_is_beside() -> None:
+    asked = asking()
+    sent, queued, aside = ask(asked), ask(asked, "event_2"), "event_3"
+    beside = asked.ask(ResponseCreate(ResponseParams(conversation="none"), event_id=aside))
+    asked.cancel("event_1")
+    assert (await queued.ended()).state == "cancelled"
+    assert [asked.waits(one.event_id) for one in (sent, queued, beside)] == [True, False, True]
 
 
 async def test_responses_of_others_are_nobodys() -> None:

@@ -177,6 +177,18 @@ def test_the_client_may_interrupt_as_the_user_does() -> None:
     assert protocol.outcomes()[-1] == Interrupted("item_1", 200)
 
 
+def test_what_is_asked_for_can_be_interrupted_and_what_waits_is_forgotten() -> None:
+    protocol = Protocol()
+    protocol.send(client.ResponseCreate())
+    protocol.send(client.ResponseCreate())
+    assert kinds(protocol) == ["response.create"]
+    protocol.interrupt()
+    told(protocol, created())
+    assert kinds(protocol) == ["response.cancel"]
+    told(protocol, done(status="cancelled"))
+    assert kinds(protocol) == []
+
+
 def test_what_still_sounds_is_cut_when_there_is_nothing_left_to_cancel() -> None:
     protocol = told(Protocol(), created(), growing(), audio(500))
     protocol.played("item_1", 0)

@@ -137,3 +137,11 @@ def test_with_the_connection_all_is_gone() -> None:
     responding.lost()
     assert (turns.model, responding.owed, responding.active) == ("idle", {}, None)
     assert responding.due() == []
+
+
+def test_what_was_not_sent_yet_can_be_forgotten() -> None:
+    responding, _ = begun()
+    responding.ask(ResponseCreate())
+    responding.forget()
+    responding.ended([], sounding=False)
+    assert responding.due() == []

@@ -514,6 +514,54 @@ async def test_what_has_been_heard_is_said_and_the_answer_can_be_stopped() -> No
     ]
 
 
+async def test_an_answer_can_be_stopped_before_it_begins_and_so_can_the_next() -> None:
+    asked = anyio.Event()
+
+    async def slow(socket: Socket) -> None:
+        await socket.begin()
+        await socket.hear("response.create")
+        await asked.wait()
+        await socket.say(created())
+        await socket.hear("response.cancel")
+        await socket.say(done(status="cancelled"))
+        await answers(socket, begun=True)
+
+    async with playing(slow) as stage, session(stage) as s:
+        first, second = await s.respond(), await s.respond()
+        await s.interrupt()
+        asked.set()
+        assert [(await one.ended()).state for one in (first, second)] == ["cancelled"] * 2
+        assert (await (await s.respond()).ended()).state == "completed"
+    kinds = [event["type"] for event in stage.sockets[0].heard]
+    assert kinds == ["response.create", "response.cancel", "response.create"]
+
+
+async def test_what_is_stopped_while_the_connection_is_lost_is_not_asked_again() -> None:
+    lost, there = anyio.Event(), anyio.Event()
+
+    async def drops(socket: Socket) -> None:
+        await socket.begin()
+        await socket.hear("response.create")
+        await socket.socket.close(1011)
+        lost.set()
+
+    async def comes_late(socket: Socket) -> None:
+        await there.wait()
+        await answers(socket)
+
+    async with playing(drops, comes_late) as stage, session(stage) as s:
+        told = s.outcomes()
+        response = await s.respond()
+        await lost.wait()
+        while getattr(await anext(told), "code", None) != "reconnecting":
+            pass
+        await s.interrupt()
+        there.set()
+        assert (await response.ended()).reason == "client_cancelled"
+        assert (await (await s.respond()).ended()).state == "completed"
+    assert [event["type"] for event in stage.sockets[1].heard] == ["response.create"]
+
+
 async def test_a_response_beside_the_conversation_has_its_deadline_too() -> None:
     async def silent(socket: Socket) -> None:
         await socket.begin()
