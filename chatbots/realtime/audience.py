@@ -8,6 +8,7 @@ from weakref import ref
 
 import anyio
 
+from chatbots import telemetry
 from chatbots.errors import ChatError, ProviderError
 from chatbots.wakeup import Wakeup
 
@@ -126,6 +127,7 @@ class Audience(Generic[T]):
         """Tell those no more who were waited for in vain."""
         for stream in self.behind:
             self.leave(stream)
+            telemetry.emit("warning", "realtime.reader.cut")
             stream.end(
                 ProviderError(
                     "stream_interrupted",
@@ -137,7 +139,7 @@ class Audience(Generic[T]):
     def end(self, error: ChatError | None) -> None:
         """Tell everybody, those too who come late, that the session is over."""
         self._over = (error,)
-        for one in self.there:
+        for one in tuple(self.there):
             if (stream := one()) is not None:
                 stream.end(error)
 

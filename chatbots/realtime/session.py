@@ -209,7 +209,13 @@ class RealtimeSession:
         handlers = self._telling.handlers
         if self._group is not None and handlers and not handlers.called:
             handlers.called = True
-            self._group.start_soon(handlers.run, self.events())
+            self._group.start_soon(self._keep_calling, self.events())
+
+    async def _keep_calling(self, events: Stream[Said]) -> None:
+        """Call the handlers; when they were too far behind they miss something, and go on."""
+        await self._telling.handlers.run(events)
+        while self.line.over is None:
+            await self._telling.handlers.run(self.events())
 
     def _later(self, event: ResponseCreate) -> bool:
         """Ask once more for a response that the server had no room for; return whether that is."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -25,6 +26,7 @@ from chatbots.realtime.events.responses import (
     ResponseStatus,
 )
 from chatbots.realtime.events.session import ResponseParams
+from chatbots.realtime.events.unknown import UnknownEvent
 from chatbots.realtime.handlers import Said
 from chatbots.realtime.outcomes import Began, Called, Interrupted
 from chatbots.realtime.patience import Clock, Patience
@@ -560,6 +562,39 @@ async def test_what_is_stopped_while_the_connection_is_lost_is_not_asked_again()
         assert (await response.ended()).reason == "client_cancelled"
         assert (await (await s.respond()).ended()).state == "completed"
     assert [event["type"] for event in stage.sockets[1].heard] == ["response.create"]
+
+
+async def test_handlers_that_were_too_slow_miss_something_and_are_called_again() -> None:
+    events = [f'{{"type": "of.ours", "n": {n}, "x": "{"x" * 400_000}"}}' for n in range(8)]
+    begin, missed, last = anyio.Event(), anyio.Event(), anyio.Event()
+    seen: list[int] = []
+
+    async def slow(event: UnknownEvent) -> None:
+        seen.append(json.loads(event.raw)["n"])
+        await begin.wait()
+        if seen[-1] == 99:
+            last.set()
+
+    async def talks(socket: Socket) -> None:
+        await socket.begin()
+        await socket.say(*events)
+        await missed.wait()
+        await socket.say('{"type": "of.ours", "n": 99}')
+
+    patience = replace(QUICK, reader=0.05)
+    async with playing(talks) as stage, session(stage, patience=patience) as s:
+        s.on(UnknownEvent, slow)
+        told = s.events()
+        async for event in told:
+            if isinstance(event, UnknownEvent) and json.loads(event.raw)["n"] == 7:
+                break
+        begin.set()
+        await anyio.wait_all_tasks_blocked()
+        missed.set()
+        with anyio.fail_after(5):
+            await last.wait()
+    assert seen == [*range(len(seen) - 1), 99]
+    assert len(seen) < 9
 
 
 async def test_a_response_beside_the_conversation_has_its_deadline_too() -> None:
