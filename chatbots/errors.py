@@ -31,6 +31,8 @@ class Code(NamedTuple):
     close: int
     """The WebSocket close code (RFC 6455, section 7.4) when the error ends the connection."""
     meaning: str
+    exit: int = 1
+    """The exit status of a program that it ends."""
 
 
 class ChatError(Exception):
@@ -42,7 +44,6 @@ class ChatError(Exception):
     """
 
     CODES: ClassVar[dict[str, Code]] = {}
-    EXIT_STATUS: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -63,6 +64,11 @@ class ChatError(Exception):
         self.hint = hint
         self.param = param
         self.partial = partial
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of a program that it ends."""
+        return self.CODES[self.code].exit
 
     @property
     def category(self) -> str:
@@ -88,7 +94,7 @@ class ConfigurationError(ChatError):
         "weights_mismatch": Code("internal", False, 500, 1011, "weights whose sha256 is wrong"),
         "download_failed": Code("upstream", True, 500, 1011, "no source delivered the weights"),
         "disk_full": Code("internal", True, 507, 1011, "no room left on the disk"),
-        "unsafe_start": Code("validation", False, 500, 1011, "open to strangers as configured"),
+        "unsafe_start": Code("validation", False, 500, 1011, "open to strangers as configured", 2),
         "sound_unavailable": Code("internal", True, 500, 1011, "no microphone, or no loudspeaker"),
         "local_model_failed": Code("internal", True, 503, 1011, "the local model's process died"),
     }
@@ -128,9 +134,8 @@ class TurnCancelled(ChatError):
     """The caller stopped the turn."""
 
     CODES: ClassVar = {
-        "cancelled": Code("validation", True, 499, 1000, "the caller stopped the turn"),
+        "cancelled": Code("validation", True, 499, 1000, "the caller stopped the turn", 130),
     }
-    EXIT_STATUS: ClassVar[int] = 130
 
 
 class ProviderError(ChatError):

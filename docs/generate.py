@@ -34,7 +34,7 @@ def errors_page() -> str:
     """Return the page of error codes."""
     rows = "\n".join(
         f"| `{code}` | `{kind.__name__}` | {about.category} | {'yes' if about.retryable else 'no'} "
-        f"| {kind.EXIT_STATUS} | {about.http} | {about.close} | {about.meaning} |"
+        f"| {about.exit} | {about.http} | {about.close} | {about.meaning} |"
         for kind in ChatError.__subclasses__()
         for code, about in kind.CODES.items()
     )

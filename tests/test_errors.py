@@ -107,9 +107,11 @@ def test_who_knows_better_says_whether_to_retry(retryable: bool) -> None:
         assert ProviderError(code, "No.", retryable=retryable).retryable is retryable
 
 
-def test_stopping_on_purpose_exits_as_an_interrupt_does() -> None:
-    assert {kind: kind.EXIT_STATUS for kind in KINDS if kind.EXIT_STATUS != 1} == {
-        TurnCancelled: 130
+def test_stopping_on_purpose_exits_as_an_interrupt_does_and_an_unsafe_start_as_a_mistake() -> None:
+    statuses = {code: kind(code, "No.").exit_status for kind in KINDS for code in kind.CODES}
+    assert {code: status for code, status in statuses.items() if status != 1} == {
+        "cancelled": 130,
+        "unsafe_start": 2,
     }
 
 

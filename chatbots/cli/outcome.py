@@ -88,7 +88,7 @@ def _explain(error: Exception, *, debug: bool, secrets: Sequence[str]) -> int:
 
     if isinstance(error, ChatError):
         complain(error, debug=debug, secrets=secrets)
-        return error.EXIT_STATUS
+        return error.exit_status
     if debug:
         _show_traceback(error, secrets)
     where = "" if debug else "; --debug shows where"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chatbots.cli.flags import TOOLS_HELP, Serving, Settled, add_servers
-from chatbots.cli.outcome import OK, USAGE, complain, guarded, tell
+from chatbots.cli.outcome import OK, guarded, tell
 
 if TYPE_CHECKING:
     from chatbots.server.access import Guard
@@ -75,18 +75,11 @@ def _run(flags: Flags, secrets: list[str]) -> int:
     from chatbots.cli.chat import load_settings
     from chatbots.cli.choose import choose_model
     from chatbots.cli.loop import loop_options
-    from chatbots.errors import ConfigurationError
     from chatbots.gates import gate_of
 
     settings = load_settings(flags)
     secrets += settings.secrets
-    try:
-        guard = gate_of(settings, insecure=flags.insecure)
-    except ConfigurationError as error:
-        if error.code != "unsafe_start":
-            raise
-        complain(error)
-        return USAGE
+    guard = gate_of(settings, insecure=flags.insecure)
     settings = choose_model(settings)
     return anyio.run(_serve, flags, settings, guard, backend_options=loop_options())
 
