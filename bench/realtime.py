@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from bench.environments import ROOT, versions
 from bench.measure import Found, Report
 
-ROUNDS: Final = 5
+ROUNDS: Final = 3
 CLIENTS: Final = ("floor", "ours", "ours-aiohttp", "sdk")
 LOOPS: Final = ("asyncio", "uvloop")
 
