@@ -156,6 +156,10 @@ async def test_of_human_speech_at_most_12_words_in_100_are_misheard() -> None:
     assert cut <= 1
 
 
+async def test_the_voice_finds_its_sound_where_the_model_overflows() -> None:
+    assert await heard(await said("Rome.")) == "Rome."
+
+
 def test_a_word_of_no_dictionary_is_said_as_it_is_written() -> None:
     assert Letters(Path(needs().letters))("eiffel") == "ˈIfəl"
 

@@ -61,5 +61,25 @@ def test_nothing_to_say_and_nothing_said_are_no_sound(voice: Kokoro) -> None:
     assert voice.say("") == voice.say("7") == voice.say("x") == b""
 
 
+def test_where_the_model_overflows_it_is_said_a_little_faster_or_slower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speeds: list[float] = []
+
+    def run(inputs: Mapping[str, Any]) -> list[Any]:
+        speeds.append(round(float(inputs["speed"][0]), 2))
+        return [np.full((1, 24_000), np.nan if len(speeds) in overflows else 0.5, np.float32)]
+
+    style = tmp_path / "style.bin"
+    np.zeros(510 * 256, np.float32).tofile(style)
+    pretend(monkeypatch, run)
+    made, overflows = Kokoro(tmp_path / "model.onnx", style, threads=1), {1, 2}
+    assert len(made.say("a")) == 48_000
+    assert speeds == [1.0, 1.03, 0.97]
+    overflows = set(range(9))
+    with pytest.raises(ArithmeticError):
+        made.say("a")
+
+
 def test_a_mark_stops_it(voice: Kokoro) -> None:
     assert voice.stop_mark().terminate is False
