@@ -111,7 +111,7 @@ class RealtimeClient:
             self.dialer,
             self.address,
             config=config,
-            model=model,
+            model=model or self.model,
             patience=self.patience,
             plays=plays,
         )

@@ -219,6 +219,16 @@ async def test_a_session_is_changed_on_the_way_and_says_so() -> None:
         assert audio.output.voice == "cedar"
 
 
+async def test_a_session_for_bots_has_the_model_of_the_client_if_no_other() -> None:
+    async with anyio.create_task_group() as tasks:
+        server = Hosted(ScriptedModel(), tasks)
+        client = RealtimeClient(KEY, model="mine", dialer=server)
+        for model in (None, "other"):
+            async with client.session(model):
+                pass
+    assert [url.partition("?")[2] for url in server.urls] == ["model=mine", "model=other"]
+
+
 @pytest.mark.checklist(142)
 async def test_the_usual_transport_finds_no_server_and_says_so() -> None:
     client = RealtimeClient(address=Address(base_url="http://127.0.0.1:9/v1"), patience=QUICK)
