@@ -37,11 +37,9 @@ def chat_program(kind: Kind, purpose: str, argv: Sequence[str] | None) -> int:
 
 def _run(kind: Kind, flags: Flags, secrets: list[str]) -> int:
     # Imported here, so that --help and a wrong flag answer at once.
-    import anyio
-
     from chatbots.cli.asking import converse
     from chatbots.cli.choose import choose_model, named_model
-    from chatbots.cli.loop import loop_options
+    from chatbots.cli.loop import run
 
     settings = load_settings(flags)
     secrets += settings.secrets
@@ -50,7 +48,7 @@ def _run(kind: Kind, flags: Flags, secrets: list[str]) -> int:
 
         settings = in_realtime(settings, flags)
     settings = named_model(settings) if kind == "explain" else choose_model(settings)
-    return anyio.run(converse, kind, flags, settings, backend_options=loop_options())
+    return run(converse, kind, flags, settings)
 
 
 def load_settings(flags: Settled) -> Settings:

@@ -77,16 +77,14 @@ def _run(flags: VoiceFlags, secrets: list[str]) -> int:
         say(device_lines())
         return OK
     # Imported here, so that --help and a wrong flag answer at once.
-    import anyio
-
     from chatbots.cli.chat import load_settings
     from chatbots.cli.choose import choose_model
-    from chatbots.cli.loop import loop_options
+    from chatbots.cli.loop import run
     from chatbots.cli.talking import talk
 
     settings = load_settings(flags)
     secrets += settings.secrets
-    return anyio.run(talk, flags, choose_model(settings), backend_options=loop_options())
+    return run(talk, flags, choose_model(settings))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import io
 import signal
 import sys
 from pathlib import Path
-from typing import Protocol, cast
+from typing import NoReturn, Protocol, cast
 
 from chatbots.terminal.history import History
 
@@ -71,14 +71,16 @@ class _Readline:
             cast("io.TextIOWrapper", stdin).reconfigure(errors="surrogateescape")
 
     async def read(self, prompt: str) -> str:
-        # The event loop's handler only takes note of Ctrl-C; input() needs the one that raises.
+        # The event loop's handlers only take note; input() needs those that raise.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        told = signal.signal(signal.SIGTERM, _leave)
         try:
             line = self._input(prompt)
-        except (KeyboardInterrupt, EOFError):
+        except (KeyboardInterrupt, EOFError, SystemExit):
             sys.stderr.write("\n")
             raise
         finally:
+            signal.signal(signal.SIGTERM, told)
             signal.signal(signal.SIGINT, before)
         self._history.add(line)
         return line
@@ -90,3 +92,7 @@ class _Readline:
         sys.stderr.write(prompt)
         sys.stderr.flush()
         return input()
+
+
+def _leave(*_: object) -> NoReturn:
+    raise SystemExit(128 + signal.SIGTERM)

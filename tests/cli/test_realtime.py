@@ -254,15 +254,18 @@ def test_a_session_that_ends_before_the_answer_is_made_anew_and_asked_again(
 
 
 @pytest.mark.checklist(2, 20)
-def test_ctrl_c_keeps_what_was_shown_and_the_end_is_quick(upstream: Upstream) -> None:
+@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_keeps_what_was_shown_and_the_end_is_quick(
+    upstream: Upstream, sign: signal.Signals, status: int
+) -> None:
     upstream.begin("Once ", "upon ", "a ")
     with process("-m", "cmd.realtime", "--prompt", "Hi", folder=ROOT) as child:
         assert child.stdout
         assert child.stdout.read(12) == b"Once upon a "
         began = time.monotonic()
-        child.send_signal(signal.SIGINT)
+        child.send_signal(sign)
         ran = ended(child)
-    assert (ran.status, ran.err) == (130, "")
+    assert (ran.status, ran.err) == (status, "")
     assert time.monotonic() - began < 2
     upstream.until(lambda: not upstream.talks[0].open)
     assert len(upstream.talks[0].of("response.cancel")) == 1

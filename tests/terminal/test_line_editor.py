@@ -165,7 +165,7 @@ async def test_a_stdin_that_is_no_file_will_do(
     assert await open_line_editor(tmp_path / "history").read("> ") == "Hello"
 
 
-async def test_readline_tells_ctrl_c_and_ctrl_d_apart(
+async def test_readline_tells_ctrl_c_ctrl_d_and_sigterm_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = signal.getsignal(signal.SIGINT)
@@ -173,9 +173,14 @@ async def test_readline_tells_ctrl_c_and_ctrl_d_apart(
         monkeypatch.setattr(builtins, "input", lambda: signal.raise_signal(signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
             await editor.read("> ")
+        monkeypatch.setattr(builtins, "input", lambda: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(SystemExit) as caught:
+            await editor.read("> ")
+        assert caught.value.code == 143
         monkeypatch.undo()
         monkeypatch.setattr(sys, "stdin", io.StringIO(""))
         with pytest.raises(EOFError):
             await editor.read("> ")
     assert signal.getsignal(signal.SIGINT) is before
-    assert capsys.readouterr().err == "> \n> \n"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert capsys.readouterr().err == "> \n> \n> \n"
