@@ -88,3 +88,31 @@ async def test_what_a_turn_costs_is_counted_however_it_ends() -> None:
     assert all(cost and cost.input_tokens > 0 and cost.output_tokens > 0 for cost in costs)
     assert len(costs) == 2
     await anyio.lowlevel.checkpoint()
+
+
+async def test_what_is_stopped_costs_what_the_model_was_asked_and_a_replay_nothing() -> None:
+    gate, model, caller = Gate(), ScriptedModel("word " * 300), Counting()
+    model.answer("Hello ", gate)
+    model.answer(Gate())
+    caller.begin = caller.begun.append  # type: ignore[assignment,method-assign]  # as often as it likes
+    asked = {
+        "r0": user("Much", session_id="s"),
+        "r1": user("More", session_id="s"),
+        "r2": user("Quick", session_id="s", timeout=0.05),
+    }
+    async with connected(application(model, guard=Door(caller))) as peer:
+        await peer.ask("chat_completion", asked["r0"], request_id="r0")
+        peer.send("chat_completion_stream", asked["r1"], request_id="r1")
+        await gate.reached()
+        peer.send("cancel", {"request_id": "r1"}, request_id="c")
+        await peer.read_all()
+        codes = [(await peer.ask("chat_completion", asked["r2"], request_id="r2"))["error_code"]]
+        for request_id, payload in asked.items():
+            frame = await peer.ask("chat_completion", payload, request_id=request_id)
+            codes.append(frame.get("error_code"))
+    assert codes == ["upstream_timeout", None, "cancelled", "upstream_timeout"]
+    _, cancelled, late, *replays = [cost for kind, cost in caller.ended if kind != "cancel"]
+    assert cancelled is not None
+    assert late is not None
+    assert min(cancelled.input_tokens, late.input_tokens) > 300  # the past as well
+    assert replays == [None, None, None]
