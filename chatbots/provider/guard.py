@@ -38,6 +38,13 @@ cancelled, by its caller or its deadline: it does not say how the server is.
 """
 
 
+class EmptyAnswer(ProviderError):
+    """A whole answer without a word.
+
+    It counts neither way: a caller can have it made, by a `stop` that the answer begins with.
+    """
+
+
 class Ticket(NamedTuple):
     """A request that was let through, as both breakers number it."""
 
@@ -81,7 +88,8 @@ class Guard:
         """Learn how a request ended: with an answer, or with *error*."""
         code = error.code if isinstance(error, ChatError) else None
         answered = True if error is None else None
-        self._server.end(ticket.server, now, good=False if code in SERVER_FAULTS else answered)
+        at_fault = code in SERVER_FAULTS and not isinstance(error, EmptyAnswer)
+        self._server.end(ticket.server, now, good=False if at_fault else answered)
         self._key.end(ticket.key, now, good=False if code == "quota_exhausted" else answered)
         if isinstance(error, ChatError) and code == "rate_limited":
             pause = min(error.retry_after or 0.0, LONGEST_PAUSE)

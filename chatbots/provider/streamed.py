@@ -14,6 +14,7 @@ from chatbots.interfaces import Sink
 from chatbots.joined import Joined
 from chatbots.messages import ModelAnswer
 from chatbots.provider.answer import Answer, Completion, Failure, decode, talk
+from chatbots.provider.guard import EmptyAnswer
 from chatbots.provider.sse import EventDecoder, EventTooLarge
 from chatbots.telemetry import redact
 
@@ -105,7 +106,8 @@ class StreamedAnswer:
             # So OpenRouter ends what failed on its way.
             raise interrupted("the server says that it failed")
         if answer.state == "completed" and not (answer.text or answer.tool_calls):
-            raise senseless("it is empty")
+            why = "The server's answer makes no sense: it is empty."
+            raise EmptyAnswer("upstream_bad_response", why)
         return answer
 
     def _read(self, events: list[bytes]) -> None:

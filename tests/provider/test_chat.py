@@ -277,6 +277,19 @@ async def test_an_answer_that_was_cut_may_say_nothing(reason: str, stream: bool)
     assert (answer.state, answer.text) == ("incomplete", "")
 
 
+async def test_those_whose_answers_are_empty_do_not_keep_others_from_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chatbots.provider.tries._BACKOFF", 0.001)
+    async with FakeOpenAI() as fake, model_on(fake) as model:
+        for _ in range(20):
+            fake.answer("")
+        for _ in range(6):
+            _, error = await told(model, asking(stream=False))
+            assert isinstance(error, ProviderError)
+            assert "empty" in error.message
+
+
 async def test_a_server_that_streams_to_nobody_may_answer_whole() -> None:
     async def player(exchange: Exchange) -> None:
         await exchange.respond(
