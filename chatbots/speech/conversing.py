@@ -162,7 +162,7 @@ class Conversation:
             if guess.performance is not None:
                 self._prepared = (item_id, guess.performance)
         try:
-            text = await self._engines.hear(sound) if text is None else text
+            text = await self._engines.hear_any(sound) if text is None else text
             self._host.transcribed(item_id, text, seconds=len(sound) / 2 / RATE)
         except ChatError as error:
             self._host.not_transcribed(item_id, error.message)

@@ -59,6 +59,15 @@ class Engines:
         self._hearing = anyio.CapacityLimiter(1)
         self._saying = anyio.CapacityLimiter(1)
 
+    async def hear_any(self, pcm: bytes) -> str:
+        """Return what is said in *pcm*, as `hear`; empty where nobody speaks.
+
+        Of silence and noise the recogniser makes words ("You"), which nobody said.
+        """
+        with _failing("What was said cannot be made out"):
+            speech = await anyio.to_thread.run_sync(self.silero().finds, pcm)
+        return await self.hear(pcm) if speech else ""
+
     async def hear(self, pcm: bytes) -> str:
         """Return what is said in *pcm* (PCM16, 16 kHz); some 0.1 s. Raises `ProviderError`."""
         with _failing("What was said cannot be made out"):

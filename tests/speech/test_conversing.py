@@ -12,7 +12,7 @@ from chatbots.tool_calls import ToolCall
 from tests.local.processes import eventually
 from tests.speech.engines_of import Voice, engines_of
 from tests.speech.talking import PUSH_TO_TALK, talking
-from tests.speech.test_ear import tone
+from tests.speech.test_ear import silence, tone
 
 WRITTEN = {"audio": {"input": {"transcription": {"model": "any"}}}}
 
@@ -202,6 +202,19 @@ async def test_where_nothing_was_said_nothing_is_answered() -> None:
     async with talking(model, "") as talk:
         await talk.speak()
         done = await talk.until("response.done")
+    assert (done["response"]["output"], model.requests) == ([], [])
+
+
+async def test_of_silence_that_is_pushed_nothing_is_made_out() -> None:
+    async with talking(model := ScriptedModel(), "You") as talk:
+        heard = {"turn_detection": None, "transcription": {"model": "any"}}
+        await talk.session(audio={"input": heard})
+        await talk.append(silence(1000))
+        await talk.send("input_audio_buffer.commit")
+        await talk.send("response.create")
+        done = await talk.until("response.done")
+        said = await talk.until("conversation.item.input_audio_transcription.completed")
+    assert (said["transcript"], talk.recogniser.heard) == ("", [])
     assert (done["response"]["output"], model.requests) == ([], [])
 
 

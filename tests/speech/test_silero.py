@@ -32,3 +32,15 @@ def test_a_frame_goes_in_with_the_end_of_the_one_before_and_the_state_goes_on(
     silero.reset()
     silero(frame)
     assert asked[2]["input"][0, 0] == asked[2]["state"].max() == 0
+
+
+def test_it_finds_speech_wherever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(inputs: Mapping[str, Any]) -> list[Any]:
+        return [np.array([[inputs["input"].max()]], np.float32), inputs["state"]]
+
+    pretend(monkeypatch, run)
+    silero = Silero(open_silero(Path("silero.onnx")))
+    hiss, speech = (np.full(FRAME, 32768 * p, "<i2").tobytes() for p in (0.1, 0.5))
+    assert not silero.finds(hiss * 3)
+    assert silero.finds(hiss + speech)
+    assert not silero.finds(speech[:-2])  # too short to be any
