@@ -220,9 +220,9 @@ def _add_remembering(parser: argparse.ArgumentParser) -> None:
 def _add_picking(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how words are picked; the server decides if not said")
     add = group.add_argument
-    add("--temperature", type=_number(0, 2), metavar="0..2", help="how freely; 0 is the least")
-    add("--top-p", type=_number(0, 1), metavar="0..1", help="among the likeliest of this share")
-    add("--max-tokens", type=_number(1, 2**31 - 1, int), metavar="N", help="how many at most")
+    add("--temperature", type=number(0, 2), metavar="0..2", help="how freely; 0 is the least")
+    add("--top-p", type=number(0, 1), metavar="0..1", help="among the likeliest of this share")
+    add("--max-tokens", type=number(1, 2**31 - 1, int), metavar="N", help="how many at most")
     add("--stop", action="append", metavar="TEXT", help="end before this; up to 4 times")
     add("--seed", type=int, metavar="N", help="the same words again, as far as it can")
     known = ", ".join(EFFORTS)
@@ -258,7 +258,9 @@ def _truth(text: str) -> bool:
     return _TRUTHS[text.lower()]
 
 
-def _number(low: int, high: int, kind: Callable[[str], float] = float) -> Callable[[str], float]:
+def number(low: int, high: int, kind: Callable[[str], float] = float) -> Callable[[str], float]:
+    """Return what reads a number from *low* to *high* out of a flag."""
+
     def read(text: str) -> float:
         try:
             number = kind(text)

@@ -41,6 +41,12 @@ async def talk(flags: VoiceFlags, settings: Settings) -> int:
     """Hold a call as the *flags* say; return the exit status."""
     if flags.image or flags.schema:
         raise InvalidRequest("invalid_request", "A voice takes no --image and no --schema.")
+    if flags.output is not None and flags.output.is_file():
+        for path in flags.input or ():
+            if path.exists() and path.samefile(flags.output):
+                raise InvalidRequest(
+                    "invalid_request", f"The sound {str(path)!r} cannot be --input and --output."
+                )
     offer = offered(flags, settings)
     asking: dict[str, Any] = {
         name: getattr(flags, name) for name in (*Picking.__annotations__, "tool_choice")

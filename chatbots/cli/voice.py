@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from chatbots.cli.flags import Flags, parse_flags
+from chatbots.cli.flags import Flags, number, parse_flags
 from chatbots.cli.outcome import OK, guarded, say
 
 PURPOSE = "Ask aloud and be answered aloud."
@@ -54,7 +54,7 @@ def _add_sound(parser: argparse.ArgumentParser) -> None:
     add("--output", type=Path, metavar="FILE", help="speak into this WAV")
     add(
         "--pace",
-        type=float,
+        type=number(0, 100),
         default=0.0,
         metavar="SECONDS",
         help="that a second of the files takes: with 1 they sound as in life, and an answer can be "

@@ -284,3 +284,14 @@ def test_what_cannot_be_is_told_in_one_line(
     assert ran.status == 1
     assert why in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_a_file_is_not_spoken_into_while_it_is_heard(
+    upstream: Upstream, run: Runner, tmp_path: Path
+) -> None:
+    sound = wav(tmp_path / "both.wav", SPEECH)
+    before = Path(sound).read_bytes()
+    ran = run("voice", "--input", sound, "--output", sound)
+    assert ran.status == 1
+    assert "both.wav' cannot be --input and --output" in ran.err
+    assert Path(sound).read_bytes() == before

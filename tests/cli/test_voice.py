@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chatbots.cli.voice import main
 from chatbots.realtime.wav import WavReader
 from tests.cli.conftest import Runner
 from tests.cli.running import Upstream, run_as_main
@@ -38,6 +39,13 @@ def test_a_written_question_is_answered_into_a_file(
 def test_devices_are_listed(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", SoundLibrary(24_000))
     assert run("voice", "--list-devices").out == "> 0 Headset, ALSA (1 in, 2 out)\n"
+
+
+@pytest.mark.parametrize("pace", ["nan", "-1", "inf", "fast"])
+def test_a_pace_that_is_none_is_wrong_usage(capsys: pytest.CaptureFixture[str], pace: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--text", "Hi", f"--pace={pace}"])
+    assert f"{pace!r} is not a number from 0 to 100" in capsys.readouterr().err
 
 
 def test_it_runs_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
