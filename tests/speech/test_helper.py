@@ -30,14 +30,14 @@ pytestmark = [pytest.mark.weights, pytest.mark.timeout(300)]
 FACTS = {
     "What is the capital of France?": "paris",
     "What is the capital of Japan?": "tokyo",
-    "What is the capital of Italy?": "rome",
+    "What is the capital of Spain?": "madrid",
     "What is the capital of Germany?": "berlin",
     "What is the capital of England?": "london",
     "What color is the sky on a clear day?": "blue",
     "How many days are there in a week?": "seven",
     "Who wrote Romeo and Juliet?": "shakespeare",
     "What is frozen water called?": "ice",
-    "On which continent is Egypt?": "africa",
+    "What is the capital of Egypt?": "cairo",
 }
 MULTIPLY: RealtimeFunctionToolParam = {
     "type": "function",
