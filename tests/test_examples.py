@@ -77,7 +77,7 @@ def test_the_quick_start_is_answered_and_ends(
 @pytest.mark.checklist(122)
 def test_a_text_chat_goes_on_until_quit(example: Example, fake_openai: FakeOpenAIThread) -> None:
     fake_openai.answer("Hello Ada.")
-    out = example("realtime_chat", given="I am Ada.\nWho am I?\nquit\nNever asked.\n")
+    out = example("realtime_chat", given="I am Ada.\nWho am I?\nexit\nNever asked.\n")
     assert out == "Hello Ada.\nWho am I?\n"
 
 
