@@ -44,7 +44,7 @@ class Lifeline:
         self.over: ChatError | None = None
         """Why there will be none any more."""
         self.unsent = Unsent(dialling.patience.unsent_audio, config)
-        telling.after, telling.asking.refused = self._move, self._refused
+        telling.after, telling.asking.refused = self._move, self.forget
         self._dialling = dialling
         self._telling = telling
         self._conversation = conversation
@@ -151,10 +151,10 @@ class Lifeline:
         if self.link is not None and self._may_move(self.link):
             self.link.leave()
 
-    def _refused(self, event_id: str) -> None:
-        """Tell the next connection nothing that this one refuses."""
-        self._told.pop(event_id, None)
-        self._items.pop(event_id, None)
+    def forget(self, event_id: str | None) -> None:
+        """Tell the next connection nothing that is refused."""
+        self._told.pop(event_id or "", None)
+        self._items.pop(event_id or "", None)
 
     @property
     def _wanted(self) -> Session | None:

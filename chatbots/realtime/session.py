@@ -120,10 +120,9 @@ class RealtimeSession:
             line.unsent.add(event)
             return ""
         link = line.link or await line.connected()
-        # Noted before there is a connection, it would be told to that one twice.
-        name = link.protocol.send(line.note(event))
+        name = self._say(link, event)
         await _flush(link)
-        return name or ""
+        return name
 
     async def respond(self, params: ResponseParams | None = None) -> Response:
         """Ask for a response; it is sent when the one before it has ended and nothing is owed.
@@ -153,11 +152,20 @@ class RealtimeSession:
                 f"No result is owed for the call {call_id!r}: it was not made, or was answered.",
                 param="call_id",
             )
-        link.protocol.send(self.line.note(ConversationItemCreate(function_output(call_id, text))))
+        self._say(link, ConversationItemCreate(function_output(call_id, text)))
         if not owed and not self._telling.asking.in_line:
             return await self.respond()
         await _flush(link)
         return None
+
+    def _say(self, link: Link, event: ClientEvent) -> str:
+        # Noted before there is a connection, it would be told to that one twice.
+        event = self.line.note(event)
+        try:
+            return link.protocol.send(event) or ""
+        except InvalidRequest:
+            self.line.forget(event.event_id)
+            raise
 
     def played(self, item_id: str, ms: int) -> None:
         """Say how much of an item has been heard."""
@@ -206,10 +214,10 @@ class RealtimeSession:
         return off
 
     def _call_handlers(self) -> None:
-        handlers = self._telling.handlers
-        if self._group is not None and handlers and not handlers.called:
+        group, handlers = self._group, self._telling.handlers
+        if group is not None and self.line.over is None and handlers and not handlers.called:
             handlers.called = True
-            self._group.start_soon(self._keep_calling, self.events())
+            group.start_soon(self._keep_calling, self.events())
 
     async def _keep_calling(self, events: Stream[Said]) -> None:
         """Call the handlers; when they were too far behind they miss something, and go on."""

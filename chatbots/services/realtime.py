@@ -204,7 +204,8 @@ class RealtimeConn(RealtimeSession):
     async def read_message(self) -> Said:
         """Return the next event, from the beginning of the session; cancelled, none is lost.
 
-        Raises the `ChatError` that ended the session.
+        Raises the `ChatError` that ended the session; `anyio.ClosedResourceError` once it was
+        closed here.
         """
         self._reads = True
         while not self._unread:

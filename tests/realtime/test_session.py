@@ -18,6 +18,7 @@ from chatbots.realtime.address import Address
 from chatbots.realtime.asking import Told
 from chatbots.realtime.audience import Stream
 from chatbots.realtime.events import client, server
+from chatbots.realtime.events.event import ClientEvent
 from chatbots.realtime.events.items import user_text
 from chatbots.realtime.events.responses import (
     ResponseAudioDelta,
@@ -25,7 +26,7 @@ from chatbots.realtime.events.responses import (
     ResponseFailure,
     ResponseStatus,
 )
-from chatbots.realtime.events.session import ResponseParams
+from chatbots.realtime.events.session import ResponseParams, Session
 from chatbots.realtime.events.unknown import UnknownEvent
 from chatbots.realtime.handlers import Said
 from chatbots.realtime.outcomes import Began, Called, Interrupted
@@ -595,6 +596,33 @@ async def test_handlers_that_were_too_slow_miss_something_and_are_called_again()
             await last.wait()
     assert seen == [*range(len(seen) - 1), 99]
     assert len(seen) < 9
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        client.ConversationItemCreate(user_text("Half \ud83d")),
+        client.SessionUpdate(Session(instructions="Half \ud83d")),
+    ],
+)
+async def test_what_cannot_be_sent_is_not_kept_for_the_next_connection(
+    wrong: ClientEvent,
+) -> None:
+    async with playing(breaks_off, answers) as stage, session(stage) as s:
+        with pytest.raises(InvalidRequest, match="cannot be written"):
+            await s.send(wrong)
+        await s.send(client.ConversationItemCreate(user_text("Hi", id="item_0")))
+        with pytest.raises(ProviderError):
+            await (await s.respond()).ended()
+        assert (await (await s.respond()).ended()).state == "completed"
+    assert "session.update" not in [event["type"] for event in stage.sockets[1].heard]
+
+
+async def test_who_comes_after_the_end_with_a_handler_is_not_called() -> None:
+    async with playing(answers) as stage:
+        async with session(stage) as s:
+            pass
+        s.on(lambda event: pytest.fail(f"{event}"))()
 
 
 async def test_a_response_beside_the_conversation_has_its_deadline_too() -> None:

@@ -126,10 +126,11 @@ def write(event: Event, dialect: Dialect = GA) -> bytes:
         if len(event.audio) > MAX_AUDIO * 4 // 3 + 4:
             raise _wrong("The audio has more than 15 MiB; send it in pieces.", "audio")
         return _encode(event)
-    if type(event) in _TRANSLATED:
-        frame = _encode(beta.translate(msgspec.to_builtins(event), dialect))
-    else:
-        frame = _encode(event)
+    try:
+        told = msgspec.to_builtins(event) if type(event) in _TRANSLATED else None
+        frame = _encode(event if told is None else beta.translate(told, dialect))
+    except (TypeError, ValueError) as error:  # such as half a surrogate pair
+        raise _wrong(f"The event cannot be written as JSON: {error}.", None) from error
     if isinstance(event, ClientEvent):
         _check(event, frame)
     return frame
