@@ -8,7 +8,8 @@ from hmac import compare_digest
 from time import monotonic
 from typing import Final
 
-from chatbots.errors import AccessDenied
+from chatbots import telemetry
+from chatbots.errors import AccessDenied, ConfigurationError
 from chatbots.interfaces import SessionStore
 from chatbots.messages import Usage
 from chatbots.server.access import Anybody, Caller
@@ -53,10 +54,7 @@ class Gate:
     def admit(
         self, headers: Mapping[str, Sequence[str]], *, path: str, peer: str | None, socket: bool
     ) -> Caller:
-        """Return the caller; see `Guard.admit`.
-
-        Raises `ConfigurationError` too, where the file of tokens cannot be used.
-        """
+        """Return the caller; see `Guard.admit`."""
         if path in UNGUARDED:
             return Anybody()
         shown = shown_in(headers)
@@ -88,7 +86,7 @@ class Gate:
         """Return whose token is shown; None where nobody is told apart."""
         token = shown.token or ""
         if self._tokens is not None:
-            user = self._tokens.user_of(token)
+            user = _user_of(self._tokens, token)
             if user is None:
                 raise AccessDenied(
                     "unauthorized",
@@ -133,7 +131,7 @@ class Admitted:
 
     def begin(self, kind: str) -> None:
         """Count in a request; see `Caller.begin`. A token that was revoked counts at once."""
-        if self._tokens is not None and self._tokens.user_of(self._token) != self.user:
+        if self._tokens is not None and _user_of(self._tokens, self._token) != self.user:
             raise AccessDenied("unauthorized", "The token was revoked.")
         if self._member is not None:
             self._member.begin(kind)
@@ -148,3 +146,12 @@ class Admitted:
         if self._entered and self._member is not None:
             self._member.leave()
             self._entered = False
+
+
+def _user_of(tokens: TokenFile, token: str) -> str | None:
+    """Return whose *token* it is; while the file cannot be used, nobody's, and the log says why."""
+    try:
+        return tokens.user_of(token)
+    except ConfigurationError as error:
+        telemetry.emit("error", "server.tokens", error=str(error))
+        return None

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from chatbots import telemetry
-from chatbots.errors import ChatError, InvalidRequest
+from chatbots.errors import ChatError, ConfigurationError, InvalidRequest, StorageError
 from chatbots.server import rpc
 from chatbots.server.call import Call, Route
 from chatbots.server.handlers import (
@@ -84,6 +84,10 @@ def failure(call: Call, error: ChatError) -> str:
     elif error.partial:
         data["partial"] = error.partial
     message = telemetry.redact(str(error), *call.backend.manner.secrets)
+    if isinstance(error, ConfigurationError | StorageError):
+        # It names files of this machine: that is for the operator.
+        telemetry.emit("error", "server.trouble", code=error.code, error=message)
+        message = f"The server has a fault of its own: {error.CODES[error.code].meaning}."
     request_id = call.request.request_id
     return rpc.failure(call.route.answer, request_id, error, message=message, data=data)
 

@@ -57,6 +57,8 @@ def aside(delta: Delta) -> Json | None:
         case ReasoningDelta(text):
             return _chunk({"reasoning_content": text})
         case Notice(code, message):
+            if code == "not_stored":  # Why names files of this machine.
+                message = "This answer is not stored."
             return {"choices": [], "notice": {"code": code, "message": message}}
         case ToolStarted():
             return {"choices": [], "tool_started": delta}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from chatbots.errors import AccessDenied, ConfigurationError
+from chatbots.errors import AccessDenied
 from chatbots.messages import Usage
 from chatbots.server.access import Caller, Guard
 from chatbots.server.gate import Gate
@@ -170,8 +171,19 @@ async def test_a_user_sees_only_what_is_theirs(tokens: TokenFile) -> None:
     assert len(await knock(Gate()).scope(store).load("t")) == 1
 
 
-def test_a_file_of_tokens_that_cannot_be_used_lets_nobody_in(tokens: TokenFile) -> None:
+def test_a_file_of_tokens_that_cannot_be_used_lets_nobody_in_and_only_the_log_says_why(
+    tokens: TokenFile,
+) -> None:
     token = tokens.add("ada")
+    gate = Gate(tokens=tokens)
+    caller = knock(gate, token)
     tokens.path.chmod(0o666)
-    with pytest.raises(ConfigurationError):
-        knock(Gate(tokens=tokens), token)
+    with capture_logs() as lines:
+        assert refusal(gate, token) == "unauthorized"
+        with pytest.raises(AccessDenied) as caught:
+            caller.begin(CHAT)
+    assert str(tokens.path) not in str(caught.value)
+    assert all("others than its owner may write it" in line["error"] for line in lines)
+    assert len(lines) == 2
+    tokens.path.chmod(0o600)
+    caller.begin(CHAT)

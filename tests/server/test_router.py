@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
 from structlog.testing import capture_logs
 
-from chatbots.errors import AccessDenied, InvalidRequest, ProviderError
+from chatbots.errors import AccessDenied, InvalidRequest, ProviderError, StorageError
 from chatbots.messages import Usage
 from chatbots.server.access import Anybody, Caller, OpenDoor
 from chatbots.server.router import ROUTES, route_of
@@ -110,6 +112,20 @@ async def test_what_had_arrived_goes_with_the_error_and_no_secret_does(kind: str
     assert (frame["error_code"], frame["error_category"]) == ("stream_interrupted", "upstream")
     if kind == "chat_completion_stream":
         assert frame["data"] == {"done": True}
+
+
+@pytest.mark.parametrize("kind", ["ping", "chat_completion_stream"])
+async def test_what_names_files_of_this_machine_is_for_the_log(kind: str) -> None:
+    caller = Counting()
+    trouble = StorageError("storage_unavailable", "The file /home/x is full.")
+    caller.begin = Mock(side_effect=trouble)  # type: ignore[method-assign]  # for this test
+    async with connected(application(guard=Door(caller))) as peer:
+        with capture_logs() as lines:
+            frame = await peer.ask(kind, user("Hi"))
+    assert frame["error"] == "The server has a fault of its own: the store cannot be written."
+    assert (frame["error_code"], frame["retryable"]) == ("storage_unavailable", True)
+    told = [line["error"] for line in lines if line["event"] == "server.trouble"]
+    assert told == ["The file /home/x is full."]
 
 
 async def test_a_bug_is_an_error_of_the_servers_and_says_nothing_else() -> None:

@@ -85,6 +85,13 @@ def test_calls_in_a_stream_have_their_places() -> None:
     ("delta", "data"),
     [
         (ReasoningDelta("Hm."), {"choices": [{"index": 0, "delta": {"reasoning_content": "Hm."}}]}),
+        (
+            Notice("not_stored", "This answer is not stored. /home/x is full."),
+            {
+                "choices": [],
+                "notice": {"code": "not_stored", "message": "This answer is not stored."},
+            },
+        ),
         (Notice("c", "m"), {"choices": [], "notice": {"code": "c", "message": "m"}}),
         (
             ToolStarted("c1", "n", "{}"),
