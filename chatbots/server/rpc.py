@@ -23,6 +23,8 @@ NO_TYPE: Final = "error"
 INTERNAL: Final = "internal"
 
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_REQUEST_ID: Final = re.compile(rb'\s*\{[^{]*?"request_id"\s*:\s*"([ !#-\[\]-~]+)"')
+"""An id that is not deeper in what is no JSON: the payload of a `cancel` has another's."""
 _BRACKET: Final = re.compile(rb"[][{}]")
 
 
@@ -138,8 +140,16 @@ def _rescued(raw: bytes) -> str | None:
     """Return the request id of a frame that is wrong otherwise."""
     try:
         name = _BEGINNING.decode(raw).request_id
+    except msgspec.ValidationError:
+        return None
+    except (ValueError, RecursionError):
+        found = _REQUEST_ID.match(raw)
+        if found is None:
+            return None
+        name = found[1].decode()
+    try:
         check_name(name, "request_id")
-    except (ValueError, RecursionError, InvalidRequest):
+    except InvalidRequest:
         return None
     return name
 
