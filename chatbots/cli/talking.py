@@ -27,7 +27,7 @@ from chatbots.interfaces import Source
 from chatbots.realtime.events.session import TurnDetection
 from chatbots.services.call import VoiceCall
 from chatbots.services.speech import Speech
-from chatbots.services.spoken import INTERRUPTED
+from chatbots.sessions.turn import SPOKEN_INTO
 from chatbots.settings import Settings
 from chatbots.terminal.console import Console, JsonPaper, Paper
 from chatbots.terminal.microphone import from_device, from_file, gated
@@ -147,7 +147,7 @@ class Talking:
             self.status = FAILED
             if not self._flags.json:
                 complain(end.error, debug=self._flags.debug, secrets=self._secrets)
-        elif end.state == "incomplete" and end.reason != INTERRUPTED:
+        elif end.state == "incomplete" and end.reason != SPOKEN_INTO:
             self.status = FAILED
             tell(CUT.get(end.reason or "", f"The answer was cut: {end.reason}."))
 

@@ -27,10 +27,8 @@ from chatbots.services.held_open import HeldOpen
 from chatbots.services.narration import Narration
 from chatbots.services.realtime_items import Asked, answer_of, items_of, params_of
 from chatbots.services.speech import Speech
+from chatbots.sessions.turn import SPOKEN_INTO
 from chatbots.tool_calls import ToolCall
-
-INTERRUPTED: Final = "interrupted"
-"""The reason of an answer into which the user spoke. It is incomplete."""
 
 PATIENCE: Final = 10.0
 """Seconds more than it lasts that an answer may take to be heard."""
@@ -98,7 +96,7 @@ class SpokenModel:
             self._told = asked.and_said(answer.message)
         whole = answer_of(ended, answer.text, answer.calls, asked.model)
         if answer.is_cut or ended.state == "cancelled":
-            whole = replace(whole, state="incomplete", reason=INTERRUPTED, tool_calls=())
+            whole = replace(whole, state="incomplete", reason=SPOKEN_INTO, tool_calls=())
         return whole
 
     def kept(self, messages: Sequence[Message]) -> Sequence[Message]:

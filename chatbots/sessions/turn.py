@@ -16,6 +16,9 @@ OPEN: Final[frozenset[TurnState]] = frozenset({"accepted", *get_args(UnderWay)})
 CRASHED: Final = "crashed"
 """The reason of a turn whose process died."""
 
+SPOKEN_INTO: Final = "interrupted"
+"""The reason of an answer into which the user spoke. It is incomplete."""
+
 Deed: TypeAlias = Literal["begin", "checkpoint", "finish", "recover"]
 """What is done to a turn; `recover` ends one that nobody runs any more."""
 

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from chatbots.messages import Message, Turn
 from chatbots.sessions.tokens import Calibration, Count, estimate, most, tokens_of
-from chatbots.sessions.turn import FINAL
+from chatbots.sessions.turn import FINAL, SPOKEN_INTO
 
 Why: TypeAlias = Literal["no_answer", "no_room", "older", "summed_up"]
 """Why a turn is left out: nothing came of it; the model cannot read so much; it is older than the
@@ -34,6 +34,9 @@ CANCELLED: Final = '{"error":"cancelled: it may or may not have been done"}'
 
 CRASHED: Final = '{"error":"crashed: it may or may not have been done; it was not run again"}'
 """The result of a call that was under way when the process died."""
+
+NOTHING_HEARD: Final = "..."
+"""The answer into which the user spoke before anything of it was heard."""
 
 ASK_FOR_SUMMARY: Final = "Sum up our conversation so far."
 """What the user seems to have asked, where a summary is the answer."""
@@ -101,13 +104,18 @@ def visible(turns: Iterable[Turn]) -> list[Message]:
     A turn that has ended with text is carried, whole or partial, so that the model knows what was
     shown, and so is one in which a tool was called. A turn nothing came of is not: two questions in
     a row are refused by some chat templates, and a failure must not poison what follows.
+    Who spoke on, before any of the answer was heard, was not done: what was said is carried.
     """
     seen: list[Message] = []
     for turn in turns:
         spoken = (m for m in turn.answer if m.role == "assistant")
-        if turn.state in FINAL and any(m.content or m.tool_calls for m in spoken):
+        if turn.state not in FINAL:
+            continue
+        if any(m.content or m.tool_calls for m in spoken):
             unknown = CRASHED if turn.reason == "crashed" else CANCELLED
             seen.extend(_paired((*turn.said, *turn.answer), unknown))
+        elif turn.reason == SPOKEN_INTO:
+            seen.extend((*turn.said, Message("assistant", NOTHING_HEARD)))
     return seen
 
 

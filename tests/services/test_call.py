@@ -12,10 +12,11 @@ from chatbots.errors import ChatError, InvalidRequest, ProviderError
 from chatbots.messages import Message
 from chatbots.realtime.audio import size_of
 from chatbots.services.speech import Speech
+from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.testing import Gate
 from chatbots.testing.scripted import CollectingSink
 from chatbots.tool_calls import ToolCall
-from tests.services.speaking import MS_PER_CHAR, SPEECH, says, speak, talking
+from tests.services.speaking import MS_PER_CHAR, SPEECH, heard, says, speak, talking
 
 
 @pytest.mark.checklist(26, 29)
@@ -89,6 +90,26 @@ async def test_of_an_answer_that_is_spoken_into_is_kept_what_was_heard_and_what_
         Message("assistant", "0123", heard_ms=4 * MS_PER_CHAR, unheard="456789abcdefghij"),
     )
     assert second.text == "Well."
+
+
+async def test_what_was_said_is_known_though_nothing_of_its_answer_was_heard() -> None:
+    store = InMemorySessions()
+    async with talking(words=("I am Ada.", "Who am I?"), plays=True, store=store) as talk:
+        talk.model.answer(gate := Gate(), "Hello.")
+        talk.model.answer("Ada.")
+        async with talk.bot as call:
+            await speak(call)
+            await gate.reached()
+            await speak(call)
+            await talk.until(call, Done)
+            last = await talk.until(call, AudioDelta)
+            assert isinstance(last, AudioDelta)
+            call.played(last.item_id, 4 * MS_PER_CHAR)
+            await talk.until(call, Done)
+    async with talking("A, D, A.", store=store) as talk:
+        await talk.bot.ask("Spell it.")
+        said = heard(talk.model.requests[0])
+    assert said == ["Be brief.", "I am Ada.", "...", "Who am I?", "Ada.", "Spell it."]
 
 
 async def test_an_answer_that_is_whole_is_over_when_it_was_heard_or_spoken_into() -> None:

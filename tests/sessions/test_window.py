@@ -15,7 +15,7 @@ from chatbots.provider.wire import encode_request
 from chatbots.sampling import Sampling
 from chatbots.sessions.alike import selected
 from chatbots.sessions.tokens import PER_MESSAGE, tokens_of
-from chatbots.sessions.turn import FINAL
+from chatbots.sessions.turn import FINAL, SPOKEN_INTO
 from chatbots.sessions.window import (
     ASK_FOR_SUMMARY,
     CANCELLED,
@@ -70,6 +70,13 @@ def test_what_was_shown_is_carried_however_the_turn_ended(state: TurnState) -> N
 def test_a_turn_nothing_came_of_is_not_carried(state: TurnState) -> None:
     past = [turn(1, "completed", "Answer 1"), turn(2, state), turn(3, "completed", "Answer 3")]
     assert texts(*past) == ["Question 1", "Answer 1", "Question 3", "Answer 3"]
+
+
+@pytest.mark.parametrize("answer", [(), (Message("assistant", "", heard_ms=0, unheard="Well"),)])
+def test_what_was_said_before_one_spoke_on_is_carried(answer: tuple[Message, ...]) -> None:
+    cut = replace(turn(1, "incomplete"), reason=SPOKEN_INTO, answer=answer)
+    assert texts(cut, turn(2, "completed", "Yes.")) == ["Question 1", "...", "Question 2", "Yes."]
+    assert texts(replace(cut, state="streaming")) == []
 
 
 @pytest.mark.parametrize("state", ["accepted", "streaming"])
