@@ -116,6 +116,7 @@ def many(number: int) -> Iterator[bytes]:
 
 KINDS: Final[dict[str, Callable[[int, str], None]]] = {
     "pings": repeating(asked("ping", {}) * 500),
+    "pings below": repeating(b"\x89\x80\0\0\0\0" * 5000),  # RFC 6455, section 5.5.2
     "nonsense": repeating(framed(b"nonsense") * 500),
     "large frames": repeating(
         framed(b'{"type":"ping","request_id":"r1","payload":"%b"}' % (b"x" * 900_000))

@@ -25,7 +25,7 @@ import json, platform
 from importlib.metadata import distributions
 names = "aiohttp aiosqlite anyio httptools httpx httpx2 langchain-core langchain-openai langgraph"
 names += " langgraph-checkpoint-sqlite litellm llm msgspec openai openai-agents orjson pydantic"
-names += " pydantic-ai-slim uvloop websockets"
+names += " pydantic-ai-slim fastapi starlette uvicorn uvloop websockets"
 found = {one.name.lower(): one.version for one in distributions()}
 found = {name: found[name] for name in names.split() if name in found}
 print(json.dumps({"python": platform.python_version()} | found))

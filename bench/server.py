@@ -1,151 +1,135 @@
-"""The server: what a socket costs that waits, and a token that streams, beside FastAPI and the SDK.
+"""The server under load: idle sockets, streams beside a server of FastAPI, cancels, reconnects.
 
-Server, clients and upstream are processes of their own.
+The load comes from a process of its own, `visiting.py`, and so does the upstream.
+What an abuser costs the others is measured by `beside.py`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import socket
 import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
-from bench.environments import ROOT, interpreter, versions
+from bench.environments import versions
+from bench.hosting import PEER, Host, host, visit
 from bench.measure import Found, Report
-from bench.serving import upstream
-
-ROUNDS: Final = 3
-OURS: Final = "ours"
-PEER: Final = "fastapi"
+from bench.serving import Upstream, upstream
 
 
-class Size(NamedTuple):
-    """How much is tried."""
+class Scale(NamedTuple):
+    """How much of each: streams are so many at so many tokens a second, and so many long."""
 
-    sockets: int
-    connects: int
-    streams: int
-    tokens: int
-
-
-FULL: Final = Size(sockets=5000, connects=20_000, streams=300, tokens=300)
-SMOKE: Final = Size(sockets=100, connects=500, streams=10, tokens=30)
-RATE: Final = 50
+    idle: tuple[int, ...]
+    health: float
+    streams: tuple[int, int, int]
+    connects: tuple[int, int]
+    cancels: int
+    rounds: int
 
 
-class Served(NamedTuple):
-    """A server that runs: its port, its process, and a token of a user of it."""
-
-    port: int
-    process: int
-    token: str
-
-
-@contextmanager
-def served(server: str, base_url: str) -> Iterator[Served]:
-    """Run a *server* on a free port; of ours, one that wants a token."""
-    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-        free.close()
-        given = {
-            "OPENAI_BASE_URL": base_url,
-            "DB_TYPE": "memory",
-            "SERVER_TOKENS_FILE": f"{folder}/tokens",
-            "SERVER_USER_SOCKETS": "100000",
-            "SERVER_USER_STREAMS": "100000",
-            "SERVER_RATE": "1000000",
-            "SERVER_BURST": "1000000",
-        }
-        environment = os.environ | given
-        token = ""
-        if server == OURS:
-            add = [sys.executable, "-m", "chatbots", "tokens", "add", "bench"]
-            made = subprocess.run(
-                add, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-            )
-            token = made.stdout.split()[-1]
-            command = [sys.executable, "-m", "cmd.server", "--port", str(port)]
-        else:
-            command = [str(interpreter(server)), "-m", "bench.peer_server", base_url, str(port)]
-        with subprocess.Popen(
-            command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
-        ) as process:
-            try:
-                _wait_for(port, process)
-                yield Served(port, process.pid, token)
-            finally:
-                process.terminate()
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError("The server did not start.")
-
-
-def asked(task: str, at: Served, *words: object) -> dict[str, float]:
-    """Have the clients do a *task*; raises `RuntimeError` with their last words."""
-    what = [task, str(at.port), str(at.process), *map(str, words)]
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.crowd", *what],
-        cwd=ROOT,
-        env=os.environ | {"TOKEN": at.token},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{task} failed:\n{done.stderr[-2000:]}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+FULL: Final = Scale((5_000, 10_000), 10, (300, 50, 500), (5_000, 20_000), 1_000, 3)
+SMOKE: Final = Scale((100,), 0.5, (10, 50, 25), (20, 100), 20, 1)
 
 
 def report(*, smoke: bool) -> Report:
-    """Measure, and return the tables."""
-    size = SMOKE if smoke else FULL
-    servers = (OURS,) if smoke else (OURS, PEER)
+    """Measure everything, and return the tables."""
+    scale = SMOKE if smoke else FULL
+    clients = ("ours",) if smoke else ("ours", PEER)
     rows: dict[str, Found] = {}
-
-    def note(row: str, found: dict[str, float]) -> None:
-        for name, value in found.items():
-            rows.setdefault(row, {}).setdefault(name, []).append(value)
-
-    with upstream() as (url, _):
-        with served(OURS, url) as at:
-            note("idle", asked("idle", at, size.sockets))
-        with served(OURS, url) as at:
-            note("reconnects", asked("reconnects", at, size.connects))
-        for _ in range(1 if smoke else ROUNDS):
-            for server in servers:
-                with served(server, url) as at:
-                    model = f"paced:{RATE}:{size.tokens}"
-                    note(server, asked("streams", at, size.streams, model, size.tokens))
-    return Report(_text(size, rows), rows, {} if smoke else {PEER: versions(PEER)})
+    with upstream() as up:
+        for sockets in scale.idle:
+            gather(rows, f"{sockets} idle", at("ours", up.url, "idle", sockets, scale.health))
+        for _ in range(scale.rounds):
+            streaming(rows, scale, up, clients)
+        gather(rows, "connects", at("ours", up.url, "connects", *scale.connects))
+    gather(rows, "cancels", cancelling(scale.cancels))
+    return Report(
+        "\n".join(lines(rows, scale)), rows, {client: versions(client) for client in clients}
+    )
 
 
-def _text(size: Size, rows: dict[str, Found]) -> str:
-    titles = {
-        "idle": f"{size.sockets:,} sockets of a user that wait",
-        "reconnects": f"{size.connects:,} connects, fifty at once",
-        **dict.fromkeys((OURS, PEER), f"{size.streams} streams of {RATE} tokens/s"),
-    }
-    lines = []
-    for row, found in rows.items():
-        values = "  ".join(
-            f"{name} {statistics.median(each):.1f} [{min(each):.1f} to {max(each):.1f}]"
-            for name, each in found.items()
+def gather(rows: dict[str, Found], name: str, found: dict[str, float]) -> None:
+    """Keep what a run has found."""
+    row = rows.setdefault(name, {})
+    for metric, value in found.items():
+        row.setdefault(metric, []).append(value)
+
+
+def at(client: str, url: str, *job: object) -> dict[str, float]:
+    """Visit a server of its own."""
+    with host(client, url) as one:
+        return visited(one, *job)
+
+
+def visited(one: Host, job: object, *how: object, inherit: int | None = None) -> dict[str, float]:
+    """Return what a visitor has found; raises `RuntimeError` with its last words."""
+    with visit(job, one.port, one.process, one.token, *how, inherit=inherit) as process:
+        said, wrong = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"The visitor failed at {job}:\n{wrong[-2000:]}")
+    found: dict[str, float] = json.loads(said)
+    return found
+
+
+def streaming(rows: dict[str, Found], scale: Scale, up: Upstream, clients: tuple[str, ...]) -> None:
+    """Have the same streams from the upstream itself and from each server."""
+    ramp = scale.streams[0] / 150
+    itself = Host(urlsplit(up.url).port or 80, up.process, "")
+    gather(rows, "streams, direct", visited(itself, "streams", *scale.streams, ramp))
+    for client in clients:
+        found = at(client, up.url, "streams", *scale.streams, ramp)
+        gather(rows, f"streams, {client}", found)
+
+
+def cancelling(count: int) -> dict[str, float]:
+    """Cancel streams of an upstream that is the visitor itself, so one clock tells both ends."""
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=512) as listener,
+        host("ours", f"http://127.0.0.1:{listener.getsockname()[1]}/v1") as one,
+    ):
+        number = listener.fileno()
+        return visited(one, "cancels", count, number, inherit=number)
+
+
+def lines(rows: dict[str, Found], scale: Scale) -> list[str]:
+    """Return the table, line by line."""
+
+    def middle(row: str, metric: str) -> float:
+        return statistics.median(rows[row][metric])
+
+    said = ["idle sockets that came in by a token"]
+    for sockets in scale.idle:
+        row = f"{sockets} idle"
+        said.append(
+            f"  {middle(row, 'sockets'):6.0f}  {middle(row, 'kib'):5.1f} KiB each"
+            f"   /health p99 {middle(row, 'health_p99_ms'):5.1f} ms"
         )
-        lines.append(f"  {titles[row]}, {row}: {values}")
-    return "\n".join(["the server  (medians, lowest to highest)", *lines])
+    count, rate, tokens = scale.streams
+    said += ["", f"{count} streams of {tokens} tokens, {rate} a second each"]
+    for row in (name for name in rows if name.startswith("streams, ")):
+        said.append(
+            f"  {row[9:]:8} exact {min(rows[row]['exact']):4.0f}"
+            f"   cpu of a token {middle(row, 'cpu_us'):6.1f} us"
+            f"   first token p99 {middle(row, 'first_p99_ms'):7.1f} ms"
+            f"   delay p99 {middle(row, 'delay_p99_ms'):7.1f} ms"
+        )
+    added = middle("streams, ours", "first_p99_ms") - middle("streams, direct", "first_p99_ms")
+    said.append(f"  added to the first token, p99: {added:.1f} ms")
+    if f"streams, {PEER}" in rows:
+        times = middle(f"streams, {PEER}", "cpu_us") / middle("streams, ours", "cpu_us")
+        said.append(f"  {PEER} with the SDK takes {times:.1f} times our CPU")
+    said += [
+        "",
+        (
+            f"{middle('connects', 'connects'):.0f} connects:"
+            f" {middle('connects', 'growth_mb'):+.1f} MB,"
+            f" {middle('connects', 'connects_s'):.0f} a second"
+        ),
+        (
+            f"cancel to the upstream closed: p50 {middle('cancels', 'closed_p50_ms'):.1f} ms,"
+            f" p99 {middle('cancels', 'closed_p99_ms'):.1f} ms"
+        ),
+    ]
+    return said
