@@ -25,6 +25,8 @@ Scope = MutableMapping[str, Any]
 
 ABORT = "chatbots.abort"
 """Where in a socket's scope our own server puts what closes it at once."""
+SEND_NOW = "chatbots.send_now"
+"""Where it puts what sends a frame without waiting."""
 
 
 class Application:
@@ -76,6 +78,7 @@ class Application:
             hub=self.hub,
             limits=self.limits,
             abort=scope.get(ABORT),
+            now=scope.get(SEND_NOW),
         )
         self.hub.join(client)
         try:

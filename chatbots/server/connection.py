@@ -15,7 +15,7 @@ from chatbots.server.access import Caller
 from chatbots.server.backend import Backend, Limits
 from chatbots.server.call import Call
 from chatbots.server.hub import Hub, going_away
-from chatbots.server.outbox import Outbox, Send
+from chatbots.server.outbox import Outbox, Send, SendNow
 
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 """How an ASGI server hands over what has come."""
@@ -31,7 +31,8 @@ GOING_AWAY = 1001
 class Connection:
     """The socket of *caller*, from its handshake to the end of all that was asked on it.
 
-    *abort*, if the server has one, closes the socket without waiting for the client.
+    *abort*, if the server has one, closes the socket without waiting for the client, and *now*
+    sends without waiting.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Connection:
         hub: Hub,
         limits: Limits,
         abort: Callable[[], None] | None = None,
+        now: SendNow | None = None,
     ) -> None:
         self._receive = receive
         self._caller = caller
@@ -51,7 +53,7 @@ class Connection:
         self._hub = hub
         self._limits = limits
         self._abort = abort
-        self._outbox = Outbox(send, within=limits.write_timeout, cut=self._cut)
+        self._outbox = Outbox(send, within=limits.write_timeout, cut=self._cut, now=now)
         self._reading: anyio.CancelScope | None = None
         self._running: dict[str, Call] = {}
         self._left = False

@@ -13,6 +13,8 @@ from chatbots import telemetry
 
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 """How an ASGI server sends; it waits while the client does not read."""
+SendNow: TypeAlias = Callable[[str], bool]
+"""How our own server sends a frame without waiting; false where it would have to."""
 
 
 class Outbox:
@@ -23,15 +25,28 @@ class Outbox:
     A client that takes longer than *within* seconds is cut, by *cut*.
     """
 
-    def __init__(self, send: Send, *, within: float, cut: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        send: Send,
+        *,
+        within: float,
+        cut: Callable[[], None],
+        now: SendNow | None = None,
+    ) -> None:
         self.gone = False
         self._send = send
+        self._now = now
         self._within = within
         self._cut = cut
 
     async def put(self, frame: str) -> None:
         """Send *frame*; where nobody is left to read it, do nothing."""
         await self._put({"type": "websocket.send", "text": frame})
+
+    def put_nowait(self, frame: str) -> None:
+        """Send *frame* without a task switch; raises `anyio.WouldBlock` where only `put` can."""
+        if self.gone or self._now is None or not self._now(frame):
+            raise anyio.WouldBlock
 
     async def close(self, code: int) -> None:
         """Close the socket; *code* says why (RFC 6455, section 7.4)."""

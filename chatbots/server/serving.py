@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
+from time import perf_counter
 from types import FrameType
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import State
 
 from chatbots.errors import ConfigurationError
-from chatbots.server.application import ABORT, Application
+from chatbots.server.application import ABORT, SEND_NOW, Application
 from chatbots.server.rpc import MAX_FRAME
 
 HARD_LIMIT: Final = 2 * MAX_FRAME
@@ -25,6 +26,12 @@ HANDSHAKE: Final = 5.0
 """Seconds until a connection has said what it wants."""
 MAX_HEAD: Final = 512 * 1024
 """Bytes in which it has to be said: some clients send their first frames along."""
+TURN: Final = 0.0005
+"""Seconds for what one socket has sent, before others have their turn."""
+SLICE: Final = 512
+"""Bytes that are looked at before the clock is."""
+PINGS: Final = 20
+"""Pings a second that a socket may send."""
 BACKLOG: Final = 2048
 LINGER: Final = 2
 """Seconds that what was sent last has to arrive when the server has ended."""
@@ -154,12 +161,67 @@ class _Http(HttpToolsProtocol):
 
 
 class _Socket(WebSocketsSansIOProtocol):
-    """Can be closed without waiting for a client that does not read."""
+    """Takes in a little at a time, and can be closed without waiting for who does not read."""
+
+    _backlog = b""
+    _at = 0
+    _is_due = False
+    _pings = 0
+    _pings_since = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        if not self._backlog and len(data) <= SLICE:
+            super().data_received(data)
+            return
+        # What came at once, up to 256 KiB, may be 40,000 frames: others have their turn meanwhile.
+        self._backlog, self._at = self._backlog[self._at :] + data, 0
+        if not self._is_due:
+            self._take()
+
+    def _take(self) -> None:
+        self._is_due = False
+        until = perf_counter() + TURN
+        while self._at < len(self._backlog) and not self.transport.is_closing():
+            at, self._at = self._at, self._at + SLICE
+            super().data_received(self._backlog[at : self._at])
+            if self.read_paused or perf_counter() >= until:
+                break
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self.transport.is_closing():
+            self._backlog = b""
+        elif self._at < len(self._backlog):
+            self.transport.pause_reading()
+            if not (self.read_paused or self._is_due):
+                self._is_due = True
+                self.loop.call_soon(self._take)
+        else:
+            self._backlog = b""
+            if not self.read_paused:
+                self.transport.resume_reading()
+
+    async def receive(self) -> Any:
+        message = await super().receive()
+        if self._backlog:
+            self._go_on()
+        return message
+
+    def handle_ping(self) -> None:
+        now = self.loop.time()
+        if now >= self._pings_since + 1:
+            self._pings, self._pings_since = 0, now
+        self._pings += 1
+        if self._pings > PINGS:
+            self.transport.abort()
+        elif not self.transport.is_closing():
+            super().handle_ping()
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
         if not self.close_sent:
-            self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]  # ours
+            ours: dict[str, object] = {ABORT: self.transport.abort, SEND_NOW: self._send_now}
+            self.scope.update(ours)  # type: ignore[typeddict-item]  # the keys are ours
 
     def send_receive_event_to_app(self) -> None:
         # uvicorn logs it as an error of the application's.
@@ -173,19 +235,27 @@ class _Socket(WebSocketsSansIOProtocol):
     async def send(self, message: Any) -> None:
         kind = message["type"]
         if kind == "websocket.send" and self.conn.state is State.OPEN and "text" in message:
-            await self._write(message["text"].encode())
+            if not self.writable.is_set():
+                await self.writable.wait()
+                if self.disconnected:
+                    raise ClientDisconnected
+            self._write(message["text"].encode())
             return
         await super().send(message)
+        if self._backlog:
+            self._go_on()
         if kind == "websocket.http.response.body":
             # Else uvicorn complains of a handshake that has been answered.
             self.handshake_complete = True
 
-    async def _write(self, text: bytes) -> None:
+    def _send_now(self, text: str) -> bool:
+        if not self.writable.is_set() or self.conn.state is not State.OPEN:
+            return False
+        self._write(text.encode())
+        return True
+
+    def _write(self, text: bytes) -> None:
         """Write a frame of *text* (RFC 6455, section 5.2), at a third of the cost."""
-        if not self.writable.is_set():
-            await self.writable.wait()
-            if self.disconnected:
-                raise ClientDisconnected
         size = len(text)
         if size < 126:
             head = bytes((0x81, size))

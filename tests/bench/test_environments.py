@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import capacity, environments, hot, server, store
+from bench import capacity, environments, hosting, hot, store
 from bench.environments import PINS, ROOT
 
 PEERS = PINS["peers"]
@@ -24,7 +24,7 @@ def test_every_peer_is_pinned_to_exact_versions() -> None:
 def test_every_client_of_a_comparison_is_pinned_or_ours_and_has_its_module() -> None:
     rows = {row for comparison in hot.FULL.values() for row in comparison.rows}
     clients = {row.client for row in rows | set(capacity.ROWS)}
-    assert clients | {server.PEER} | set(store.PEERS) == {"floor", "ours", "sdk", *PEERS}
+    assert clients | {hosting.PEER} | set(store.PEERS) == {"floor", "ours", "sdk", *PEERS}
     for client in ("ours", *store.PEERS):
         assert (ROOT / "bench/stores" / f"{client.replace('-', '_')}.py").is_file()
     for client in clients - {"floor"}:

@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import anyio
+import pytest
 
 from chatbots.server.outbox import Outbox
 
@@ -75,6 +76,31 @@ async def test_a_send_that_is_cut_may_still_clean_up() -> None:
         await outbox.put("a")
         assert len(cleaned) == times
     assert outbox.gone is False  # it was sent in the end
+
+
+async def test_a_frame_goes_out_at_once_where_nobody_would_have_to_wait() -> None:
+    sent: list[str] = []
+    room = True
+
+    async def send(_: Any) -> None:
+        raise AssertionError("it waits")
+
+    def now(frame: str) -> bool:
+        if room:
+            sent.append(frame)
+        return room
+
+    outbox = Outbox(send, within=5, cut=lambda: None, now=now)
+    outbox.put_nowait("a")
+    room = False
+    with pytest.raises(anyio.WouldBlock):
+        outbox.put_nowait("b")
+    room = outbox.gone = True
+    with pytest.raises(anyio.WouldBlock):
+        outbox.put_nowait("c")
+    with pytest.raises(anyio.WouldBlock):
+        Outbox(send, within=5, cut=lambda: None).put_nowait("d")
+    assert sent == ["a"]
 
 
 async def test_a_client_that_does_not_read_is_cut_once() -> None:
