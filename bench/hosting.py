@@ -68,11 +68,12 @@ def _wait(process: subprocess.Popen[bytes], port: int, said: Path) -> None:
     until = time.monotonic() + PATIENCE
     while process.poll() is None and time.monotonic() < until:
         try:
-            socket.create_connection(("127.0.0.1", port)).close()
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as one:
+                one.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                if one.recv(1):  # a port may take connections long before somebody answers
+                    return
         except OSError:
             time.sleep(0.05)
-        else:
-            return
     raise RuntimeError(f"The server does not start:\n{said.read_text('utf-8')[-2000:]}")
 
 

@@ -14,7 +14,7 @@ from anyio.lowlevel import checkpoint
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.asyncio.client import connect
 
-from chatbots.deltas import TextDelta
+from chatbots.deltas import ReasoningDelta, TextDelta
 from chatbots.interfaces import Sink
 from chatbots.messages import ModelAnswer, ModelRequest
 from chatbots.server import serving as module
@@ -31,8 +31,7 @@ class Eager(ScriptedModel):
     blocked = 0
 
     async def complete(self, request: ModelRequest, out: Sink) -> ModelAnswer:
-        for number in range(PIECES):
-            piece = TextDelta(str(number) * 1000)
+        for piece in (ReasoningDelta("Hm."), *(TextDelta(str(n) * 1000) for n in range(PIECES))):
             try:
                 out.send_nowait(piece)  # type: ignore[attr-defined]  # not every sink has it
             except anyio.WouldBlock:
@@ -54,8 +53,9 @@ async def test_pieces_that_are_not_waited_for_arrive_whole_and_in_order() -> Non
         ws.transport.pause_reading()
         await until(lambda: model.blocked > 0)
         ws.transport.resume_reading()
-        said = [json.loads(await ws.recv())["data"] for _ in range(PIECES + 1)]
-    pieces = [data["choices"][0]["delta"]["content"] for data in said[:-1]]
+        said = [json.loads(await ws.recv())["data"] for _ in range(PIECES + 2)]
+    assert said[0]["choices"][0]["delta"] == {"reasoning_content": "Hm."}
+    pieces = [data["choices"][0]["delta"]["content"] for data in said[1:-1]]
     assert pieces == [str(number) * 1000 for number in range(PIECES)]
     assert said[-1]["done"]
     assert model.blocked < PIECES / 2
