@@ -14,7 +14,7 @@ from anyio.lowlevel import checkpoint
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.asyncio.client import connect
 
-from chatbots.deltas import ReasoningDelta, TextDelta
+from chatbots.deltas import Delta, ReasoningDelta, TextDelta
 from chatbots.interfaces import Sink
 from chatbots.messages import ModelAnswer, ModelRequest
 from chatbots.server import serving as module
@@ -31,7 +31,8 @@ class Eager(ScriptedModel):
     blocked = 0
 
     async def complete(self, request: ModelRequest, out: Sink) -> ModelAnswer:
-        for piece in (ReasoningDelta("Hm."), *(TextDelta(str(n) * 1000) for n in range(PIECES))):
+        pieces: list[Delta] = [TextDelta(str(n) * 1000) for n in range(PIECES)]
+        for piece in (ReasoningDelta("Hm."), *pieces):
             try:
                 out.send_nowait(piece)  # type: ignore[attr-defined]  # not every sink has it
             except anyio.WouldBlock:
