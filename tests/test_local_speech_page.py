@@ -29,7 +29,7 @@ def test_what_is_downloaded_is_as_much_as_it_says() -> None:
 def test_the_waits_are_those_of_the_code() -> None:
     assert f"{turns.START_MS} ms begin a turn" in PAGE
     assert f"After {turns.PAUSE_MS} ms of silence" in PAGE
-    assert f"the last {thinking.MAX_ITEMS} items" in PAGE
+    assert f"the last {thinking.MAX_ITEMS} items at most" in PAGE
     low, medium, high = (ear._EAGERNESS[word] for word in ("low", "medium", "high"))
     assert f"{low:,}, {medium} and {high} ms for `low`, `medium` and `high`" in PAGE
 

@@ -23,7 +23,9 @@ MANNER: Final = (
 )
 """A second of speech takes 0.4 to make: who is brief is quick."""
 MAX_ITEMS: Final = 40
-"""Items of the past that the model is told: its context is small."""
+"""Items of the past that the model is told, at the most: its context is small."""
+STEP: Final = 20
+"""Items that are left out at a time: whenever the past begins elsewhere, all of it is read anew."""
 
 
 def request(manner: ResponseParams, items: Iterable[Item], *, audible: bool) -> ModelRequest:
@@ -33,13 +35,17 @@ def request(manner: ResponseParams, items: Iterable[Item], *, audible: bool) -> 
     first = (Message("system", instructions),) if instructions else ()
     limit = manner.max_output_tokens
     return ModelRequest(
-        messages=first + _messages(list(items)[-MAX_ITEMS:]),
+        messages=first + _messages(_recent(list(items))),
         stream=True,
         request_id=new_request_id(),
         sampling=Sampling(temperature=0, max_tokens=limit if isinstance(limit, int) else None),
         tools=_tools(manner),
         tool_choice=tool_choice_of(manner.tool_choice) if _chosen(manner) else None,
     )
+
+
+def _recent(items: list[Item]) -> list[Item]:
+    return items[-(-max(0, len(items) - MAX_ITEMS) // STEP) * STEP :]
 
 
 def _messages(items: list[Item]) -> tuple[Message, ...]:

@@ -6,7 +6,7 @@ from chatbots.errors import InvalidRequest
 from chatbots.messages import Message
 from chatbots.realtime.events.items import ContentPart, Item, assistant_text, user_text
 from chatbots.realtime.events.session import ResponseParams, Tool
-from chatbots.speech.thinking import MANNER, MAX_ITEMS, request
+from chatbots.speech.thinking import MANNER, request
 from chatbots.tool_calls import ToolCall, ToolSpec
 
 MULTIPLY = Tool(name="multiply", description="Multiplies.", parameters={"type": "object"})
@@ -39,11 +39,11 @@ def test_an_answer_to_be_heard_is_to_be_short() -> None:
     assert request(ResponseParams(), [], audible=False).messages == ()
 
 
-def test_of_a_long_past_the_end_is_told() -> None:
-    asked = request(ResponseParams(), [user_text(str(n)) for n in range(99)], audible=False)
-    assert [message.content for message in asked.messages] == [
-        str(n) for n in range(99 - MAX_ITEMS, 99)
-    ]
+def test_a_long_past_begins_where_it_began_so_that_it_is_not_read_anew() -> None:
+    past = [user_text(str(number)) for number in range(100)]
+    asked = [request(ResponseParams(), past[:n], audible=False) for n in (1, 40, 41, 60, 61, 100)]
+    begins = [one.messages[0].content for one in asked]
+    assert begins == ["0", "0", "20", "20", "40", "60"]
 
 
 def test_tools_and_limits_are_told_in_our_words() -> None:
