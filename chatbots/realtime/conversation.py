@@ -9,7 +9,15 @@ from msgspec.structs import replace
 
 from chatbots.joined import Joined
 from chatbots.realtime.events.client import ConversationItemCreate
-from chatbots.realtime.events.items import ContentPart, Item, assistant_text, system_text, user_text
+from chatbots.realtime.events.items import (
+    MAX_ITEM_ID,
+    ContentPart,
+    Item,
+    assistant_text,
+    generate_id,
+    system_text,
+    user_text,
+)
 
 UNINTELLIGIBLE: Final = "[unintelligible]"
 """What stands for a user's words that could not be written down."""
@@ -109,6 +117,7 @@ class Conversation:
         A call without its result is left out, unless it is *owed*, and a result without its call.
         From now on an item is what was told of it: without its audio, and what was cut is gone.
         """
+        self._shorten()
         seen = [entry for entry in self if not entry.deleted]
         calls, results = (
             {entry.item.call_id for entry in seen if entry.item.type == kind}
@@ -121,6 +130,20 @@ class Conversation:
                 entry.item, entry.heard = item, 1.0
                 told.append(ConversationItemCreate(item))
         return told
+
+    def _shorten(self) -> None:
+        """Give items ids that a client may tell; a server may call them otherwise."""
+        long = [name for name in self.entries if len(name) > MAX_ITEM_ID]
+        ids = {name: generate_id("item_", 21) for name in long}
+
+        def new(name: str) -> str:
+            return ids.get(name, name)
+
+        self.entries = {new(name): entry for name, entry in self.entries.items()}
+        self._before = {new(n): b and new(b) for n, b in self._before.items()}
+        self._after = {b and new(b): [*map(new, names)] for b, names in self._after.items()}
+        for name in ids.values():
+            self.entries[name].item = replace(self.entries[name].item, id=name)
 
 
 def _retold(entry: Entry, answered: set[str | None]) -> Item | None:

@@ -7,6 +7,7 @@ from hypothesis import given, strategies as st
 
 from chatbots.realtime.conversation import MAX_EARLY, UNINTELLIGIBLE, Conversation
 from chatbots.realtime.events.items import (
+    MAX_ITEM_ID,
     ContentPart,
     Item,
     function_output,
@@ -34,6 +35,19 @@ def test_an_item_goes_to_the_front_to_the_end_or_between() -> None:
     for name, previous in (("b", None), ("d", None), ("a", "root"), ("c", "b"), ("x", "unknown")):
         conversation.add(user_text("", id=name), previous)
     assert names(conversation) == [*"abcd", "x"]
+
+
+def test_what_a_server_calls_at_length_is_told_by_another_name_in_its_place() -> None:
+    conversation = Conversation()
+    for name, previous in (("a", None), ("b" * 40, None), ("c", "b" * 40), ("d", None)):
+        conversation.add(user_text(name[0], id=name), previous)
+    told = [created.item for created in conversation.replay()]
+    assert [item.text for item in told] == [*"abcd"]
+    assert [item.id for item in told] == names(conversation)
+    assert max(len(item.id or "") for item in told) <= MAX_ITEM_ID
+    conversation.add(told[1], None)
+    conversation.add(user_text("x", id="x"), told[1].id)
+    assert [item.text for item in conversation.context] == [*"abxcd"]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("abcdef"))))
