@@ -130,7 +130,12 @@ async def test_an_application_of_ones_own_answers_a_route_and_has_the_whole_serv
             ) as client,
         ):
             told = await client.get("/story", params={"about": "cats"})
-            assert "Once upon a time." in told.text
+            pieces = [
+                json.loads(line) for line in re.findall(r"^data: (\{.*)$", told.text, re.MULTILINE)
+            ]
+            said = [piece["choices"][0]["delta"].get("content", "") for piece in pieces]
+            assert "".join(said) == "Once upon a time."
+            assert len(said) > 2  # it came as it formed
             assert told.text.endswith("data: [DONE]\n\n")
             health = await client.get("/chat/health")
             assert health.json() == {"status": "ok", "clients": 0}
