@@ -114,6 +114,7 @@ class Conversation:
         match news.change:
             case "started":
                 self._drop_guess()
+                self._drop_prepared()
                 self._do(self._host.speech_started(news.ms), tasks)
             case "paused" if self._may_guess:
                 self._guess = _Guess()
@@ -127,14 +128,18 @@ class Conversation:
 
     @property
     def _may_guess(self) -> bool:
-        detection = detection_of(self._host.session)
-        answers = detection is not None and detection.create_response is not False
-        return answers and not self._giving
+        # Who asks for the answers itself asks for them at once, too.
+        return detection_of(self._host.session) is not None and not self._giving
 
     def _drop_guess(self) -> None:
         if self._guess is not None:
             self._guess.drop()
             self._guess = None
+
+    def _drop_prepared(self) -> None:
+        if self._prepared is not None:  # nobody has asked for it
+            self._prepared[1].scope.cancel()
+            self._prepared = None
 
     async def _make_out(self, guess: _Guess, sound: bytes) -> None:
         """Recognise a turn that may be over, and begin the answer that it may get."""
@@ -160,6 +165,7 @@ class Conversation:
             await guess.done.wait()
             text = guess.text
             if guess.performance is not None:
+                self._drop_prepared()
                 self._prepared = (item_id, guess.performance)
         try:
             text = await self._engines.hear_any(sound) if text is None else text

@@ -115,10 +115,39 @@ async def test_a_response_with_words_of_its_own_takes_no_guess() -> None:
         await talk.session(audio={"input": {"turn_detection": told}})
         await talk.speak()
         await talk.until("input_audio_buffer.committed")
-        assert model.requests == []
         await talk.send("response.create", response={"instructions": "Speak French."})
         await talk.until("response.done")
-    assert model.requests[0].messages[0].content.startswith("Speak French.")
+    assert model.requests[-1].messages[0].content.startswith("Speak French.")
+    assert talk.said == "Oui."
+
+
+async def test_a_response_that_is_asked_for_was_begun_before_the_silence_was_over() -> None:
+    told = {"type": "server_vad", "create_response": False}
+    async with talking(model := ScriptedModel("Yes."), "Are you there?") as talk:
+        await talk.session(audio={"input": {"turn_detection": told}})
+        await talk.speak(then=300)
+        await eventually(lambda: bool(talk.voice.said))
+        await talk.speak(0, then=500)
+        await talk.until("input_audio_buffer.committed")
+        await talk.send("response.create")
+        await talk.until("response.done")
+    assert (talk.said, len(model.requests), len(talk.recogniser.heard)) == ("Yes.", 1, 1)
+
+
+async def test_an_answer_that_nobody_asks_for_is_not_made_when_the_user_speaks_again() -> None:
+    model = ScriptedModel(["One, ", Gate()], "All right.")
+    told = {"type": "server_vad", "create_response": False}
+    async with talking(model, "Count.", "Stop.") as talk:
+        await talk.session(audio={"input": {"turn_detection": told}})
+        await talk.speak()
+        await talk.until("conversation.item.done")
+        await eventually(lambda: len(model.requests) == 1)
+        await talk.speak()
+        await eventually(lambda: model.cancelled == 1)
+        await talk.until("conversation.item.done", 2)
+        await talk.send("response.create")
+        await talk.until("response.done")
+    assert talk.said == "All right."
 
 
 async def test_text_is_answered_in_text_where_that_is_asked_for() -> None:
