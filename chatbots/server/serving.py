@@ -32,6 +32,8 @@ SLICE: Final = 512
 """Bytes that are looked at before the clock is."""
 PINGS: Final = 20
 """Pings a second that a socket may send."""
+PARTS: Final = 16 * 1024
+"""Parts that a message may come in; those without a byte would take memory without end."""
 BACKLOG: Final = 2048
 LINGER: Final = 2
 """Seconds that what was sent last has to arrive when the server has ended."""
@@ -206,6 +208,12 @@ class _Socket(WebSocketsSansIOProtocol):
         if self._backlog:
             self._go_on()
         return message
+
+    def handle_cont(self, event: Any) -> None:
+        if len(self.frames) < PARTS:
+            super().handle_cont(event)
+        else:
+            self.transport.abort()
 
     def handle_ping(self) -> None:
         now = self.loop.time()

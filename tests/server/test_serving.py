@@ -210,3 +210,13 @@ async def test_frames_of_every_size_arrive_as_they_were_said() -> None:
         told = [json.loads(await ws.recv()) for _ in pieces]
         assert [f["data"]["choices"][0]["delta"]["content"] for f in told] == pieces
         assert json.loads(await ws.recv())["data"]["done"]
+
+
+async def test_a_message_in_parts_without_end_is_hung_up_on_and_one_in_many_is_not() -> None:
+    async with serving(application()) as (_, address), connect(f"ws://{address}/ws") as ws:
+        await ws.send(iter(ask("ping", {"a": "x" * 1000})))
+        assert "pong" in str(await ws.recv())
+        begun, more = b"\x01\x81\0\0\0\0{", b"\x00\x80\0\0\0\0"
+        ws.transport.write(begun + more * module.PARTS)
+        with anyio.fail_after(5), pytest.raises(ConnectionClosed):
+            await ws.recv()
