@@ -73,8 +73,9 @@ class Script(NamedTuple):
     def speak(self, piece: str) -> Iterator[Say]:
         """Say a piece of the text, with its sound."""
         self.told.say(piece)
-        per_ms = bytes_per_ms(sounding(self.host.session).format)
-        self.told.sound(spoken(piece, per_ms))
+        if self.told.audible:
+            per_ms = bytes_per_ms(sounding(self.host.session).format)
+            self.told.sound(spoken(piece, per_ms))
         yield from self.frames()
 
     def good(self) -> Iterator[Step]:
