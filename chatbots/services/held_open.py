@@ -12,6 +12,7 @@ import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from chatbots import telemetry
+from chatbots.errors import InvalidRequest
 
 T = TypeVar("T")
 
@@ -48,10 +49,11 @@ class HeldOpen(Generic[T]):
         try:
             await self._known.wait()
         except BaseException:
-            self._task.cancel()
             await self.aclose()
             raise
         if self._value is None:
+            if isinstance(self._error, asyncio.CancelledError):
+                raise InvalidRequest("invalid_request", "It was closed before it was open.")
             raise self._error or RuntimeError
         return self._value
 
@@ -60,8 +62,10 @@ class HeldOpen(Generic[T]):
         self._unused.deadline = anyio.current_time() + self._idle if done else math.inf
 
     async def aclose(self) -> None:
-        """Leave the manager, and wait until it is left. May be called again."""
+        """Leave the manager, entered or not, and wait until it is left. May be called again."""
         self._leaving.set()
+        if self._task is not None and not self._known.is_set():
+            self._task.cancel()
         with anyio.CancelScope(shield=True):
             if self._task is not None:
                 await asyncio.wait([self._task])

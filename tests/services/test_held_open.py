@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
+from chatbots.errors import InvalidRequest
 from chatbots.services.held_open import HeldOpen
 
 
@@ -74,6 +75,23 @@ async def test_what_cannot_be_opened_raises_why() -> None:
     assert caught.value.exceptions == (thing.error,)
     assert held.left
     await held.aclose()
+
+
+async def test_it_can_be_closed_while_it_is_opened() -> None:
+    thing = Thing()
+    thing.ready = anyio.Event()
+    held = HeldOpen(thing.opened(), idle=60)
+
+    async def opens() -> None:
+        with pytest.raises(InvalidRequest, match="closed before"):
+            await held.open()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(opens)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.fail_after(1):
+            await held.aclose()
+    assert (thing.entered, thing.left) == (1, 1)
 
 
 async def test_what_breaks_while_it_is_left_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
