@@ -41,8 +41,10 @@ class Lifeline:
         """The connection, while there is one."""
         self.next: Link | None = None
         """The connection that will take over."""
-        self.over: ChatError | None = None
-        """Why there will be none any more."""
+        self.over: ChatError | None = InvalidRequest(
+            "invalid_request", "The session is not open.", hint="Use it in an `async with`."
+        )
+        """Why there is none and will be none."""
         self.unsent = Unsent(dialling.patience.unsent_audio, config)
         telling.after, telling.asking.refused = self._move, self.forget
         self._dialling = dialling
@@ -57,8 +59,11 @@ class Lifeline:
 
     async def open(self) -> None:
         """Connect for the first time; raises `ChatError`."""
+        if self.over is not None and self._up.is_set():
+            raise self.over  # it was open before
         tries = self._dialling.patience.first_tries
         self.next = await self._dialling.dial(self._conversation, self._wanted, tries=tries)
+        self.over = None
 
     async def connected(self) -> Link:
         """Return the connection, once there is one; raises `ChatError` when the session is over."""

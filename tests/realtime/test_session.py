@@ -618,11 +618,20 @@ async def test_what_cannot_be_sent_is_not_kept_for_the_next_connection(
     assert "session.update" not in [event["type"] for event in stage.sockets[1].heard]
 
 
+async def test_who_says_something_before_it_is_open_is_told_so() -> None:
+    unopened = RealtimeSession(WebSocketsDialer(), Address())
+    with anyio.fail_after(1), pytest.raises(InvalidRequest, match="not open"):
+        await unopened.respond()
+
+
 async def test_who_comes_after_the_end_with_a_handler_is_not_called() -> None:
     async with playing(answers) as stage:
         async with session(stage) as s:
             pass
         s.on(lambda event: pytest.fail(f"{event}"))()
+        with pytest.raises(InvalidRequest, match="is closed"):
+            await s.__aenter__()
+        assert len(stage.sockets) == 1
 
 
 async def test_a_response_beside_the_conversation_has_its_deadline_too() -> None:
