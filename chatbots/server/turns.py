@@ -27,8 +27,6 @@ class Heard(ObjectSendStream[Delta]):
         self.calls: list[ToolCall] = []
         self.end: Done | Failed | None = None
         self.replayed = False
-        """Whether it was answered before; then it costs nothing."""
-        self.replayed = False
         """Whether it was answered before: then it cost nothing."""
         self._takes_calls = payload.tool_mode == "client"
 

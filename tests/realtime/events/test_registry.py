@@ -220,3 +220,8 @@ def test_a_server_of_the_beta_dialect_says_all_of_an_answer_in_its_words() -> No
         "event_id": "event_1",
         "delta": "Hi",
     }
+
+
+def test_what_is_no_text_is_refused_before_it_is_sent() -> None:
+    with pytest.raises(InvalidRequest, match="cannot be written as JSON"):
+        write(client.ConversationItemCreate(user_text("half a pair: \ud83d")))

@@ -1,8 +1,18 @@
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
+from typing import Any, cast
+
+import anyio
 import pytest
 
+from chatbots.deltas import ReasoningDelta, TextDelta
 from chatbots.errors import ProviderError
+from chatbots.server.asking import ChatPayload
+from chatbots.server.call import Call
+from chatbots.server.handlers.chat_completion_stream import Told
+from chatbots.server.outbox import Outbox
 from chatbots.testing import ScriptedModel
 from chatbots.tool_calls import ToolCall
 from tests.server.peer import application, connected, user
@@ -49,3 +59,28 @@ async def test_a_notice_goes_beside_the_answer() -> None:
             peer.send("chat_completion_stream", user("Hi", session_id="s"))
             frames = await peer.read_all()
     assert frames[0]["data"]["notice"]["code"] == "replayed"
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_piece_is_told_at_once_where_there_is_room_and_noted_only_then(room: bool) -> None:
+    told: list[str] = []
+
+    def now(frame: str) -> bool:
+        told.extend([frame] * room)
+        return room
+
+    async def never(message: Any) -> None:
+        raise AssertionError(message)
+
+    outbox = Outbox(never, within=1, cut=lambda: None, now=now)
+    call = SimpleNamespace(request=SimpleNamespace(request_id="s1"), outbox=outbox)
+    heard = Told(ChatPayload(messages=[]), cast("Call", call))
+    with pytest.raises(anyio.WouldBlock):
+        heard.send_nowait(ReasoningDelta("Hm."))
+    if room:
+        heard.send_nowait(TextDelta("Once "))
+    else:
+        with pytest.raises(anyio.WouldBlock):
+            heard.send_nowait(TextDelta("Once "))
+    pieces = [json.loads(frame)["data"]["choices"][0]["delta"]["content"] for frame in told]
+    assert (pieces, heard.said.text) == ((["Once "], "Once ") if room else ([], ""))
