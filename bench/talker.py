@@ -84,8 +84,21 @@ def serve(one: socket.socket) -> None:
         else:
             while many := b"".join(islice(said, 500)):
                 one.sendall(many)
-    while one.recv(1 << 20):
-        pass
+    hear(one)
+
+
+def hear(one: socket.socket) -> None:
+    """Read frames until one closes the connection, and answer that: clients wait for it."""
+    with one.makefile("rb") as frames:
+        while len(head := frames.read(2)) == 2:
+            size = head[1] & 0x7F
+            if size > 125:
+                wide = "!H" if size == 126 else "!Q"
+                size = struct.unpack(wide, frames.read(struct.calcsize(wide)))[0]
+            frames.read(4 + size)  # the mask comes first
+            if head[0] == 0x88:
+                one.sendall(struct.pack("!BBH", 0x88, 2, 1000))
+                return
 
 
 def main() -> None:
