@@ -25,6 +25,14 @@ from chatbots.server.handlers import (
     tools_list,
 )
 
+FOR_THE_OPERATOR: Final = (
+    "upstream_auth",
+    "upstream_tls",
+    "upstream_unreachable",
+    "quota_exhausted",
+)
+"""What a client can do nothing about; it names the model's server, and what to set."""
+
 ROUTES: Final = {
     "ping": ping.ROUTE,
     "chat_completion": chat_completion.ROUTE,
@@ -84,10 +92,14 @@ def failure(call: Call, error: ChatError) -> str:
     elif error.partial:
         data["partial"] = error.partial
     message = telemetry.redact(str(error), *call.backend.manner.secrets)
+    meaning = error.CODES[error.code].meaning
     if isinstance(error, ConfigurationError | StorageError):
         # It names files of this machine: that is for the operator.
         telemetry.emit("error", "server.trouble", code=error.code, error=message)
-        message = f"The server has a fault of its own: {error.CODES[error.code].meaning}."
+        message = f"The server has a fault of its own: {meaning}."
+    elif error.code in FOR_THE_OPERATOR:
+        telemetry.emit("error", "server.trouble", code=error.code, error=message)
+        message = f"The model cannot be asked: {meaning}."
     request_id = call.request.request_id
     return rpc.failure(call.route.answer, request_id, error, message=message, data=data)
 

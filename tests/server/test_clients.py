@@ -73,7 +73,12 @@ def test_the_client_tells_what_failed(
     for _ in range(2):
         model.answer(ProviderError("upstream_auth", "The key is refused."))
     assert run(monkeypatch, address) == 1
-    assert capsys.readouterr().out.count("upstream_auth: The key is refused.") == 2
+    assert (
+        capsys.readouterr().out.count(
+            "upstream_auth: The model cannot be asked: the server refuses the key."
+        )
+        == 2
+    )
 
 
 @pytest.mark.slow

@@ -128,6 +128,17 @@ async def test_what_names_files_of_this_machine_is_for_the_log(kind: str) -> Non
     assert told == ["The file /home/x is full."]
 
 
+async def test_what_only_the_operator_can_mend_is_for_the_log() -> None:
+    refused = ProviderError("upstream_auth", "models.example refuses the key.", hint="Set a key.")
+    async with connected(application(ScriptedModel([refused]))) as peer:
+        with capture_logs() as lines:
+            frame = await peer.ask("chat_completion", user("Hi"))
+    assert frame["error"] == "The model cannot be asked: the server refuses the key."
+    assert frame["error_code"] == "upstream_auth"
+    told = [line["error"] for line in lines if line["event"] == "server.trouble"]
+    assert told == ["models.example refuses the key. Set a key."]
+
+
 async def test_a_bug_is_an_error_of_the_servers_and_says_nothing_else() -> None:
     model = ScriptedModel([RuntimeError("at line 5")], [RuntimeError("at line 5")], "Hello.")
     async with connected(application(model)) as peer:
