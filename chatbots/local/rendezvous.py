@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from chatbots.local.files import open_lock, try_lock, write_whole
+from chatbots.version import VERSION
 
 # proc_pid_stat(5): fields 3, 9, 22 and 31, counted from the third.
 _STATE: Final = 0
@@ -67,8 +68,12 @@ def meet(folder: Path, key: str) -> Rendezvous:
 
 
 def key_of(name: str, path: Path) -> str:
-    """Return what the files of the model at *path* are called: one name for one model file."""
-    digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()
+    """Return what the files of the model at *path* are called: one name for one model file.
+
+    Another version has another: a program is not answered by the helper of an older one.
+    """
+    of = os.fsencode(path.resolve()) + VERSION.encode()
+    digest = hashlib.sha256(of).hexdigest()
     return f"{re.sub('[^A-Za-z0-9._-]+', '_', name)[:60]}-{digest[:12]}"
 
 

@@ -35,6 +35,14 @@ def test_one_model_file_has_one_key_by_whatever_way_it_is_reached(tmp_path: Path
     assert key_of("tiny", tmp_path / "file") != key_of("tiny", tmp_path / "other")
 
 
+def test_a_model_has_another_key_for_another_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = key_of("tiny", tmp_path)
+    monkeypatch.setattr(module, "VERSION", "99.0")
+    assert key_of("tiny", tmp_path) != before
+
+
 def test_a_key_is_a_plain_file_name_whatever_the_model_is_called(tmp_path: Path) -> None:
     key = key_of("../Ünsafe name/" + "x" * 300, tmp_path)
     assert "/" not in key
