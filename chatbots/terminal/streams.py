@@ -127,8 +127,15 @@ def _wait(ready: Callable[[int, float], bool], descriptor: int, over: Event) -> 
 
 
 def _readable(descriptor: int, seconds: float) -> bool:
-    return bool(select.select([descriptor], [], [], seconds)[0])
+    return _polled(descriptor, select.POLLIN, seconds)
 
 
 def _writable(descriptor: int, seconds: float) -> bool:
-    return bool(select.select([], [descriptor], [], seconds)[1])
+    return _polled(descriptor, select.POLLOUT, seconds)
+
+
+def _polled(descriptor: int, event: int, seconds: float) -> bool:
+    # select(2) knows no descriptor above 1,023; a program with many sockets has them.
+    poll = select.poll()
+    poll.register(descriptor, event)
+    return bool(poll.poll(seconds * 1000))

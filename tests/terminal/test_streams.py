@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio  # noqa: TID251 (cancelled as by asyncio, too)
 import errno
+import fcntl
 import io
 import os
 import pty
+import resource
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -129,6 +131,22 @@ async def test_a_read_that_asyncio_cancels_leaves_no_thread_waiting(
         nobody_waits = await anyio.to_thread.run_sync(over.wait, 5)
         writer.write("for a thread that waits nevertheless")
     assert nobody_waits
+
+
+async def test_a_program_with_a_thousand_descriptors_reads_and_writes_as_any_other() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2048)), hard))
+    try:
+        with pipe() as ends:
+            high = [fcntl.fcntl(end, fcntl.F_DUPFD, 1024) for end in ends]
+            with os.fdopen(high[0]) as reader, os.fdopen(high[1], "w") as writer:
+                await write("line\n", writer)
+                with anyio.fail_after(5):
+                    assert await anext(read_lines(reader)) == b"line"
+                os.write(high[1], bytes(1 << 16))
+                assert not streams._writable(high[1], 0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_another_reader_may_be_quicker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import re
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal, getcontext
 from fractions import Fraction
@@ -21,14 +19,6 @@ HOSTILE = cases("calculator_hostile")
 EXACT = cases("calculator_exact")
 QUICK = 0.05
 """Seconds of the processor's time."""
-
-
-@pytest.fixture
-def uncollected() -> Iterator[None]:
-    """Keep the garbage of thousands of other tests out of the time that is taken."""
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def outcome(case: Case) -> str:
