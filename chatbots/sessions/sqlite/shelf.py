@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
@@ -20,16 +20,17 @@ from chatbots.sessions.turn import FINAL
 _INFO: Final = """SELECT name, turns, created_at, changed_at, title, input_tokens + output_tokens
     FROM sessions"""
 _COUNT: Final = """SELECT count(*), total(input_tokens), total(output_tokens) FROM sessions
-    WHERE substr(name, 1, length(?1)) = ?1"""
+    WHERE substr(name, 1, length(:within)) = :within"""
 _COUNT_STATES: Final = """SELECT t.state, count(*), sum(length(CAST(t.said || t.answer AS BLOB)))
     FROM turns t JOIN sessions s ON s.id = t.session
-    WHERE substr(s.name, 1, length(?1)) = ?1 GROUP BY t.state"""
+    WHERE substr(s.name, 1, length(:within)) = :within GROUP BY t.state"""
 _FOUND: Final = """SELECT words.rowid, s.name, t.request_id, t.began_at,
     snippet(words, 0, '', '', '…', 12) FROM words
     JOIN turns t ON t.session = words.rowid >> 25 AND t.seq = words.rowid >> 1 & 0xffffff
     JOIN sessions s ON s.id = t.session
-    WHERE words MATCH ?1 AND s.name = coalesce(?2, s.name) AND substr(s.name, 1, length(?4)) = ?4
-    ORDER BY t.began_at DESC, words.rowid DESC LIMIT ?3"""
+    WHERE words MATCH :words AND s.name = coalesce(:session, s.name)
+    AND substr(s.name, 1, length(:within)) = :within
+    ORDER BY t.began_at DESC, words.rowid DESC LIMIT :limit"""
 
 
 class SQLiteShelf:
@@ -58,13 +59,14 @@ class SQLiteShelf:
         within: str = "",
     ) -> Sequence[Found]:
         """Return where it was said; see `SessionShelf.search`."""
-        asked = re.findall(r"\w+", text)
-        if not asked:
+        said = re.findall(r"\w+", text)
+        if not said:
             return ()
         while await self._db.read(words.any_unread):
             await self._db.write(words.read_up)
-        query = " ".join(f'"{word}"*' for word in asked)
-        return await self._db.read(partial(_search, asked=(query, session, limit, within)))
+        query = " ".join(f'"{word}"*' for word in said)
+        asked = {"words": query, "session": session, "limit": limit, "within": within}
+        return await self._db.read(partial(_search, asked=asked))
 
     async def rename(self, session: SessionId, to: SessionId) -> None:
         """Give a session another name; see `SessionShelf.rename`."""
@@ -104,9 +106,9 @@ class SQLiteShelf:
 
 def _list(db: Connection, limit: int | None, within: str) -> Sequence[SessionInfo]:
     found = db.execute(
-        f"{_INFO} WHERE substr(name, 1, length(?1)) = ?1"
-        " ORDER BY changed_at DESC, id DESC LIMIT ?2",
-        (within, -1 if limit is None else limit),
+        f"{_INFO} WHERE substr(name, 1, length(:within)) = :within"
+        " ORDER BY changed_at DESC, id DESC LIMIT :limit",
+        {"within": within, "limit": -1 if limit is None else limit},
     )
     return [_info(row) for row in found]
 
@@ -123,7 +125,7 @@ def _info(row: tuple[str, int, float, float, str, int]) -> SessionInfo:
     )
 
 
-def _search(db: Connection, asked: tuple[str, SessionId | None, int, str]) -> Sequence[Found]:
+def _search(db: Connection, asked: Mapping[str, str | int | None]) -> Sequence[Found]:
     return [
         Found(
             session=name,
@@ -177,8 +179,8 @@ def _restore(db: Connection, session: SessionId, turns: Sequence[Turn], now: flo
 
 
 def _stats(db: Connection, path: Path, within: str) -> StoreStats:
-    sessions, read, written = db.execute(_COUNT, (within,)).fetchone()
-    states = db.execute(_COUNT_STATES, (within,)).fetchall()
+    sessions, read, written = db.execute(_COUNT, {"within": within}).fetchone()
+    states = db.execute(_COUNT_STATES, {"within": within}).fetchall()
     files = (path, path.with_name(f"{path.name}-wal"))
     return StoreStats(
         sessions=sessions,
