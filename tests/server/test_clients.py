@@ -82,7 +82,6 @@ def test_the_client_tells_what_failed(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("npm") is None, reason="there is no npm here")
 @pytest.mark.checklist(251)
 def test_the_client_in_typescript_does_the_same(address: str, tmp_path: Path) -> None:
     folder = tmp_path / "typescript-client"
