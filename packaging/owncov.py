@@ -25,6 +25,8 @@ PACKAGE = ROOT / "chatbots"
 LINES_NEEDED = 90.0
 SECONDS_ALLOWED = 120
 WORKERS = 2
+FEW = 10
+"""Modules that are measured again when they fall short; more are no accident."""
 
 EXEMPT_NAMES = {
     "__init__.py": "a docstring, or the table of public names, which test_architecture.py checks",
@@ -174,12 +176,19 @@ def main(arguments: list[str]) -> int:
     def of_its_kind(module: Path) -> Result:
         return measure(module, pure=module in pure)
 
-    failed = 0
     started = time.monotonic()
+    short: list[Path] = []
     with ThreadPoolExecutor(WORKERS) as pool:
         for result in pool.map(of_its_kind, wanted):
             show(result)
-            failed += bool(result.complaint)
+            if result.complaint:
+                short.append(result.module)
+    failed = len(short)
+    if 0 < failed <= FEW:  # a busy machine may have stood still; what falls short does so again
+        print("Once more, one after the other:", flush=True)
+        for result in map(of_its_kind, short):
+            show(result)
+            failed -= not result.complaint
     seconds = time.monotonic() - started
     print(f"{len(wanted) - failed} modules are covered by their own test, {failed} are not", end="")
     print(f" ({seconds:.0f} s).")

@@ -76,6 +76,34 @@ def test_a_failing_run_stays_failing(checkout: Path) -> None:
     assert gate(checkout, "tests/test_it.py::test_skips | listed\n").returncode == 1
 
 
+FLAKY = """
+from pathlib import Path
+def test_flaky():
+    tried = Path("tried")
+    assert tried.exists() or tried.write_text("once") == 0
+def test_other(): Path("others").open("a").write("x")
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["one process", "two workers"])
+def test_a_test_that_fails_beside_others_may_pass_alone_and_is_named(
+    checkout: Path, options: list[str]
+) -> None:
+    (checkout / "tests" / "test_flaky.py").write_text(FLAKY, "utf-8")
+    done = gate(checkout, "tests/test_it.py::test_skips | listed\n", "--again", *options)
+    assert done.returncode == 0, done.stdout
+    assert "Passed only when they ran alone:\n  tests/test_flaky.py::test_flaky" in done.stdout
+    assert (checkout / "others").read_text() == "x"  # what passed is not run again
+
+
+def test_what_fails_again_fails_the_run(checkout: Path) -> None:
+    (checkout / "tests" / "test_red.py").write_text("def test_red(): assert 0\n", "utf-8")
+    done = gate(checkout, "tests/test_it.py::test_skips | listed\n", "--again")
+    assert done.returncode == 1
+    assert "Passed only" not in done.stdout
+    assert gate(checkout, "# nothing\n", "--again").returncode == 1
+
+
 def test_the_projects_own_list_can_be_read() -> None:
     lines = (ROOT / "tests" / "skips.txt").read_text("utf-8").splitlines()
     assert all(line.startswith("#") or " | " in line for line in lines)

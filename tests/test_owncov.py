@@ -105,3 +105,11 @@ def test_a_failing_test_covers_nothing(checkout: Path) -> None:
     done = owncov(checkout, pure=BOTH, room=RED)
     assert done.returncode == 1
     assert "tests/room/test_any.py failed:" in done.stdout
+
+
+def test_what_falls_short_once_is_measured_again(checkout: Path) -> None:
+    once = "\nfrom pathlib import Path\nif not Path('tried').exists():\n    Path('tried').touch()"
+    done = owncov(checkout, pure=BOTH, room=BOTH + once + "\n    test_it = None")
+    assert done.returncode == 0, done.stdout
+    assert "Once more, one after the other:" in done.stdout
+    assert "2 modules are covered by their own test, 0 are not" in done.stdout

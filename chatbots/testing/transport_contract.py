@@ -26,7 +26,10 @@ from chatbots.testing.socket_peer import HOST, SocketPeer, silent_listener, sock
 
 T = TypeVar("T")
 
-LIMITS: Final = Limits(open=0.5, send=0.3, close=0.3, pong=0.3)
+LIMITS: Final = Limits(open=PATIENCE, send=PATIENCE, close=0.3, pong=PATIENCE)
+HASTY: Final = Limits(open=0.5)
+IMPATIENT: Final = Limits(open=PATIENCE, send=0.3, close=0.3, pong=0.3)
+"""What is short here runs out in the tests that use it; elsewhere a machine may be busy."""
 KEY: Final = "sk-canary-0123456789"
 HEADERS: Final = {"Authorization": f"Bearer {KEY}", "X-Said": "hello"}
 CLOSING: Final = 2.0
@@ -81,8 +84,8 @@ class TransportMaker(ABC):
             finally:
                 await socket.close()
 
-    async def _refusal(self, url: str) -> ChatError:
-        socket = self.make_dialer(LIMITS).dial(url, HEADERS)
+    async def _refusal(self, url: str, limits: Limits = LIMITS) -> ChatError:
+        socket = self.make_dialer(limits).dial(url, HEADERS)
         return await failure(socket, f"opening {url} raises ChatError")
 
 
@@ -149,7 +152,7 @@ class OpensSockets(TransportMaker):
 
     async def test_who_does_not_answer_the_handshake_is_left_in_time(self) -> None:
         async with patiently(silent_listener()) as (url, ended):
-            error = await self._refusal(url)
+            error = await self._refusal(url, HASTY)
             promised(error.code == "upstream_timeout", f"no answer is a timeout, not {error!r}")
             await ended.wait()
 
@@ -208,14 +211,17 @@ class CarriesMessages(TransportMaker):
             group.cancel_scope.cancel()
 
     async def test_who_reads_nothing_is_waited_for_but_not_for_ever(self) -> None:
-        async with self._socket("/deaf") as (socket, _):
+        async with self._socket("/deaf", IMPATIENT) as (socket, _):
             with anyio.fail_after(PATIENCE):
                 error = await failure(_fill(socket), "a write has a deadline")
             promised(error.code == "stream_stalled", f"a peer that stalls, not {error!r}")
             error = await failure(socket.read_message(), "then the connection is gone")
 
     async def test_no_sign_of_life_is_an_error(self) -> None:
-        async with self._socket("/deaf") as (socket, _), anyio.create_task_group() as group:
+        async with (
+            self._socket("/deaf", IMPATIENT) as (socket, _),
+            anyio.create_task_group() as group,
+        ):
             group.start_soon(_swallowed, socket.read_message)
             error = await failure(socket.ping(), "a ping has a deadline")
             promised(error.code == "stream_stalled", f"a peer that is silent, not {error!r}")
