@@ -75,7 +75,7 @@ def test_a_realtime_client_that_blocks_is_heard_and_answered() -> None:
     with FakeOpenAIThread() as fake:
         fake.hear("Good evening.")
         address = fake.base_url.replace("http://", "ws://") + "/realtime?model=any"
-        with connect(address) as socket:
+        with connect(address, max_queue=None) as socket:  # nobody reads what queues
             part = {"type": "input_audio", "audio": "AAAA"}
             item = {"type": "message", "role": "user", "content": [part]}
             socket.send(json.dumps({"type": "conversation.item.create", "item": item}))
