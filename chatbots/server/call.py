@@ -67,7 +67,8 @@ class Call:
     @property
     def why(self) -> ChatError:
         """Why it was stopped."""
-        return self._why or TurnCancelled("cancelled", "The request was cancelled.")
+        stopped = "The request was cancelled."
+        return self._why or TurnCancelled("cancelled", stopped, retryable=False)
 
     def stop(self, why: ChatError | None = None) -> None:
         """Stop answering."""

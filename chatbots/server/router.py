@@ -47,6 +47,9 @@ ROUTES: Final = {
     "session_fork": session_fork.ROUTE,
 }
 
+FIELDS: Final = {"session": "session_id", "prompt": "messages", "system message": "messages"}
+"""What a request calls that which an error names otherwise."""
+
 BUG: Final = "The server failed at this request; its log says where."
 
 
@@ -85,9 +88,22 @@ async def answer(call: Call) -> str:
 
 
 def failure(call: Call, error: ChatError) -> str:
+    """Log a request that is not begun, and return the frame that says why not."""
+    request = call.request
+    about = {"type": request.type, "user": call.caller.user, "code": error.code}
+    telemetry.emit("info", "server.refused", request_id=request.request_id, **about)
+    return _failure(call, error)
+
+
+def _failure(call: Call, error: ChatError) -> str:
     """Return the frame that says what went wrong; what had arrived goes with it."""
+    request_id = call.request.request_id
     data: dict[str, object] = {}
-    if call.route.streams:
+    taken = call.running.get(request_id, call) is not call
+    if taken:
+        # A frame under this id would be taken for the end of the other request that has it.
+        data["request_id"] = request_id
+    elif call.route.streams:
         data["done"] = True
     elif error.partial:
         data["partial"] = error.partial
@@ -100,8 +116,9 @@ def failure(call: Call, error: ChatError) -> str:
     elif error.code in FOR_THE_OPERATOR:
         telemetry.emit("error", "server.trouble", code=error.code, error=message)
         message = f"The model cannot be asked: {meaning}."
-    request_id = call.request.request_id
-    return rpc.failure(call.route.answer, request_id, error, message=message, data=data)
+    error.param = FIELDS.get(error.param or "", error.param)
+    kind, name = (rpc.NO_TYPE, None) if taken else (call.route.answer, request_id)
+    return rpc.failure(kind, name, error, message=message, data=data)
 
 
 async def _outcome(call: Call) -> tuple[str, str]:
@@ -124,7 +141,7 @@ async def _outcome(call: Call) -> tuple[str, str]:
         data = {"done": True} if route.streams else None
         request_id = call.request.request_id
         return rpc.failure(route.answer, request_id, None, message=BUG, data=data), rpc.INTERNAL
-    return failure(call, error), error.code
+    return _failure(call, error), error.code
 
 
 def _payload(call: Call) -> msgspec.Struct:

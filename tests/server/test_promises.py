@@ -1,0 +1,109 @@
+"""What a client sees of its requests where two of them meet, over real sockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from structlog.testing import capture_logs
+from websockets.asyncio.client import connect
+
+from chatbots.server.application import Application
+from chatbots.testing import ScriptedModel
+from chatbots.testing.scripted import Gate
+from tests.server.peer import Frame, application, serving, user
+
+STREAM = "chat_completion_stream"
+
+
+class Client:
+    """A client that is told apart by its socket alone."""
+
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+
+    async def send(self, kind: str, payload: object, request_id: str = "r1") -> None:
+        frame = {"type": kind, "request_id": request_id, "payload": payload}
+        await self._socket.send(json.dumps(frame))
+
+    async def read(self) -> Frame:
+        frame: Frame = json.loads(await self._socket.recv())
+        return frame
+
+    async def ask(self, kind: str, payload: object, request_id: str = "r1") -> Frame:
+        await self.send(kind, payload, request_id)
+        return await self.read()
+
+    async def read_all(self) -> list[Frame]:
+        """Return the frames up to the one that ends a stream."""
+        frames = [await self.read()]
+        while not frames[-1].get("data", {}).get("done"):
+            frames.append(await self.read())
+        return frames
+
+
+@asynccontextmanager
+async def client(address: str) -> AsyncGenerator[Client]:
+    async with connect(f"ws://{address}/ws") as socket:
+        yield Client(socket)
+
+
+@asynccontextmanager
+async def one(app: Application) -> AsyncGenerator[Client]:
+    async with serving(app) as (_, address), client(address) as here:
+        yield here
+
+
+async def test_a_second_request_under_an_id_that_streams_does_not_end_the_first() -> None:
+    gate = Gate()
+    async with one(application(ScriptedModel(["Once ", gate, "more"]))) as here:
+        await here.send(STREAM, user("Hi"))
+        await here.read()
+        for kind, payload in ((STREAM, user("Hi")), ("chat_completion", user("Bye")), ("ping", 5)):
+            with capture_logs() as lines:
+                told = await here.ask(kind, payload)
+            assert (told["type"], told["request_id"]) == ("error", None)
+            assert told["data"] == {"request_id": "r1"}
+            assert [(line["type"], line["code"]) for line in lines] == [(kind, told["error_code"])]
+        gate.open()
+        more, last = await here.read_all()
+    assert more["data"]["choices"][0]["delta"]["content"] == "more"
+    assert (last["request_id"], "error" in last) == ("r1", False)
+
+
+async def test_who_stops_a_turn_is_not_asked_to_try_again() -> None:
+    gate = Gate()
+    async with one(application(ScriptedModel(["Once ", gate]))) as here:
+        await here.send(STREAM, user("Hi"))
+        await here.read()
+        await here.send("cancel", {"request_id": "r1"}, "c")
+        [last] = [f for f in [await here.read(), await here.read()] if f["request_id"] == "r1"]
+    assert (last["error_code"], last["retryable"]) == ("cancelled", False)
+
+
+async def test_what_is_wrong_in_a_session_is_named_as_the_request_named_it() -> None:
+    gate = Gate()
+    model = ScriptedModel("One.", [gate])
+    async with one(application(model)) as here:
+        await here.ask("chat_completion", user("Hi", session_id="s"))
+        await here.send(STREAM, user("Hi", session_id="runs"), "r2")
+        await gate.reached()
+        wrong: list[tuple[str, Any]] = []
+        for payload in (
+            {"session_id": "none"},
+            {"session_id": "s", "to": "s"},
+            {"session_id": "s", "to": "t" * 257},
+            {"session_id": "s", "upto": 0},
+            {"session_id": "runs", "upto": 1},
+            {"session_id": "runs"},
+        ):
+            told = await here.ask("session_fork", payload, "f")
+            wrong.append((told["error_code"], told["param"]))
+        told = await here.ask("chat_completion", user(" "), "f")
+        assert told["param"] == "messages"
+    assert wrong == [
+        ("session_not_found", "session_id"), ("session_exists", "to"), ("invalid_request", "to"),
+        ("invalid_request", "upto"), ("invalid_request", "upto"), ("invalid_request", "session_id"),
+    ]  # fmt: skip
