@@ -46,7 +46,7 @@ async def test_content_that_does_not_come_is_not_waited_for(
 
 async def test_silence_counts_from_the_last_content_not_from_the_waiting() -> None:
     waiting = LONG.for_content(answer(shown=True, silent=60))
-    with pytest.raises(ProviderError), anyio.fail_after(5), waiting:
+    with pytest.raises(ProviderError), anyio.fail_after(20), waiting:
         await anyio.sleep_forever()
 
 
@@ -55,6 +55,20 @@ async def test_content_that_came_meanwhile_is_waited_for_anew() -> None:
     with SHORT.for_content(coming):
         coming.heard_at = monotonic() + 10
         await anyio.sleep_forever()
+
+
+async def test_a_gap_that_is_shorter_than_the_time_to_begin_counts_from_the_first_content() -> None:
+    coming, patience = answer(shown=False), Patience(first_token=60, gap=0.05)
+
+    async def wait() -> None:
+        while True:
+            with patience.for_content(coming):
+                coming.shown = True
+                await anyio.sleep_forever()
+
+    with anyio.fail_after(20), pytest.raises(ProviderError) as failed:
+        await wait()
+    assert failed.value.code == "stream_stalled"
 
 
 async def test_what_comes_in_time_is_no_matter() -> None:
