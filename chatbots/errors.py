@@ -134,7 +134,7 @@ class TurnCancelled(ChatError):
     """The caller stopped the turn."""
 
     CODES: ClassVar = {
-        "cancelled": Code("validation", True, 499, 1000, "the caller stopped the turn", 130),
+        "cancelled": Code("validation", False, 499, 1000, "the caller stopped the turn", 130),
     }
 
 

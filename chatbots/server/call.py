@@ -67,8 +67,7 @@ class Call:
     @property
     def why(self) -> ChatError:
         """Why it was stopped."""
-        stopped = "The request was cancelled."
-        return self._why or TurnCancelled("cancelled", stopped, retryable=False)
+        return self._why or TurnCancelled("cancelled", "The request was cancelled.")
 
     def stop(self, why: ChatError | None = None) -> None:
         """Stop answering."""
