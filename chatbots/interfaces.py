@@ -105,7 +105,10 @@ class SessionStore(Protocol):
         reason: str | None = None,
         usage: Usage | None = None,
     ) -> Turn:
-        """Keep how the turn ended. Finishing a turn that is final raises `ValueError`."""
+        """Keep how the turn ended, and return it; its `seq` is 0 where the session was forgotten.
+
+        Finishing a turn that is final raises `ValueError`.
+        """
         ...
 
     async def load(self, session: SessionId, *, last: int | None = None) -> Sequence[Turn]:

@@ -141,7 +141,7 @@ class _Keeping:
         self._narration.keep = None
         with anyio.move_on_after(FINISH_TIMEOUT, shield=True):
             try:
-                await self._store.finish(
+                ended = await self._store.finish(
                     self._turn,
                     self._narration.spoken.messages,
                     state=answer.state,
@@ -151,7 +151,7 @@ class _Keeping:
             except StorageError as error:
                 failure = error
             else:
-                return True
+                return ended.seq > 0
         await self._tell(failure)
         return False
 

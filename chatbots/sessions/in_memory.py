@@ -7,6 +7,7 @@ from time import time
 from typing import Final
 
 import anyio
+from msgspec.structs import replace
 
 from chatbots.messages import FinalState, Message, SessionId, Turn, UnderWay, Usage
 from chatbots.sessions.alike import conflict, marked, not_found, selected
@@ -88,7 +89,7 @@ class InMemorySessions(InMemoryShelf):
             held.running, held.changed_at = None, self._clock()
             held.freed.set()
             self._held.shrink(keep=turn.session)
-        return ended
+        return ended if found is not None else replace(ended, seq=0)
 
     async def load(self, session: SessionId, *, last: int | None = None) -> Sequence[Turn]:
         """Return the session's turns, oldest first; see `SessionStore.load`."""

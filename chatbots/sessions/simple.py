@@ -11,6 +11,7 @@ from time import time
 from typing import Protocol, runtime_checkable
 
 import anyio
+from msgspec.structs import replace
 
 from chatbots.errors import ChatError, InvalidRequest, StorageError
 from chatbots.messages import FinalState, Message, SessionId, Turn, UnderWay, Usage
@@ -114,7 +115,7 @@ class SimpleSessions:
                 await self._append(ended)
             finally:
                 self._free(turn.session, running)
-        return ended
+        return ended if running is not None else replace(ended, seq=0)
 
     async def load(self, session: SessionId, *, last: int | None = None) -> Sequence[Turn]:
         """Return the session's turns, oldest first; see `SessionStore.load`."""

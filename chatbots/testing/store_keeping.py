@@ -146,8 +146,9 @@ class Forgets(StoreMaker):
             running = await store.begin("s", "r1", HELLO)
             await store.forget("s")
             await store.checkpoint(running, ANSWER)
-            await store.finish(running, ANSWER, state="completed")
+            ended = await store.finish(running, ANSWER, state="completed")
             promised(not await store.load("s"), "what ends after it was forgotten is not kept")
+            promised(ended.seq == 0, "who ends a turn is told that its session was forgotten")
 
     async def test_the_next_turn_does_not_wait_for_a_forgotten_one(self) -> None:
         async with self._store() as store:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 
 from chatbots.server.application import Application
+from chatbots.sessions.in_memory import InMemorySessions
+from chatbots.sessions.sqlite.store import SQLiteSessions
 from chatbots.testing import ScriptedModel
 from chatbots.testing.scripted import Gate
 from tests.server.peer import Frame, application, serving, user
@@ -107,3 +111,27 @@ async def test_what_is_wrong_in_a_session_is_named_as_the_request_named_it() -> 
         ("session_not_found", "session_id"), ("session_exists", "to"), ("invalid_request", "to"),
         ("invalid_request", "upto"), ("invalid_request", "upto"), ("invalid_request", "session_id"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("keeps", ["in memory", "in a file"])
+async def test_a_turn_whose_session_is_deleted_meanwhile_ends_as_not_stored(
+    keeps: str, tmp_path: Path
+) -> None:
+    gates = [Gate(), Gate()]
+    model = ScriptedModel(*[("Once ", gate) for gate in gates])
+    store = InMemorySessions() if keeps == "in memory" else SQLiteSessions(tmp_path / "s.db")
+    async with one(application(model, store=store)) as here:
+        stored = []
+        for number, gate in enumerate(gates):
+            await here.send(STREAM, user("Hi", session_id="s"), f"r{number}")
+            await here.read()
+            await gate.reached()
+            if number == 0:
+                assert (await here.ask("session_delete", {"session_id": "s"}, "d"))["data"]
+            gate.open()
+            stored.append((await here.read_all())[-1]["data"]["stored"])
+        told = await here.ask("session_history", {"session_id": "s"}, "h")
+    if isinstance(store, SQLiteSessions):
+        await store.aclose()
+    assert stored == [False, True]
+    assert [turn["request_id"] for turn in told["data"]["turns"]] == ["r1"]

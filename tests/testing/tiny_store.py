@@ -63,7 +63,7 @@ class TinyStore:
         final = replace(turn, answer=tuple(answer), state=state, reason=reason, usage=usage)
         self.put(final)
         self.wake()
-        return final
+        return final if turn.session in self.sessions else replace(final, seq=0)
 
     def put(self, turn: Turn) -> None:
         turns = self.sessions.get(turn.session, [])

@@ -124,7 +124,7 @@ def end(
     """Keep how a turn ended. Raises `ValueError`, `StorageError` (`turn_lost`)."""
     row = _find(db, turn)
     if row is None:
-        return finished(turn, answer, state=state, reason=reason, usage=usage)
+        return replace(finished(turn, answer, state=state, reason=reason, usage=usage), seq=0)
     number, stands, why, pinned, summary = row
     if why == CRASHED and stands in FINAL and turn.state in OPEN:
         raise StorageError("turn_lost", "The turn was taken for dead, and ended by another.")
