@@ -129,6 +129,7 @@ class Connection:
             backend=self._backend,
             outbox=self._outbox,
             running=self._running,
+            turns=self._hub.turns,
         )
         try:
             self._check(call)

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 import anyio
 
 from chatbots.errors import AccessDenied
+from chatbots.server.call import Turns
 
 FAREWELL: Final = 2.0
 """Seconds to keep what was cancelled, and to tell its clients."""
@@ -34,6 +35,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.draining = False
+        self.turns: Turns = {}
         self._connected: set[Client] = set()
         self._present: set[Client] = set()
         self._empty: anyio.Event | None = None

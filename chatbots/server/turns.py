@@ -93,7 +93,8 @@ async def take_turn(call: Call, payload: ChatPayload, heard: Heard, *, stream: b
     call.outlives_its_socket = payload.outlives_its_socket
     asked = Asked(call.backend.model)
     try:
-        await _bot(call, payload, asked, stream=stream).respond(prompt, heard)
+        with call.taking_turn(prompt.session):
+            await _bot(call, payload, asked, stream=stream).respond(prompt, heard)
     except anyio.get_cancelled_exc_class():
         call.usage = asked.cost(heard)
         raise

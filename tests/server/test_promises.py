@@ -13,6 +13,8 @@ from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 
 from chatbots.server.application import Application
+from chatbots.server.gate import Gate as Gateway
+from chatbots.server.tokens import TokenFile
 from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.sessions.sqlite.store import SQLiteSessions
 from chatbots.testing import ScriptedModel
@@ -49,8 +51,9 @@ class Client:
 
 
 @asynccontextmanager
-async def client(address: str) -> AsyncGenerator[Client]:
-    async with connect(f"ws://{address}/ws") as socket:
+async def client(address: str, token: str = "") -> AsyncGenerator[Client]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    async with connect(f"ws://{address}/ws", additional_headers=headers) as socket:
         yield Client(socket)
 
 
@@ -135,3 +138,30 @@ async def test_a_turn_whose_session_is_deleted_meanwhile_ends_as_not_stored(
         await store.aclose()
     assert stored == [False, True]
     assert [turn["request_id"] for turn in told["data"]["turns"]] == ["r1"]
+
+
+async def test_a_turn_in_a_session_is_stopped_from_another_socket_of_its_user(
+    tmp_path: Path,
+) -> None:
+    tokens, gates, store = TokenFile(tmp_path / "tokens"), [Gate(), Gate()], InMemorySessions()
+    ada, eve = (tokens.add(name) for name in ("ada", "eve"))
+    model = ScriptedModel(*[("Once ", gate) for gate in gates])
+    app = application(model, store=store, guard=Gateway(tokens=tokens))
+    async with serving(app) as (_, address):
+        async with client(address, ada) as gone:
+            await gone.send(STREAM, user("Hi", session_id="s"))
+            await gone.read()
+        async with client(address, eve) as here:
+            for named in ({"session_id": "s"}, {"session_id": "ada/s"}, {"request_id": "r1"}):
+                assert (await here.ask("cancel", named))["data"] == {**named, "cancelled": False}
+        async with client(address, ada) as here, client(address, ada) as streams:
+            for wrong in ({"request_id": "r1"}, {"session_id": "s", "request_id": "r0"}):
+                assert not (await here.ask("cancel", wrong))["data"]["cancelled"]
+            assert (await here.ask("cancel", {"session_id": "s"}))["data"]["cancelled"]
+            await streams.send(STREAM, user("Hi", session_id="s"), "r2")
+            await streams.read()
+            named = {"session_id": "s", "request_id": "r2"}
+            assert (await here.ask("cancel", named))["data"] == {**named, "cancelled": True}
+            [last] = await streams.read_all()
+            assert last["error_code"] == "cancelled"
+    assert [turn.state for turn in await store.load("ada/s")] == ["cancelled", "cancelled"]

@@ -27,3 +27,11 @@ async def test_what_does_not_run_cannot_be_stopped() -> None:
     async with connected(application()) as peer:
         frame = await peer.ask("cancel", {"request_id": "r0"})
     assert frame["data"] == {"request_id": "r0", "cancelled": False}
+
+
+async def test_what_shall_be_stopped_is_named() -> None:
+    async with connected(application()) as peer:
+        frame = await peer.ask("cancel", {"session_id": "s"})
+        assert frame["data"] == {"session_id": "s", "cancelled": False}
+        frame = await peer.ask("cancel", {})
+    assert (frame["error_code"], frame["param"]) == ("invalid_request", "request_id")
