@@ -45,6 +45,7 @@ class Message(Struct, frozen=True, omit_defaults=True):
     `images` go with what a user says, `tool_calls` with what the assistant says;
     `tool_call_id` names the call whose result a message of the role `tool` is.
     Of what was said aloud and cut short, `heard_ms` were heard, and the text `unheard` was not.
+    `terms` is a digest of how a kept question was to be answered, no part of what is said.
     """
 
     role: Role
@@ -54,15 +55,13 @@ class Message(Struct, frozen=True, omit_defaults=True):
     tool_call_id: str | None = None
     heard_ms: int | None = None
     unheard: str = ""
+    terms: str = ""
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            known = ", ".join(get_args(Role))
-            raise InvalidRequest(
-                "invalid_request",
-                f"There is no role {self.role!r}; a message's role is one of {known}.",
-                param="role",
-            )
+            known = f"a message's role is one of {', '.join(get_args(Role))}"
+            why = f"There is no role {self.role!r}; {known}."
+            raise InvalidRequest("invalid_request", why, param="role")
 
     @property
     def texts(self) -> tuple[str, ...]:

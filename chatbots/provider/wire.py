@@ -35,7 +35,7 @@ def encode_request(
         "model": model,
         # A plain message is written as it is: a long past costs little.
         "messages": [
-            m if not (m.images or m.tool_calls) and m.heard_ms is None else _parted(m)
+            m if not (m.images or m.tool_calls or m.terms) and m.heard_ms is None else _parted(m)
             for m in request.messages
         ],
         **_sampling(request.sampling, default, model, dialect),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
+import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from chatbots.errors import InvalidRequest
 from chatbots.flow.calling import make_prompt
 from chatbots.images import Detail, Image
 from chatbots.messages import Message, Prompt, Role, check_session
+from chatbots.sampling import UNSAID
 from chatbots.telemetry import new_request_id
 from chatbots.tool_calls import (
     ToolCall,
@@ -154,7 +158,7 @@ def prompt_of(
     elif any(message.role in ("system", "developer") for message in messages):
         instructions = ""  # The client's own system message takes the place of the server's.
     wanted = payload.timeout
-    return make_prompt(
+    prompt = make_prompt(
         messages,
         request_id=new_request_id() if payload.session_id is None else request_id,
         session=payload.session_id,
@@ -173,6 +177,21 @@ def prompt_of(
         tool_choice=_choice(payload.tool_choice),
         user=user,
     )
+    return prompt if prompt.session is None else _on_terms(prompt, payload)
+
+
+def _on_terms(prompt: Prompt, payload: ChatPayload) -> Prompt:
+    """Return *prompt* with a digest of all that the answer depends on beside what is said.
+
+    So one request id stands for one answer: stores compare what is said under it.
+    """
+    served = payload.tool_mode == "server"
+    about = (prompt.model, prompt.instructions, prompt.tool_choice, prompt.sampling, served)
+    if about == (None, None, None, UNSAID, False):
+        return prompt
+    *said, last = prompt.messages
+    digest = sha256(msgspec.json.encode(about)).hexdigest()
+    return replace(prompt, messages=(*said, replace(last, terms=digest[:16])))
 
 
 def check_session_id(name: str, field: str = "session_id") -> None:

@@ -61,10 +61,11 @@ def spoken(messages: Sequence[Message]) -> str:
 
 
 def conflict(request_id: str) -> InvalidRequest:
-    """Return the refusal of other words under a request id."""
+    """Return the refusal of another question under a request id."""
     return InvalidRequest(
         "request_id_conflict",
-        f"The request id {request_id!r} belongs to a turn that said something else.",
+        f"The request id {request_id!r} belongs to a turn that asked something else.",
+        hint="Give each request an id of its own.",
         param="request_id",
     )
 

@@ -249,3 +249,7 @@ def test_no_choice_is_sent_where_there_is_none() -> None:
     request = ModelRequest(messages=(), stream=False, request_id="r", tool_choice="none")
     body = encode_request(request, model="m", default=Sampling(), dialect="openai")
     assert not {"tools", "tool_choice"} & set(body)
+
+
+def test_how_a_question_was_to_be_answered_is_no_part_of_it() -> None:
+    assert message_of(Message("user", "Hi", terms="abc")) == {"role": "user", "content": "Hi"}

@@ -135,3 +135,19 @@ def test_a_remembered_turn_outlives_its_socket_unless_it_shall_not() -> None:
 
 def test_there_may_be_as_many_tools_as_upstream_takes() -> None:
     assert len(Offered([{**TOOL, "name": f"t{n}"} for n in range(128)]).specs()) == 128
+
+
+def test_what_is_remembered_was_said_on_terms() -> None:
+    def terms(**more: object) -> str:
+        [said] = prompt(session_id="s", **more).messages
+        return said.terms
+
+    assert (terms(), terms(timeout=5, on_disconnect="cancel")) == ("", "")
+    system = [{"role": "system", "content": "Rhyme."}, *HI]
+    told = [
+        terms(model="m"), terms(temperature=0), terms(top_p=0), terms(stop="x"),
+        terms(tool_mode="server"), terms(messages=system), terms(tool_choice="none"),
+    ]  # fmt: skip
+    assert len({"", *told}) == len(told) + 1
+    assert terms(model="m", stop=["x"]) == terms(model="m", stop="x", timeout=5)
+    assert prompt(model="m").messages == (Message("user", "Hi"),)

@@ -165,3 +165,34 @@ async def test_a_turn_in_a_session_is_stopped_from_another_socket_of_its_user(
             [last] = await streams.read_all()
             assert last["error_code"] == "cancelled"
     assert [turn.state for turn in await store.load("ada/s")] == ["cancelled", "cancelled"]
+
+
+SAME = {"model": "m", "temperature": 0.5, "max_tokens": 9, "stop": "END", "seed": 7}
+OTHER = {"model": "n", "temperature": 0.6, "max_tokens": 8, "stop": ["E"], "top_p": 0.5}
+
+
+async def test_the_same_frame_is_answered_again_and_one_that_asks_for_else_is_refused(
+    tmp_path: Path,
+) -> None:
+    asked = user("Hi", session_id="s", tool_mode="server", **SAME)
+    system = [{"role": "system", "content": "Rhyme."}, *asked["messages"]]
+    others = [{**asked, field: value} for field, value in OTHER.items()]
+    others += [{**asked, "tool_mode": "client"}, {**asked, "messages": system}]
+    others += [{**asked, "tool_choice": "none"}, {**asked, "messages": user("Ho")["messages"]}]
+
+    store = SQLiteSessions(tmp_path / "s.db")
+    async with one(application(ScriptedModel("One.", "Two."), store=store)) as here:
+        first = await here.ask("chat_completion", asked)
+        await here.ask("chat_completion", user("And?", session_id="s"), "r2")
+    await store.aclose()
+
+    model, store = ScriptedModel(), SQLiteSessions(tmp_path / "s.db")
+    async with one(application(model, store=store)) as here:
+        again = await here.ask("chat_completion", {**asked, "timeout": 9})
+        assert again["data"]["choices"] == first["data"]["choices"]
+        assert "error" not in await here.ask("chat_completion", user("And?", session_id="s"), "r2")
+        for other in others:
+            told = await here.ask("chat_completion", other)
+            assert (told["error_code"], told["param"]) == ("request_id_conflict", "request_id")
+    await store.aclose()
+    assert model.requests == []

@@ -16,7 +16,7 @@ HELLO = [Message("assistant", "Hello.")]
 async def test_other_words_under_a_request_id_are_refused_even_while_its_turn_runs() -> None:
     store = InMemorySessions()
     running = await store.begin("a", "r", HI)
-    with pytest.raises(InvalidRequest, match="'r' belongs to a turn that said something else"):
+    with pytest.raises(InvalidRequest, match="'r' belongs to a turn that asked something else"):
         await store.begin("a", "r", [Message("user", "Ho")])
     assert await store.load("a") == (running,)
 

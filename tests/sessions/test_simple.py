@@ -73,7 +73,7 @@ async def test_a_turn_that_runs_can_be_marked_and_keeps_its_mark() -> None:
 async def test_other_words_under_a_request_id_are_refused_while_its_turn_runs() -> None:
     store = SimpleSessions(Appended())
     await store.begin("s", "r", HI)
-    with pytest.raises(InvalidRequest, match="said something else"):
+    with pytest.raises(InvalidRequest, match="asked something else"):
         await store.begin("s", "r", HELLO)
 
 

@@ -67,7 +67,7 @@ def test_a_turn_runs_until_it_ends(two: Two) -> None:
 
 def test_other_words_are_a_conflict(two: Two) -> None:
     two.begin("s", "r")
-    with pytest.raises(InvalidRequest, match="said something else"):
+    with pytest.raises(InvalidRequest, match="asked something else"):
         turns.accept(two.db, "s", "r", HELLO, now=1.0, owner=two.me)
     two.other.close()
 
