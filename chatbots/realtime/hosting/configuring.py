@@ -91,10 +91,10 @@ def heard(session: Session) -> AudioInput:
             return AudioInput()
 
 
-def spoken(session: Session) -> AudioOutput:
-    """Return how a session sounds."""
+def spoken(session: Manner) -> AudioOutput:
+    """Return how a session or a response sounds."""
     match session:
-        case Session(audio=Audio(output=AudioOutput() as told)):
+        case Manner(audio=Audio(output=AudioOutput() as told)):
             return told
         case _:
             return AudioOutput()

@@ -14,6 +14,8 @@ A client's mistake is answered by an `error` event, and the session stays as it 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from chatbots.errors import ChatError
@@ -36,6 +38,7 @@ class Host:
     *session*: what it is from the start, in place of defaults (`configuring.session_of`).
     *expires_at*: Unix seconds, told to the client. *limits*: told at the end of every response.
     *ids* makes ids from a prefix such as `item_`.
+    *voice_complaint* tells what is wrong with a voice's name; None: every name is right.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Host:
         expires_at: int | None = None,
         limits: tuple[server.RateLimit, ...] = (),
         ids: Ids = random_id,
+        voice_complaint: Callable[[str], str | None] | None = None,
     ) -> None:
         first = replace(
             session or session_of(),
@@ -57,6 +61,7 @@ class Host:
         )
         self._hosted = Hosted(first, dialect, ids)
         self._hosted.limits = limits
+        self._hosted.voice_complaint = voice_complaint
         self.dialect: Dialect = dialect
         self.items: Items = self._hosted.items
         """The conversation."""

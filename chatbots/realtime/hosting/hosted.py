@@ -11,6 +11,7 @@ from chatbots.realtime.events import client, server
 from chatbots.realtime.events.event import ClientEvent, Dialect, Event
 from chatbots.realtime.events.items import ContentPart, Item
 from chatbots.realtime.events.session import (
+    Manner,
     ResponseParams,
     Session,
     Transcription,
@@ -42,6 +43,7 @@ class Hosted:
         self.hearing = Hearing()
         self.outbox = Outbox(dialect, ids)
         self.limits: tuple[server.RateLimit, ...] = ()
+        self.voice_complaint: Callable[[str], str | None] | None = None
         self.conversation_id = ids("conv_")
         self.answers: dict[str, Answer] = {}
 
@@ -56,6 +58,7 @@ class Hosted:
 
     def respond(self, params: ResponseParams | None) -> list[Demand]:
         """Begin an answer; raises `Refusal` while there is one."""
+        self.check_voice(params, "response")
         aside = params is not None and params.conversation == "none"
         if not aside and (active := self.active) is not None:
             raise Refusal(
@@ -111,6 +114,14 @@ class Hosted:
         told = heard(self.session).transcription
         return told if isinstance(told, Transcription) else None
 
+    def check_voice(self, told: Manner | None, name: str) -> None:
+        """Raise `Refusal` for a voice that there is not."""
+        voice = spoken(told).voice if told is not None else None
+        if self.voice_complaint is None or not isinstance(voice, str):
+            return
+        if (complaint := self.voice_complaint(voice)) is not None:
+            raise Refusal(complaint, param=f"{name}.audio.output.voice")
+
     def _ended(self, answer: Answer) -> None:
         del self.answers[answer.id]
 
@@ -122,6 +133,7 @@ def _on_update(host: Hosted, event: client.SessionUpdate) -> list[Demand]:
     said = event.session.model
     if said and said != host.session.model:
         raise Refusal("The model of a session cannot be changed.", param="session.model")
+    host.check_voice(event.session, "session")
     host.session = updated(host.session, event.session)
     host.hearing.per_ms = bytes_per_ms(heard(host.session).format)
     host.outbox.tell(server.SessionUpdated(session=host.session))

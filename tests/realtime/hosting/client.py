@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -29,6 +30,7 @@ class Client:
         *,
         session: Session | None = None,
         limits: tuple[RateLimit, ...] = (),
+        voice_complaint: Callable[[str], str | None] | None = None,
     ) -> None:
         numbers = count(1)
         self.host = Host(
@@ -38,6 +40,7 @@ class Client:
             expires_at=1_800_000_000,
             limits=limits,
             ids=lambda prefix: f"{prefix}{next(numbers)}",
+            voice_complaint=voice_complaint,
         )
         self.first = self.told
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from chatbots.realtime.events.event import Dialect
 from chatbots.realtime.hosting.demands import Spoken
 from tests.realtime.hosting.client import Client, audio
 
@@ -16,6 +17,25 @@ def test_an_update_is_confirmed_and_the_model_stays() -> None:
     assert client.types == ["session.updated"]
     client.send("session.update", session={"type": "realtime", "model": "other"})
     assert client.error()["param"] == "session.model"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "told"), [("ga", {"audio": {"output": {"voice": "x"}}}), ("beta", {"voice": "x"})]
+)
+def test_a_voice_that_there_is_not_is_refused_and_leaves_all_as_it_was(
+    dialect: Dialect, told: dict[str, object]
+) -> None:
+    client = Client(dialect, voice_complaint=lambda name: f"No {name}." if name == "x" else None)
+    kind = {"type": "realtime"} if dialect == "ga" else {}
+    before = client.host.session
+    client.send("session.update", session={**kind, **told, "instructions": "Be brief."})
+    error = client.error()
+    assert (error["message"], error["param"]) == ("No x.", "session.audio.output.voice")
+    client.send("response.create", response=told)
+    assert client.error()["param"] == "response.audio.output.voice"
+    assert client.host.session == before
+    client.send("session.update", session={**kind, "instructions": "Be brief."})
+    assert client.types == ["session.updated"]
 
 
 def test_items_go_where_they_are_put() -> None:
