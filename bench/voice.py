@@ -51,19 +51,14 @@ DETECTION: Final[dict[str, object]] = {
 LOUD: Final = 1_000
 """A sample above this is heard."""
 SAY: Final = """
-import sys, json, msgspec
+import sys, msgspec
 from pathlib import Path
-from chatbots.speech.kokoro import Kokoro
-from chatbots.speech.letters import Letters
-from chatbots.speech.phonemes import Phonemizer
+from chatbots.speech.helper import Needs, voices_of
 from chatbots.speech.spoken import spoken
 needs, folder, *texts = sys.argv[1:]
-needs = json.loads(needs)
-voice = Kokoro(Path(needs["voice"]), Path(needs["style"]), threads=2)
-words = [json.loads(Path(needs[name]).read_bytes()) for name in ("gold", "silver")]
-phonemes = Phonemizer(*words, Letters(Path(needs["letters"])))
+voice = voices_of(msgspec.json.decode(needs, type=Needs), threads=2)["af_heart"]
 for place, text in enumerate(texts):
-    Path(folder, f"{place}.pcm").write_bytes(voice.say(phonemes(spoken(text))))
+    Path(folder, f"{place}.pcm").write_bytes(voice.say(spoken(text)))
 """
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
+from zlib import crc32
 
 import anyio
 import anyio.to_thread
@@ -280,11 +281,12 @@ async def local_speech(settings: Settings) -> LocalModel:
     store, weights = weights_of(settings)
     model = await anyio.to_thread.run_sync(_found, settings)
     needs = await anyio.to_thread.run_sync(needs_of, store, model)
+    told = msgspec.json.encode(needs)
     return LocalModel(
         Path(needs.voice),
-        name=f"speech-{model.stem}",
+        name=f"speech-{model.stem}-{crc32(told):08x}",  # with another voice it is another helper
         state_dir=local_state(),
         idle=settings.chatbots_local_idle,
         context=weights.context,
-        program=(*PROGRAM, msgspec.json.encode(needs).decode()),
+        program=(*PROGRAM, told.decode()),
     )

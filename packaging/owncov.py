@@ -35,6 +35,7 @@ EXEMPT_NAMES = {
 EXEMPT = {
     "chatbots/local/helper.py": "runs only as the model's own process, out of coverage's sight",
     "chatbots/speech/helper.py": "runs only as the speech stack's own process, likewise",
+    "chatbots/speech/piper_program.py": "runs only as Piper's own process, likewise",
 }
 
 

@@ -15,6 +15,7 @@ from chatbots.local.download import pull
 from chatbots.places import package_index
 from chatbots.settings import Settings
 from chatbots.speech.files import check_packages
+from chatbots.speech.voices import is_wanted
 
 if TYPE_CHECKING:
     from chatbots.local.catalog import Weights
@@ -31,13 +32,16 @@ async def pull_weights(settings: Settings) -> Path:
     return (await _pull([weights], store, settings))[0]
 
 
-async def pull_speech(settings: Settings) -> list[Path]:
+async def pull_speech(settings: Settings, *, everything: bool) -> list[Path]:
     """Fetch what hearing and speaking need, if it is not here, and return the paths.
+
+    *everything*: what is of use only with an extra that is not installed, too.
 
     Raises `ConfigurationError` (`extra_missing`) where its packages are not installed.
     """
     check_packages()
-    return await _pull(catalog.load_speech(), weights_of(settings)[0], settings)
+    rows = [weights for weights in catalog.load_speech() if everything or is_wanted(weights)]
+    return await _pull(rows, weights_of(settings)[0], settings)
 
 
 async def _pull(rows: Iterable[Weights], store: WeightStore, settings: Settings) -> list[Path]:

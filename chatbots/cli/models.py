@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from chatbots.cli.outcome import FAILED, OK, guarded, say, tell
@@ -42,23 +43,25 @@ def main(argv: Sequence[str] | None = None) -> int:
             action.add_argument(
                 "--speech", action="store_true", help="fetch what hearing and speaking need too"
             )
+            action.add_argument(
+                "--piper", action="store_true", help="as --speech, with Piper's voice in any case"
+            )
     flags = parser.parse_args(argv)
-    speech = bool(getattr(flags, "speech", False))
-    return guarded(lambda: _run(flags.action, speech=speech), debug=flags.debug)
+    return guarded(lambda: _run(flags), debug=flags.debug)
 
 
-def _run(action: str, *, speech: bool) -> int:
+def _run(flags: argparse.Namespace) -> int:
     from chatbots.settings import Settings
 
-    actions = {
+    actions: dict[str, Callable[[Settings], int]] = {
         "list": _list,
-        "pull": _pull_speech if speech else _pull,
+        "pull": partial(_pull, flags),
         "verify": _verify,
         "path": _path,
         "status": _status,
         "stop": _stop,
     }
-    return actions[action](Settings.load())
+    return actions[flags.action](Settings.load())
 
 
 def _list(settings: Settings) -> int:
@@ -69,32 +72,26 @@ def _list(settings: Settings) -> int:
     for weights in load() + load_speech():
         place = store.find(weights)
         marks = "default, " if weights == chosen else ""
+        voices = ", ".join(weights.voices)
         say(
             f"{weights.name}: {weights.title}, {weights.size // 1_000_000} MB, {weights.licence}; "
             f"{marks}{f'here: {place}' if place else 'not here'}"
+            f"{voices and f'; voices: {voices}'}"
         )
     if settings.chatbots_local_model is not None:
         say(f"{settings.chatbots_local_model}: your own file (CHATBOTS_LOCAL_MODEL), used instead")
     return OK
 
 
-def _pull(settings: Settings) -> int:
+def _pull(flags: argparse.Namespace, settings: Settings) -> int:
     import anyio
 
-    from chatbots.cli.download import pull_weights
+    from chatbots.cli.download import pull_speech, pull_weights
 
     say(str(anyio.run(pull_weights, settings)))
-    return OK
-
-
-def _pull_speech(settings: Settings) -> int:
-    import anyio
-
-    from chatbots.cli.download import pull_speech
-
-    _pull(settings)
-    for path in anyio.run(pull_speech, settings):
-        say(str(path))
+    if flags.speech or flags.piper:
+        for path in anyio.run(partial(pull_speech, settings, everything=flags.piper)):
+            say(str(path))
     return OK
 
 

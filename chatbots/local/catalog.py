@@ -72,6 +72,8 @@ class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `context` is the window of one conversation in tokens, `licence` an SPDX identifier,
     `origin` the page of whoever published it. `package`: where an installed package has the file.
+    `voices`: who can speak with it. `optional`: the rest works without it; with `extra`: it is of
+    use only where the package of that name is installed.
     """
 
     name: str
@@ -84,6 +86,9 @@ class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     revision: str = ""
     context: int = 0
     package: str | None = None
+    voices: tuple[str, ...] = ()
+    optional: bool = False
+    extra: str = ""
     source: tuple[Source, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from chatbots.errors import ProviderError
 from chatbots.speech.spoken import spoken
+from chatbots.speech.voices import named
 
 if TYPE_CHECKING:
     from chatbots.interfaces import ChatModel
@@ -27,34 +28,35 @@ class Recogniser(Protocol):
 
 
 class Voice(Protocol):
-    """Phonemes to speech."""
+    """Text to speech."""
 
     def stop_mark(self) -> Any:
         """Return what stops `say` once its `terminate` is set."""
         ...
 
-    def say(self, phonemes: str, *, speed: float = 1.0, mark: Any = None) -> bytes:
-        """Return PCM16 at 24 kHz; blocks."""
+    def say(self, text: str, *, speed: float = 1.0, mark: Any = None) -> bytes:
+        """Return *text*, all of it words, as PCM16 at 24 kHz; blocks."""
         ...
 
 
 class Engines:
-    """What all conversations of a process share; *silero* makes one for each."""
+    """What all conversations of a process share; *silero* makes one for each.
+
+    *voices* by their names; the first is that of who names none.
+    """
 
     def __init__(
         self,
         *,
         model: ChatModel,
         recogniser: Recogniser,
-        voice: Voice,
-        phonemes: Callable[[str], str],
+        voices: Mapping[str, Voice],
         silero: Callable[[], Silero],
     ) -> None:
         self.model = model
         self.silero = silero
         self._recogniser = recogniser
-        self._voice = voice
-        self._phonemes = phonemes
+        self.voices = voices
         # One at a time each: two at once would both be late.
         self._hearing = anyio.CapacityLimiter(1)
         self._saying = anyio.CapacityLimiter(1)
@@ -75,13 +77,14 @@ class Engines:
                 self._recogniser.hear, pcm, limiter=self._hearing, abandon_on_cancel=True
             )
 
-    async def say(self, text: str, *, speed: float = 1.0) -> bytes:
+    async def say(self, text: str, *, voice: str = "", speed: float = 1.0) -> bytes:
         """Return *text* as PCM16 at 24 kHz. Cancelled, the work ends too, within a few ms.
 
         Raises `ProviderError` (`upstream_error`), as `hear` does.
         """
-        mark = self._voice.stop_mark()
-        work = partial(self._voice.say, self._phonemes(spoken(text)), speed=speed, mark=mark)
+        speaker = self.voices[named(voice, self.voices) or next(iter(self.voices))]
+        mark = speaker.stop_mark()
+        work = partial(speaker.say, spoken(text), speed=speed, mark=mark)
         try:
             with _failing("The answer cannot be said"):
                 return await anyio.to_thread.run_sync(

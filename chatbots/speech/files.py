@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from chatbots.errors import ConfigurationError
 from chatbots.local.catalog import load_speech
 from chatbots.speech.helper import Needs
+from chatbots.speech.voices import is_wanted
 from chatbots.version import DISTRIBUTION
 
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ def needs_of(store: WeightStore, model: Path) -> Needs:
     """
     check_packages()
     found: dict[str, Path] = {}
-    for weights in load_speech():
+    for weights in filter(is_wanted, load_speech()):
         path = store.find(weights)
+        if path is None and weights.optional:
+            continue
         if path is None:
             raise ConfigurationError(
                 "weights_missing",
@@ -36,7 +39,12 @@ def needs_of(store: WeightStore, model: Path) -> Needs:
         found[weights.name] = path.resolve()
     return Needs(
         voice=str(found["kokoro-82m-v1.0-fp16"]),
-        style=str(found["kokoro-af-heart"]),
+        speakers={
+            str(found[weights.name]): weights.voices
+            for weights in load_speech()
+            if weights.voices and not weights.extra and weights.name in found
+        },
+        piper=str(found.get("piper-joe", "")),
         gold=str(found["misaki-us-gold"]),
         silver=str(found["misaki-us-silver"]),
         letters=str(found["g2p-en-2.1.0"]),

@@ -23,7 +23,7 @@ from chatbots.local.helper import Config, main
 if TYPE_CHECKING:
     from chatbots.local.model import LocalModel
     from chatbots.provider.client import OpenAIClient, SharedClient
-    from chatbots.speech.engines import Engines
+    from chatbots.speech.engines import Engines, Voice
 
 
 PROGRAM: Final = (sys.executable, "-m", "chatbots.speech.helper")
@@ -31,10 +31,14 @@ PROGRAM: Final = (sys.executable, "-m", "chatbots.speech.helper")
 
 
 class Needs(Struct, frozen=True, kw_only=True):
-    """The files of the engines, and of the language model."""
+    """The files of the engines, and of the language model.
+
+    `speakers`: files of styles, with the names of whose they are. `piper` may not be there: "".
+    """
 
     voice: str
-    style: str
+    speakers: dict[str, tuple[str, ...]]
+    piper: str
     gold: str
     silver: str
     letters: str
@@ -71,10 +75,7 @@ def engines_of(needs: Needs, config: Config) -> Engines:
     from chatbots.provider.chat import OpenAIChat
     from chatbots.provider.patience import Patience
     from chatbots.speech.engines import Engines
-    from chatbots.speech.kokoro import Kokoro
-    from chatbots.speech.letters import Letters
     from chatbots.speech.moonshine import Moonshine
-    from chatbots.speech.phonemes import Phonemizer
     from chatbots.speech.silero import Silero, open_silero
 
     path = Path(needs.model)
@@ -86,7 +87,6 @@ def engines_of(needs: Needs, config: Config) -> Engines:
         context=config.context,
         threads=config.threads,
     )
-    gold, silver = (json.loads(Path(file).read_bytes()) for file in (needs.gold, needs.silver))
     network = open_silero(Path(needs.silero))
     chat = OpenAIChat(
         _Asked(local).client, model=path.stem, patience=Patience(first_token=math.inf)
@@ -94,10 +94,29 @@ def engines_of(needs: Needs, config: Config) -> Engines:
     return Engines(
         model=ToolRouting(chat),
         recogniser=Moonshine(Path(needs.moonshine)),
-        voice=Kokoro(Path(needs.voice), Path(needs.style), threads=config.threads),
-        phonemes=Phonemizer(gold, silver, Letters(Path(needs.letters))),
+        voices=voices_of(needs, threads=config.threads),
         silero=lambda: Silero(network),
     )
+
+
+def voices_of(needs: Needs, *, threads: int) -> dict[str, Voice]:
+    """Load the voices; the first is the default. Blocks for some 1.5 s."""
+    from chatbots.speech.kokoro import Kokoro, open_kokoro, styles_in
+    from chatbots.speech.letters import Letters
+    from chatbots.speech.phonemes import Phonemizer
+    from chatbots.speech.piper import Piper
+
+    gold, silver = (json.loads(Path(file).read_bytes()) for file in (needs.gold, needs.silver))
+    phonemes = Phonemizer(gold, silver, Letters(Path(needs.letters)))
+    network = open_kokoro(Path(needs.voice), threads=threads)
+    voices: dict[str, Voice] = {
+        name: Kokoro(network, styles, phonemes)
+        for file, names in needs.speakers.items()
+        for name, styles in zip(names, styles_in(Path(file)), strict=True)
+    }
+    if needs.piper:
+        voices["joe"] = Piper(Path(needs.piper), threads=threads)
+    return voices
 
 
 def speech(config: Config, api_key: str) -> tuple[int, object]:

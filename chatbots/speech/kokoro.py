@@ -1,4 +1,4 @@
-"""The voice: Kokoro-82M, phonemes to sound, on onnxruntime."""
+"""The voice: Kokoro-82M, text to sound, on onnxruntime."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 RATE: Final = 24_000
@@ -32,31 +33,26 @@ _LEAD, _TAIL = int(0.02 * RATE), int(0.12 * RATE)
 
 
 class Kokoro:
-    """The voice of the *style* file; `say` blocks, and may be stopped from another thread."""
+    """One speaker, by its *styles*; `say` blocks, and may be stopped from another thread."""
 
-    def __init__(self, model: Path, style: Path, *, threads: int) -> None:
-        self._onnx: Any = importlib.import_module("onnxruntime")  # It has no types.
-        options = self._onnx.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        # Threads that spin on after the work would take the language model's turn.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        self._session = self._onnx.InferenceSession(
-            str(model), options, providers=["CPUExecutionProvider"]
-        )
-        self._style = np.fromfile(style, np.float32).reshape(-1, 1, 256)
+    def __init__(self, network: Any, styles: Any, phonemes: Callable[[str], str]) -> None:
+        self._network = network
+        self._styles = styles
+        self._phonemes = phonemes
 
     def stop_mark(self) -> Any:
         """Return what `say` looks at while it works: it ends early once `terminate` is set."""
-        return self._onnx.RunOptions()
+        onnx: Any = importlib.import_module("onnxruntime")
+        return onnx.RunOptions()
 
-    def say(self, phonemes: str, *, speed: float = 1.0, mark: Any = None) -> bytes:
-        """Return *phonemes* as PCM16 at 24 kHz, the silence at either end cut short.
+    def say(self, text: str, *, speed: float = 1.0, mark: Any = None) -> bytes:
+        """Return *text* as PCM16 at 24 kHz, the silence at either end cut short.
 
         What is beyond the model's 509 phonemes is left out. About 0.4 s a second of sound.
         Raises `ArithmeticError` where the model finds no sound.
         """
-        known = [_VOCABULARY[sound] for sound in phonemes if sound in _VOCABULARY][:_LONGEST]
+        sounds = self._phonemes(text)
+        known = [_VOCABULARY[sound] for sound in sounds if sound in _VOCABULARY][:_LONGEST]
         if not known:
             return b""
         wave = self._wave(known, speed, mark)
@@ -70,10 +66,26 @@ class Kokoro:
         for factor in _TRIES:
             inputs = {
                 "input_ids": np.array([[0, *known, 0]], np.int64),
-                "style": self._style[len(known)],
+                "style": self._styles[len(known)],
                 "speed": np.array([speed * factor], np.float32),
             }
-            wave = self._session.run(None, inputs, mark)[0].reshape(-1)
+            wave = self._network.run(None, inputs, mark)[0].reshape(-1)
             if not np.isnan(wave).any():
                 return wave
         raise ArithmeticError("The voice has no number for this.")
+
+
+def open_kokoro(path: Path, *, threads: int) -> Any:
+    """Return the network in the file at *path*, which all its speakers share."""
+    onnx: Any = importlib.import_module("onnxruntime")  # It has no types.
+    options = onnx.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # Threads that spin on after the work would take the language model's turn.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return onnx.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def styles_in(path: Path) -> Any:
+    """Return the styles of the speakers in the file at *path*, in its order."""
+    return np.fromfile(path, np.float32).reshape(-1, _LONGEST + 1, 1, 256)

@@ -36,12 +36,13 @@ _PIECE: Final = 9_600
 
 
 class Form(Struct, frozen=True):
-    """How an answer is given: as text, or as audio of this format, rate and speed."""
+    """How an answer is given: as text, or as audio of this format, rate, speed and voice."""
 
     audible: bool
     format: str
     rate: int
     speed: float
+    voice: str = ""
 
     @classmethod
     def of(cls, manner: ResponseParams) -> Form:
@@ -51,7 +52,8 @@ class Form(Struct, frozen=True):
         told = getattr(manner.audio, "output", None)
         told = told if isinstance(told, AudioOutput) else AudioOutput()
         speed = told.speed if isinstance(told.speed, float | int) else 1.0
-        return cls(audible, *format_of(told.format), speed)
+        voice = told.voice if isinstance(told.voice, str) else ""
+        return cls(audible, *format_of(told.format), speed, voice)
 
 
 class Performance:
@@ -120,7 +122,7 @@ class Performance:
 
     async def _sound(self, clause: str) -> None:
         form = self._form
-        pcm = await self._engines.say(clause, speed=form.speed)
+        pcm = await self._engines.say(clause, voice=form.voice, speed=form.speed)
         sound = coded(resampled(pcm, RATE, form.rate), form.format)
         before = self.said[-1][1] if self.said else 0
         self.said.append((clause, before + len(sound)))

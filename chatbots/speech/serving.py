@@ -15,8 +15,10 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from chatbots.realtime.events.event import BETA, GA
+from chatbots.realtime.hosting.configuring import session_of
 from chatbots.realtime.hosting.host import Host
 from chatbots.speech.conversing import Conversation
+from chatbots.speech.voices import complaint
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response
@@ -44,7 +46,12 @@ async def serving(engines: Engines, *, api_key: str, port: int = 0) -> AsyncGene
         assert request is not None  # noqa: S101 - there was a handshake
         model = parse_qs(urlsplit(request.path).query).get("model", ["local"])[0]
         beta = "realtime=v1" in request.headers.get("OpenAI-Beta", "")
-        host = Host(model=model, dialect=BETA if beta else GA)
+        host = Host(
+            model=model,
+            dialect=BETA if beta else GA,
+            session=session_of(audio={"output": {"voice": next(iter(engines.voices))}}),
+            voice_complaint=lambda name: complaint(name, engines.voices),
+        )
 
         async def send(frame: bytes) -> None:
             await socket.send(frame, text=True)

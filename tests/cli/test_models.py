@@ -41,9 +41,11 @@ def test_pull_fetches_what_voice_needs_too_where_that_is_asked_for(
     tiny: Tiny, run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = replace(tiny.weights, name="voice", title="Voice (Q1)", file="voice.gguf")
+    other = replace(row, name="other", file="other.gguf", extra="no_such_package", voices=("joe",))
     shelf = tiny.site.folder / "r1"
-    (shelf / row.file).write_bytes((shelf / tiny.path.name).read_bytes())
-    monkeypatch.setattr("chatbots.local.catalog.load_speech", lambda: (row,))
+    for file in (row.file, other.file):
+        (shelf / file).write_bytes((shelf / tiny.path.name).read_bytes())
+    monkeypatch.setattr("chatbots.local.catalog.load_speech", lambda: (row, other))
     monkeypatch.setattr("chatbots.speech.files.PACKAGES", ("nothing_of_this_name",))
     ran = run("models", "pull", "--speech")
     assert (ran.status, ran.out) == (1, f"{tiny.path}\n")
@@ -51,7 +53,11 @@ def test_pull_fetches_what_voice_needs_too_where_that_is_asked_for(
     monkeypatch.setattr("chatbots.speech.files.PACKAGES", ())
     place = tiny.path.with_name("voice.gguf")
     assert run("models", "pull", "--speech").out == f"{tiny.path}\n{place}\n"
-    assert f"voice: Voice (Q1), 0 MB, Apache-2.0; here: {place}" in run("models", "list").out
+    listed = run("models", "list").out
+    assert f"voice: Voice (Q1), 0 MB, Apache-2.0; here: {place}\n" in listed
+    assert "not here; voices: joe\n" in listed
+    both = f"{tiny.path}\n{place}\n{tiny.path.with_name('other.gguf')}\n"
+    assert run("models", "pull", "--piper").out == both
 
 
 def test_pull_says_why_it_could_not(tiny: Tiny, run: Runner) -> None:

@@ -61,15 +61,15 @@ def test_each_file_of_the_speech_stack_has_its_hash_its_licence_and_where_it_may
 ):
     rows = catalog.load_speech()
     assert [weights.name.partition("-")[0] for weights in rows] == [
-        *("kokoro", "kokoro", "misaki", "misaki", "g2p", "silero"),
-        *("moonshine", "moonshine", "moonshine"),
+        *("kokoro", "kokoro", "kokoro", "misaki", "misaki", "g2p", "silero"),
+        *("moonshine", "moonshine", "moonshine", "piper"),
     ]
-    assert {weights.licence for weights in rows} == {"Apache-2.0", "MIT"}
+    assert {weights.licence for weights in rows} == {"Apache-2.0", "MIT", "CC0-1.0"}
     assert all(re.fullmatch("[0-9a-f]{64}", weights.sha256) for weights in rows)
     assert all(bool(weights.source) != bool(weights.package) for weights in rows)
     assert len({weights.file for weights in rows}) == len(rows)
     tarballs = [s for w in rows for s in w.source if isinstance(s, TarballSource)]
-    assert [len(source.members) for source in tarballs] == [10, 1]
+    assert [len(source.members) for source in tarballs] == [10, 1, 19]
 
 
 def test_no_python_file_names_a_source() -> None:

@@ -43,12 +43,12 @@ class Voice:
         self.marks.append(SimpleNamespace(terminate=False))
         return self.marks[-1]
 
-    def say(self, phonemes: str, *, speed: float = 1.0, mark: Any = None) -> bytes:
-        self.said.append(phonemes)
+    def say(self, text: str, *, speed: float = 1.0, mark: Any = None) -> bytes:
+        self.said.append(text)
         while not self.go.wait(0.01):
             if mark.terminate:
                 raise RuntimeError("terminated")
-        return b"\x01\x00" * int(len(phonemes) * 24 * MS_A_SIGN / speed)
+        return b"\x01\x00" * int(len(text) * 24 * MS_A_SIGN / speed)
 
 
 class Loud:
@@ -59,12 +59,14 @@ class Loud:
 
 
 def engines_of(
-    model: ChatModel, recogniser: Recogniser | None = None, voice: Voice | None = None
+    model: ChatModel,
+    recogniser: Recogniser | None = None,
+    voice: Voice | None = None,
+    **voices: Voice,
 ) -> Engines:
     return Engines(
         model=model,
         recogniser=recogniser or Recogniser(),
-        voice=voice or Voice(),
-        phonemes=str.upper,
+        voices={"af_heart": voice or Voice()} | voices,
         silero=lambda: Silero(Loud()),
     )

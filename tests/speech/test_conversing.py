@@ -183,7 +183,7 @@ async def test_a_tool_is_called_and_its_result_is_told() -> None:
         *("user", "assistant", "tool"),
     ]
     assert talk.said == "It is 42."
-    assert talk.voice.said == ["IT IS FORTY TWO."]
+    assert talk.voice.said == ["It is forty two."]
 
 
 async def test_a_cancelled_answer_is_silent_and_the_model_is_stopped() -> None:

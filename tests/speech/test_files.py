@@ -8,7 +8,7 @@ import pytest
 from chatbots.errors import ConfigurationError
 from chatbots.local.catalog import load_speech
 from chatbots.local.weights import WeightStore
-from chatbots.speech import files
+from chatbots.speech import files, voices
 from chatbots.speech.files import PACKAGES, check_packages, needs_of
 
 
@@ -35,17 +35,21 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 @pytest.mark.usefixtures("installed")
-def test_every_row_of_the_catalogue_has_its_place_in_what_is_needed(tmp_path: Path) -> None:
+def test_every_row_of_the_catalogue_has_its_place_in_what_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voices, "find_spec", lambda name: ModuleSpec(name, None))
     needs = needs_of(Store(tmp_path), Path("/any.gguf"))
     folder = tmp_path / "models"
     assert needs.moonshine == str(folder)
-    found = {Path(getattr(needs, name)).name for name in needs.__struct_fields__}
+    fields = set(needs.__struct_fields__) - {"speakers"}
+    found = {Path(path).name for path in (*needs.speakers, *(getattr(needs, n) for n in fields))}
     rows = {row.file for row in load_speech() if not row.name.startswith("moonshine")}
     assert found == rows | {"any.gguf", "models"}
 
 
 @pytest.mark.usefixtures("installed")
-@pytest.mark.parametrize("name", [row.name for row in load_speech()])
+@pytest.mark.parametrize("name", [row.name for row in load_speech() if not row.optional])
 def test_what_is_not_here_is_named_with_the_command_that_fetches_it(
     tmp_path: Path, name: str
 ) -> None:
@@ -53,6 +57,19 @@ def test_what_is_not_here_is_named_with_the_command_that_fetches_it(
         needs_of(Store(tmp_path, missing=name), Path("/any.gguf"))
     assert caught.value.code == "weights_missing"
     assert "chatbots models pull --speech" in str(caught.value.hint)
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_only_adds_a_voice_may_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = {str(tmp_path / "models/kokoro-af-heart.bin"): ("af_heart",)}
+    assert needs_of(Store(tmp_path, missing="kokoro-us-speakers"), tmp_path).speakers == first
+    monkeypatch.setattr(voices, "find_spec", lambda name: None)
+    assert needs_of(Store(tmp_path), tmp_path).piper == ""
+    monkeypatch.setattr(voices, "find_spec", lambda name: ModuleSpec(name, None))
+    assert needs_of(Store(tmp_path), tmp_path).piper.endswith(".onnx")
+    assert needs_of(Store(tmp_path, missing="piper-joe"), tmp_path).piper == ""
 
 
 def test_the_packages_that_are_missing_are_named_with_the_extra(

@@ -9,7 +9,7 @@ from websockets.exceptions import InvalidStatus
 
 from chatbots.speech.serving import PATH, serving
 from chatbots.testing import ScriptedModel
-from tests.speech.engines_of import engines_of
+from tests.speech.engines_of import Voice, engines_of
 
 
 async def test_whoever_has_the_key_converses_and_nobody_else() -> None:
@@ -46,6 +46,23 @@ async def test_the_older_dialect_is_spoken_to_who_asks_for_it() -> None:
             created = json.loads(await socket.recv())
             assert created["session"]["model"] == "local"
             assert created["session"]["input_audio_format"] == "pcm16"
+
+
+async def test_a_session_says_whose_voice_it_has_and_who_else_can_be_asked_for() -> None:
+    engines = engines_of(ScriptedModel("Yes."), joe=(joe := Voice()))
+    async with serving(engines, api_key="right") as port:
+        headers = {"Authorization": "Bearer right"}
+        async with connect(f"ws://127.0.0.1:{port}{PATH}", additional_headers=headers) as socket:
+            created = json.loads(await socket.recv())
+            assert created["session"]["audio"]["output"]["voice"] == "af_heart"
+            for name in ("nobody", "joe"):
+                told = {"type": "realtime", "audio": {"output": {"voice": name}}}
+                await socket.send(json.dumps({"type": "session.update", "session": told}))
+            assert "'nobody'. Supported values are: 'af_heart', 'joe'." in str(await socket.recv())
+            await socket.send(json.dumps({"type": "response.create"}))
+            while "response.done" not in str(await socket.recv()):
+                pass
+    assert joe.said == ["Yes."]
 
 
 async def test_who_leaves_in_the_middle_leaves_nothing_behind() -> None:

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Generator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from chatbots.speech import piper
+from chatbots.speech.piper import Piper
+from tests.local.processes import eventually, lives
+from tests.speech.pretended_piper import pretend
+from tests.test_readme import ROOT
+
+SECOND = 48_000
+OWNER = """
+import sys
+from pathlib import Path
+from chatbots.speech.piper import Piper
+voice = Piper(Path(sys.argv[1]), threads=1)
+voice.say("a")
+print(voice.pid, flush=True)
+voice.say("forever")
+"""
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    pretend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+    file = tmp_path / "joe.onnx"
+    file.touch()
+    return file
+
+
+@pytest.fixture
+def voice(model: Path) -> Generator[Piper]:
+    made = Piper(model, threads=1)
+    yield made
+    made.close()
+
+
+def test_text_becomes_sound_of_24_khz_faster_or_slower(voice: Piper) -> None:
+    voice.close()  # there is nothing yet to end
+    assert len(voice.say("One")) == SECOND
+    assert len(voice.say("One.Two", speed=2)) == SECOND
+
+
+async def test_stopped_in_the_middle_it_says_nothing_and_goes_on_with_the_next(
+    voice: Piper, model: Path
+) -> None:
+    caught: list[RuntimeError] = []
+    early = voice.stop_mark()
+    early.terminate = True
+    with pytest.raises(RuntimeError, match="before it began"):
+        voice.say("forever", mark=early)
+    voice.say("One")
+    pid, mark = voice.pid, voice.stop_mark()
+
+    def say() -> None:
+        try:
+            voice.say("forever", mark=mark)
+        except RuntimeError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=say)
+    thread.start()
+    await eventually(model.with_name("joe.onnx.begun").exists, within=20)
+    mark.terminate = True
+    thread.join(20)
+    assert "InterruptedError" in str(caught[0])
+    early.terminate = mark.terminate = True  # too late to stop anything
+    assert (len(voice.say("Two")), voice.pid) == (SECOND, pid)
+
+
+async def test_a_process_that_died_is_told_and_followed_by_another(voice: Piper) -> None:
+    voice.say("One")
+    first = voice.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await eventually(lambda: not lives(first))
+    assert len(voice.say("Two")) == SECOND
+    assert voice.pid != first
+
+
+def test_where_it_cannot_begin_that_is_told(tmp_path: Path) -> None:
+    voice = Piper(tmp_path / "none", threads=1, program=(sys.executable, "-c", ""))
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="The process of Piper ended"):
+            voice.say("One")
+    assert voice.pid is None
+
+
+async def test_however_its_owner_ends_it_ends(model: Path) -> None:
+    command = [sys.executable, "-c", OWNER, str(model)]
+    async with await anyio.open_process(command) as it:
+        assert it.stdout is not None
+        pid = int(await it.stdout.receive())
+        await eventually(model.with_name("joe.onnx.begun").exists, within=20)
+        assert lives(pid)
+        it.kill()
+    await eventually(lambda: not lives(pid), within=20)
+
+
+def test_nothing_of_ours_imports_piper_but_the_program_that_nothing_of_ours_imports() -> None:
+    theirs = re.compile(r"^\s*(?:import|from) piper\b|[\"']piper[\"'.]", re.MULTILINE)
+    ours = {path.name: path.read_text("utf-8") for path in (ROOT / "chatbots").rglob("*.py")}
+    assert [name for name, text in ours.items() if theirs.search(text)] == ["piper_program.py"]
+    imports = re.compile(r"^\s*(?:import|from) .*piper_program", re.MULTILINE)
+    assert not [name for name, text in ours.items() if imports.search(text)]
+    program = Path(piper.PROGRAM[-1]).read_text("utf-8")
+    assert "chatbots" not in program
