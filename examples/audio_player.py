@@ -6,7 +6,6 @@ With a second file, that is the loudspeaker: the sound is written there, at 24 k
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -14,17 +13,18 @@ import anyio
 
 from chatbots.terminal.microphone import from_file
 from chatbots.terminal.sound_devices import opened
-from chatbots.terminal.speaker import DeviceOutput, FileOutput, Output, Speaker
+from chatbots.terminal.sound_files import heard_from, spoken_into
+from chatbots.terminal.speaker import DeviceOutput, Output, Speaker
 
 
-async def play(file: IO[bytes], output: Output) -> None:
+async def play(name: str, file: IO[bytes], output: Output) -> None:
     """Play the file, and say how far it is."""
     speaker = Speaker(output)
     speaker.on_played = lambda name, ms: print(f"\r{name}: {ms / 1000:.2f} s", end="", flush=True)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(speaker.run)
         async for pcm in from_file(file, pace=0):
-            await speaker.play(file.name, pcm)
+            await speaker.play(name, pcm)
         speaker.end()
         await speaker.silent()
         tasks.cancel_scope.cancel()
@@ -33,14 +33,14 @@ async def play(file: IO[bytes], output: Output) -> None:
 
 def main(path: str, to: str | None = None) -> None:
     """Open what it is played on."""
-    with Path(path).open("rb") as file, ExitStack() as stack:
+    with heard_from(Path(path)) as file:
         if to is None:
-            stream, rate = stack.enter_context(opened("output", None))
-            anyio.run(play, file, DeviceOutput(stream, rate))
+            with opened("output", None) as (stream, rate):
+                anyio.run(play, path, file, DeviceOutput(stream, rate))
         else:
-            output = FileOutput(stack.enter_context(Path(to).open("wb")))
-            anyio.run(play, file, output)
-            output.close()
+            with spoken_into(Path(to), heard=[file]) as output:
+                anyio.run(play, path, file, output)
+                output.close()
 
 
 if __name__ == "__main__":

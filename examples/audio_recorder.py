@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from pathlib import Path
 
 import anyio
 
 from chatbots.realtime.audio import RATE, size_of
-from chatbots.realtime.wav import header
 from chatbots.terminal.microphone import from_device, from_file
 from chatbots.terminal.sound_devices import device_lines
+from chatbots.terminal.sound_files import heard_from, spoken_into
 
 
 async def record(heard: AsyncGenerator[bytes], seconds: float) -> bytes:
@@ -31,12 +31,14 @@ async def record(heard: AsyncGenerator[bytes], seconds: float) -> bytes:
 
 def main(to: str, seconds: str, path: str | None = None) -> None:
     """Record, and write the file."""
-    if path is None:
-        pcm = anyio.run(record, from_device(), float(seconds))
-    else:
-        with Path(path).open("rb") as file:
-            pcm = anyio.run(record, from_file(file, pace=0), float(seconds))
-    Path(to).write_bytes(header(RATE, len(pcm)) + pcm)
+    length = float(seconds)
+    with ExitStack() as stack:
+        heard = [] if path is None else [stack.enter_context(heard_from(Path(path)))]
+        output = stack.enter_context(spoken_into(Path(to), heard=heard))
+        sound = from_file(heard[0], pace=0) if heard else from_device()
+        pcm = anyio.run(record, sound, length)
+        output.write(pcm)
+        output.close()
     print(f"{to}: {len(pcm) / 2 / RATE:.2f} s")
 
 

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import sys
-import wave
+from pathlib import Path
 
 import anyio
 
 from chatbots import AudioDelta, Chatbots, TextDelta
+from chatbots.terminal.sound_files import spoken_into
 
 
 async def main(question: str, path: str) -> None:
     """Ask, print the answer as it forms, and write its sound to a WAV file."""
     async with Chatbots() as bots:
-        with wave.open(path, "wb") as sound:
-            sound.setparams((1, 2, 24_000, 0, "NONE", ""))
+        with spoken_into(Path(path)) as sound:
             async with bots.voice().stream(question) as answer:
                 async for delta in answer:
                     match delta:
                         case TextDelta(text):
                             print(text, end="", flush=True)
                         case AudioDelta(pcm=pcm):
-                            sound.writeframes(pcm)
+                            sound.write(pcm)
                         case _:
                             pass
+            sound.close()
     print()
 
 

@@ -13,9 +13,10 @@ from typing import IO
 
 import anyio
 
-from chatbots import Chatbots, Speech, TextDelta, UserSaid, VoiceCall
+from chatbots import Chatbots, ChatError, Speech, TextDelta, UserSaid, VoiceCall
 from chatbots.terminal.microphone import from_device, from_file, gated
 from chatbots.terminal.sound_devices import opened
+from chatbots.terminal.sound_files import heard_from, spoken_into
 from chatbots.terminal.speaker import DeviceOutput, FileOutput, Speaker
 
 
@@ -44,16 +45,15 @@ async def talk(call: VoiceCall, sound: AsyncIterator[bytes], speaker: Speaker) -
     print()
 
 
-async def files(question: IO[bytes], answer: IO[bytes]) -> None:
+async def files(question: IO[bytes], answer: FileOutput) -> None:
     """Answer the question in one file into another."""
-    output = FileOutput(answer)
     # Nobody detects where a turn ends: the file's end is it.
     async with (
         Chatbots() as bots,
         bots.voice(plays=True, speech=Speech(detection=None)) as call,
     ):
-        await talk(call, from_file(question, pace=0), Speaker(output))
-    output.close()
+        await talk(call, from_file(question, pace=0), Speaker(answer))
+    answer.close()
 
 
 async def devices() -> None:
@@ -64,9 +64,18 @@ async def devices() -> None:
             await talk(call, gated(from_device(), speaker), speaker)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Talk through what the command line names."""
     if len(sys.argv) == 3:
-        with Path(sys.argv[1]).open("rb") as said, Path(sys.argv[2]).open("wb") as heard:
-            anyio.run(files, said, heard)
+        question, answer = map(Path, sys.argv[1:])
+        with heard_from(question) as said, spoken_into(answer, heard=[said]) as output:
+            anyio.run(files, said, output)
     else:
         anyio.run(devices)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ChatError as error:
+        sys.exit(f"error: {error}")

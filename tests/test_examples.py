@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from chatbots.errors import InvalidRequest
 from chatbots.realtime.audio import RATE
 from chatbots.realtime.wav import header
 from chatbots.testing.threaded import FakeOpenAIThread
@@ -163,6 +164,21 @@ def test_voice_is_answered_by_voice(
     assert out == "\n> What is a river?\nIt flows.\n"
     with wave.open(str(tmp_path / "answer.wav")) as heard:
         assert heard.getnframes() == 9 * 50 * RATE // 1000
+
+
+def test_what_is_heard_is_not_overwritten(example: Example, tmp_path: Path) -> None:
+    sound(path := tmp_path / "q.wav", 500)
+    before = path.read_bytes()
+    with pytest.raises(
+        SystemExit, match=r"^error: The sound 'q.wav' is heard: it cannot be spoken"
+    ):
+        example("voice_to_voice", "q.wav", "q.wav")
+    for name, *more in (("audio_player", "q.wav"), ("audio_recorder", "1", "q.wav")):
+        with pytest.raises(InvalidRequest, match="cannot be spoken into"):
+            example(name, "q.wav", *more)
+    with pytest.raises(SystemExit, match=r"'none.wav' cannot be read"):
+        example("voice_to_voice", "none.wav", "q.wav")
+    assert path.read_bytes() == before
 
 
 @pytest.mark.checklist(125)

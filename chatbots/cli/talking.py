@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
-from contextlib import aclosing, contextmanager
-from pathlib import Path
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import ExitStack, aclosing, contextmanager
 from typing import IO, Any
 
 import anyio
@@ -21,7 +20,7 @@ from chatbots.cli.realtime import dialer_for
 from chatbots.cli.resuming import resume
 from chatbots.cli.voice import VoiceFlags
 from chatbots.deltas import Delta, Done, Failed
-from chatbots.errors import ConfigurationError, InvalidRequest
+from chatbots.errors import InvalidRequest
 from chatbots.flow.unwrap import unwrapped
 from chatbots.interfaces import Source
 from chatbots.realtime.events.session import TurnDetection
@@ -32,7 +31,8 @@ from chatbots.settings import Settings
 from chatbots.terminal.console import Console, JsonPaper, Paper
 from chatbots.terminal.microphone import from_device, from_file, gated
 from chatbots.terminal.sound_devices import opened
-from chatbots.terminal.speaker import DeviceOutput, FileOutput, Output, Speaker
+from chatbots.terminal.sound_files import heard_from, spoken_into
+from chatbots.terminal.speaker import DeviceOutput, Output, Speaker
 from chatbots.terminal.streams import read_line, read_whole
 from chatbots.terminal.transcript import Transcript
 
@@ -41,17 +41,17 @@ async def talk(flags: VoiceFlags, settings: Settings) -> int:
     """Hold a call as the *flags* say; return the exit status."""
     if flags.image or flags.schema:
         raise InvalidRequest("invalid_request", "A voice takes no --image and no --schema.")
-    if flags.output is not None and flags.output.is_file():
-        for path in flags.input or ():
-            if path.exists() and path.samefile(flags.output):
-                raise InvalidRequest(
-                    "invalid_request", f"The sound {str(path)!r} cannot be --input and --output."
-                )
+    if str(flags.output) == "-" and (flags.transcript or flags.json):
+        raise InvalidRequest(
+            "invalid_request", "Standard output takes either the sound or the text of it."
+        )
     offer = offered(flags, settings)
     asking: dict[str, Any] = {
         name: getattr(flags, name) for name in (*Picking.__annotations__, "tool_choice")
     }
-    with _output(flags) as output:
+    with ExitStack() as files:
+        heard = [files.enter_context(heard_from(path)) for path in flags.input or ()]
+        output = files.enter_context(_output(flags, heard))
         async with (
             joined(flags, offer) as tools,
             Chatbots(settings, dialer=dialer_for(flags, settings)) as bots,
@@ -64,7 +64,7 @@ async def talk(flags: VoiceFlags, settings: Settings) -> int:
             if flags.model is not None:
                 asking["model"] = flags.model
             bot = bots.voice(plays=True, speech=_speech(flags), **asking)
-            talking = Talking(flags, output, settings)
+            talking = Talking(flags, heard, output, settings)
             with unwrapped():
                 async with bot as call, anyio.create_task_group() as tasks:
                     tasks.start_soon(talking.speaker.run)
@@ -79,9 +79,12 @@ async def talk(flags: VoiceFlags, settings: Settings) -> int:
 class Talking:
     """One call: who speaks in it is a person or files, and so is who hears its answers."""
 
-    def __init__(self, flags: VoiceFlags, output: Output, settings: Settings) -> None:
+    def __init__(
+        self, flags: VoiceFlags, heard: Sequence[IO[bytes]], output: Output, settings: Settings
+    ) -> None:
         self.speaker = Speaker(output)
         self._flags = flags
+        self._heard = heard
         self._secrets = settings.secrets
         self.status: int | None = None
         """How the last turn went."""
@@ -106,10 +109,13 @@ class Talking:
         for part in flags.prompt or ():
             call.say(await _read() if part == "-" else part)
             await call.answered()
-        for path in flags.input or ():
-            with _opened(path, "rb") as file:
+        for path, file in zip(flags.input or (), self._heard, strict=True):
+            try:
                 async with aclosing(from_file(file, pace=flags.pace)) as sound:
                     await call.hear(sound)
+            except InvalidRequest as error:
+                error.message = f"{path}: {error.message}"
+                raise
             if not flags.pace:
                 await call.answered()
         if not (flags.prompt or flags.input):
@@ -176,29 +182,19 @@ def _speech(flags: VoiceFlags) -> Speech:
 
 
 @contextmanager
-def _output(flags: VoiceFlags) -> Generator[Output]:
+def _output(flags: VoiceFlags, heard: Iterable[IO[bytes]]) -> Generator[Output]:
     if flags.output is None:
         with opened("output", flags.speaker) as (stream, rate):
             yield DeviceOutput(stream, rate)
         return
-    with _opened(flags.output, "wb") as file:
-        output = FileOutput(file, pace=flags.pace)
+    with spoken_into(flags.output, pace=flags.pace, heard=heard) as output:
+        whole = not (flags.prompt or flags.input)  # Ctrl-C is how it ends
         try:
             yield output
+            whole = True
         finally:
-            output.close()
-
-
-@contextmanager
-def _opened(path: Path, mode: str) -> Generator[IO[bytes]]:
-    try:
-        with path.open(mode) as file:
-            yield file
-    except OSError as error:
-        done = "read" if mode == "rb" else "written"
-        raise ConfigurationError(
-            "file_unreadable", f"The sound {str(path)!r} cannot be {done}: {error.strerror}."
-        ) from error
+            if whole:
+                output.close()
 
 
 async def _read() -> str:

@@ -50,8 +50,14 @@ def _add_sound(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("sound; without files, the devices of this machine")
     add = group.add_argument
     add("--text", action="append", dest="prompt", metavar="TEXT", help="the same as --prompt")
-    add("--input", action="append", type=Path, metavar="FILE", help="hear this WAV; repeatable")
-    add("--output", type=Path, metavar="FILE", help="speak into this WAV")
+    add(
+        "--input",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="hear this WAV; repeatable, '-' is standard input",
+    )
+    add("--output", type=Path, metavar="FILE", help="speak into this WAV, '-' is standard output")
     add(
         "--pace",
         type=number(0, 100),

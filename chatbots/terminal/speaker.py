@@ -124,21 +124,24 @@ class FileOutput:
     def __init__(self, file: IO[bytes], *, pace: float = 0.0) -> None:
         self._file = file
         self._pace = pace
-        self._size = 0
+        self.size = 0
+        """Bytes of sound so far."""
+        self.closed = False
         file.write(header(RATE))
 
     def write(self, pcm: bytes) -> None:
         """Write *pcm*, in its time."""
         self._file.write(pcm)
-        self._size += len(pcm)
+        self.size += len(pcm)
         time.sleep(self._pace * ms_of(len(pcm)) / 1000)
 
     def close(self) -> None:
         """Write how long it became, where it is a file. It stays open: it is the caller's."""
         if self._file.seekable():
             self._file.seek(0)
-            self._file.write(header(RATE, self._size))
+            self._file.write(header(RATE, self.size))
         self._file.flush()
+        self.closed = True
 
 
 class DeviceOutput:

@@ -6,9 +6,11 @@ import json
 import os
 import signal
 import struct
+import subprocess
 import sys
 import threading
 import time
+from base64 import b64decode
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import TextIO
@@ -18,9 +20,9 @@ import pytest
 
 from chatbots.cli import talking
 from chatbots.realtime.audio import RATE, size_of
-from chatbots.realtime.wav import WavReader, header
+from chatbots.realtime.wav import HEADER_SIZE, WavReader, header
 from tests.cli.conftest import Runner
-from tests.cli.running import Upstream
+from tests.cli.running import Upstream, environment_with
 from tests.terminal.sounding import SoundLibrary
 
 MS_PER_CHAR = 50
@@ -136,6 +138,11 @@ def answer(tmp_path: Path) -> str:
     return str(tmp_path / "answer.wav")
 
 
+def spoken(path: str) -> int:
+    """Return the size of what is to take the place of *path*."""
+    return sum(one.stat().st_size for one in Path(path).parent.glob(".answer.wav.*"))
+
+
 def wav(path: Path, *pieces: bytes) -> str:
     pcm = b"".join(pieces)
     path.write_bytes(header(RATE, len(pcm)) + pcm)
@@ -225,14 +232,17 @@ def test_a_question_comes_from_standard_input_and_is_asked_once(
     assert ran.err == "chatbots: This request was answered before; here it is again.\n"
 
 
-def test_ctrl_c_ends_it_and_what_was_heard_is_kept(
-    upstream: Upstream, run: Runner, answer: str
+@pytest.mark.parametrize("old", [b"", b"as it was"])
+def test_ctrl_c_ends_it_and_what_was_heard_is_kept_but_for_no_other_file(
+    upstream: Upstream, run: Runner, answer: str, old: bytes
 ) -> None:
     upstream.begin("Once upon a time ", "there was ")
     flags = ["--text", "Tell me.", "--output", answer, "--session", "ada"]
+    if old:
+        Path(answer).write_bytes(old)
 
     def press() -> None:
-        while not Path(answer).exists() or Path(answer).stat().st_size < 30_000:
+        while spoken(answer) < 30_000:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -242,6 +252,28 @@ def test_ctrl_c_ends_it_and_what_was_heard_is_kept(
     shown = run("sessions", "show", "ada").out
     assert "cancelled" in shown
     assert "Once upon" in shown
+    assert spoken(answer) == 0
+    assert Path(answer).read_bytes() == old if old else lasts(answer) > 500
+
+
+def test_who_talks_until_ctrl_c_has_what_was_said_in_the_file(
+    upstream: Upstream, run: Runner, answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(answer).write_bytes(b"as it was")
+
+    async def from_device(_: str | None) -> AsyncGenerator[bytes]:
+        for chunk in [*[CHUNK] * 20, *[bytes(size_of(40))] * 20]:
+            yield chunk
+        while spoken(answer) < 30_000:  # noqa: ASYNC110
+            await anyio.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(talking, "from_device", from_device)
+    upstream.hear("Hello?")
+    upstream.answer("Once upon a time there was a river.")
+    assert run("voice", "--output", answer).status == 130
+    assert lasts(answer) > 500
 
 
 def test_one_question_is_answered_before_the_next(
@@ -268,30 +300,85 @@ def test_where_nothing_is_heard_it_says_so(
     assert ran.err == "chatbots: error: Nothing was heard that could be answered.\n"
 
 
+def stereo(path: str, *, bits: int, tag: int = 1, pcm: bytes) -> None:
+    """Write a WAV of 44.1 kHz and two channels, whose header says that it is longer than it is."""
+    frame = 2 * bits // 8
+    told = struct.pack("<HHIIHH", tag, 2, 44_100, 44_100 * frame, frame, bits)
+    Path(path).write_bytes(
+        b"RIFF" + struct.pack("<I", 1 << 30) + b"WAVEfmt " + struct.pack("<I", 16) + told
+        + b"data" + struct.pack("<I", 1 << 30) + pcm
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["24 bits", "floats"])
+def test_a_file_of_any_kind_is_heard_and_its_header_may_lie(
+    upstream: Upstream, run: Runner, answer: str, kind: str
+) -> None:
+    left = [0.4 if n // 50 % 2 else -0.4 for n in range(44_100)]
+    if kind == "floats":
+        pcm = struct.pack("<88200f", *[side for s in left for side in (s, 0.0)])
+        stereo("q.wav", bits=32, tag=3, pcm=pcm)
+    else:
+        pcm = b"".join(
+            int(s * (1 << 23)).to_bytes(3, "little", signed=True) + bytes(3) for s in left
+        )
+        stereo("q.wav", bits=24, pcm=pcm + b"\1")
+    upstream.hear("Hello?")
+    upstream.answer("Hi.")
+    ran = run("voice", "--input", "q.wav", "--output", answer, "--transcript")
+    assert ran == (0, "> Hello?\nHi.\n", "")
+    sent = [event["audio"] for event in upstream.talks[-1].received if "audio" in event]
+    heard = b"".join(b64decode(audio) for audio in sent)
+    assert abs(len(heard) - size_of(1000)) <= size_of(1)
+    assert 5_500 < max(struct.unpack(f"<{len(heard) // 2}h", heard)) < 8_000  # half of 0.4
+
+
 @pytest.mark.parametrize(
     ("argv", "why"),
     [
         (["--input", "none.wav"], "'none.wav' cannot be read: No such file"),
+        (["--input", "both.wav", "--output", "both.wav"], "'both.wav' is heard: it cannot be spo"),
+        (["--input", "empty.wav"], "empty.wav: This is no WAV: it ends before its sound begins"),
+        (["--input", "silent.wav"], "silent.wav: There are 0 ms of audio to commit"),
+        (["--input", "song.mp3"], "song.mp3: This is no WAV: it does not begin as one"),
+        (["--input", "."], "'.' cannot be read: Is a directory"),
         (["--output", "no/such/folder.wav"], "cannot be written: No such file"),
+        (["--output", ".", "--text", "Hi"], "'.' cannot be written: Is a directory"),
         (["--output", "/dev/full", "--text", "Hi"], "cannot be written: No space left"),
+        (["--output", "-", "--text", "Hi", "--json"], "either the sound or the text"),
         (["--schema", "s.json"], "no --image and no --schema"),
     ],
 )
-def test_what_cannot_be_is_told_in_one_line(
+def test_what_cannot_be_is_told_in_one_line_and_no_file_is_lost(
     upstream: Upstream, run: Runner, answer: str, argv: list[str], why: str
 ) -> None:
+    wav(Path("both.wav"), SPEECH)
+    wav(Path("silent.wav"))
+    Path("empty.wav").touch()
+    Path("song.mp3").write_bytes(b"ID3\4" + bytes(2000))
+    Path(answer).write_bytes(b"as it was")
+    before = Path("both.wav").read_bytes()
+    upstream.answer("Hi.")
     ran = run("voice", "--output", answer, *argv)
     assert ran.status == 1
     assert why in ran.err
     assert ran.err.count("\n") == 1
+    assert Path("both.wav").read_bytes() == before
+    assert Path(answer).read_bytes() == b"as it was"
 
 
-def test_a_file_is_not_spoken_into_while_it_is_heard(
-    upstream: Upstream, run: Runner, tmp_path: Path
-) -> None:
-    sound = wav(tmp_path / "both.wav", SPEECH)
-    before = Path(sound).read_bytes()
-    ran = run("voice", "--input", sound, "--output", sound)
-    assert ran.status == 1
-    assert "both.wav' cannot be --input and --output" in ran.err
-    assert Path(sound).read_bytes() == before
+def test_a_pipe_carries_the_sound_both_ways(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.hear("Hello?")
+    upstream.answer("Hi.")
+    wav(tmp_path / "q.wav", SPEECH)
+    ran = subprocess.run(
+        [sys.executable, "-m", "chatbots", "voice", "--input", "-", "--output", "-"],
+        input=(tmp_path / "q.wav").read_bytes(),
+        env=environment_with(),
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert len(ran.stdout) == HEADER_SIZE + size_of(3 * MS_PER_CHAR)
+    assert WavReader().push(ran.stdout) == ran.stdout[HEADER_SIZE:]
+    assert ran.stderr == b""
