@@ -44,9 +44,15 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """What was said in it, up to where it was cut: the item knows best, if it is whole."""
+        """What was said in it, up to where it was cut: the item knows best, if it is whole.
+
+        That is as much of its text as of its sound, without a last word that is not whole.
+        """
         text = self.item.text or self.words.text
-        return text[: round(len(text) * self.heard)]
+        end = round(len(text) * self.heard)
+        while 0 < end < len(text) and not _ends_word(text[end - 1], text[end]):
+            end -= 1
+        return text[:end]
 
 
 class Conversation:
@@ -144,6 +150,11 @@ class Conversation:
         self._after = {b and new(b): [*map(new, names)] for b, names in self._after.items()}
         for name in ids.values():
             self.entries[name].item = replace(self.entries[name].item, id=name)
+
+
+def _ends_word(last: str, next_: str) -> bool:
+    # From U+2E80 on are the scripts of East Asia, which have no spaces between words.
+    return last.isspace() or next_.isspace() or last >= "\u2e80"
 
 
 def _retold(entry: Entry, answered: set[str | None]) -> Item | None:

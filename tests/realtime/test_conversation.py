@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 from hypothesis import given, strategies as st
 
-from chatbots.realtime.conversation import MAX_EARLY, UNINTELLIGIBLE, Conversation
+from chatbots.realtime.conversation import MAX_EARLY, UNINTELLIGIBLE, Conversation, Entry
 from chatbots.realtime.events.items import (
     MAX_ITEM_ID,
     ContentPart,
@@ -105,13 +105,32 @@ def test_a_deletion_takes_an_item_from_what_the_model_sees_and_not_from_what_was
 
 def test_what_was_cut_was_not_said() -> None:
     conversation = Conversation()
-    conversation.add(said("1234567890", "a"))
+    conversation.add(said("123 567890", "a"))
     conversation.entries["a"].heard = 0.3
     assert conversation.entries["a"].text == "123"
     told = conversation.replay()[0].item
     conversation.add(told)
     assert (told.text, conversation.entries["a"].text) == ("123", "123")
     assert conversation.replay()[0].item == told
+
+
+@pytest.mark.parametrize(
+    ("text", "heard", "known"),
+    [
+        ("Once upon a time", 0.5, "Once "),
+        ("Once upon a time", 0.6, "Once upon "),
+        ("Once upon a time", 0.99, "Once upon a time"),
+        ("Once upon a time", 0.9, "Once upon a "),
+        ("Constantinople", 0.9, ""),
+        ("昔々ある所に", 0.5, "昔々あ"),
+    ],
+)
+def test_a_word_that_was_not_heard_to_its_end_was_not_said(
+    text: str, heard: float, known: str
+) -> None:
+    entry = Entry(said(text, "a"))
+    entry.heard = heard
+    assert entry.text == known
 
 
 def test_another_session_is_told_all_of_it_with_calls_and_their_results() -> None:

@@ -20,7 +20,7 @@ def playing(**ms: int) -> tuple[Playback, Conversation]:
     conversation = Conversation()
     playback = Playback(conversation)
     for name, length in ms.items():
-        conversation.add(said("0123456789", name))
+        conversation.add(said("0123 56789", name))
         sound(playback, conversation, name, bytes(48 * length))
     return playback, conversation
 

@@ -62,7 +62,7 @@ async def test_tools_are_called_in_a_call() -> None:
 
 async def test_of_an_answer_that_is_spoken_into_is_kept_what_was_heard_and_what_was_not() -> None:
     async with talking(words=("Tell me.", "Stop."), plays=True) as talk:
-        talk.model.answer("0123456789", "abcdefghij", gate := Gate(), "never said")
+        talk.model.answer("0123 56789", "abcdefghij", gate := Gate(), "never said")
         talk.model.answer("Well.")
         async with talk.bot as call:
             await speak(call)
@@ -87,7 +87,7 @@ async def test_of_an_answer_that_is_spoken_into_is_kept_what_was_heard_and_what_
     first, second = await talk.bot.history()
     assert (first.state, first.reason) == ("incomplete", "interrupted")
     assert first.answer == (
-        Message("assistant", "0123", heard_ms=4 * MS_PER_CHAR, unheard="456789abcdefghij"),
+        Message("assistant", "0123", heard_ms=4 * MS_PER_CHAR, unheard=" 56789abcdefghij"),
     )
     assert second.text == "Well."
 
@@ -114,7 +114,7 @@ async def test_what_was_said_is_known_though_nothing_of_its_answer_was_heard() -
 
 async def test_an_answer_that_is_whole_is_over_when_it_was_heard_or_spoken_into() -> None:
     async with (
-        talking("0123456789", "Yes.", words=("Tell me.", "No."), plays=True) as talk,
+        talking("01234 6789", "Yes.", words=("Tell me.", "No."), plays=True) as talk,
         talk.bot as call,
     ):
         await speak(call)
@@ -134,7 +134,7 @@ async def test_an_answer_that_is_whole_is_over_when_it_was_heard_or_spoken_into(
         await talk.until(call, Done)
     first, second = await talk.bot.history()
     assert first.answer[0].content == "01234"
-    assert first.answer[0].unheard == "56789"
+    assert first.answer[0].unheard == " 6789"
     assert second.answer == (Message("assistant", "Yes."),)
     assert second.state == "completed"
 

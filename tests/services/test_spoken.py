@@ -92,7 +92,7 @@ async def test_calls_are_told_and_nothing_is_waited_for() -> None:
 
 async def test_who_stops_it_has_what_was_heard_kept() -> None:
     async with serving(scripted := ScriptedModel()) as server:
-        scripted.answer("0123456789", gate := Gate())
+        scripted.answer("012 456789", gate := Gate())
         model = SpokenModel(server.speaking, Speech(), plays=True)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(model.complete, request("1"), sink := CollectingSink())
@@ -104,9 +104,9 @@ async def test_who_stops_it_has_what_was_heard_kept() -> None:
             session.played(sound.item_id, 3 * MS_PER_CHAR)
             model.answer.played(sound.item_id, 3 * MS_PER_CHAR)
             tasks.cancel_scope.cancel()
-        kept = model.kept([Message("user", "x"), Message("assistant", "0123456789")])
+        kept = model.kept([Message("user", "x"), Message("assistant", "012 456789")])
         await model.aclose()
-    heard = Message("assistant", "012", heard_ms=3 * MS_PER_CHAR, unheard="3456789")
+    heard = Message("assistant", "012", heard_ms=3 * MS_PER_CHAR, unheard=" 456789")
     assert kept == (Message("user", "x"), heard)
 
 
