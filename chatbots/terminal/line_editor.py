@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
+import termios
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn, Protocol, cast
+from threading import get_ident
+from typing import Final, Protocol, cast
 
+import anyio
+from anyio import to_thread
+
+from chatbots.flow.unwrap import unwrapped
 from chatbots.terminal.history import History
+
+_AGAIN: Final = 0.01
+"""Seconds until a thread that is to stop reading is told again."""
 
 
 class LineEditor(Protocol):
@@ -57,12 +69,14 @@ class _Toolkit:
 
 
 class _Readline:
-    """The standard library's: the loop stands still while the person types."""
+    """The standard library's, in a thread: the loop goes on while the person types."""
 
     def __init__(self, history: History) -> None:
         import readline
 
         self._history = history
+        readline.set_auto_history(False)  # it would remember what Ctrl-C has left as well
+        self._remember = readline.add_history
         for line in history.lines:
             readline.add_history(line)
         stdin: object = sys.stdin
@@ -71,28 +85,75 @@ class _Readline:
             cast("io.TextIOWrapper", stdin).reconfigure(errors="surrogateescape")
 
     async def read(self, prompt: str) -> str:
-        # The event loop's handlers only take note; input() needs those that raise.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        told = signal.signal(signal.SIGTERM, _leave)
         try:
-            line = self._input(prompt)
-        except (KeyboardInterrupt, EOFError, SystemExit):
+            line = await _Input(prompt).line()
+        except (KeyboardInterrupt, EOFError, anyio.get_cancelled_exc_class()):
             sys.stderr.write("\n")
             raise
-        finally:
-            signal.signal(signal.SIGTERM, told)
-            signal.signal(signal.SIGINT, before)
+        if line.strip():
+            self._remember(line)
         self._history.add(line)
         return line
 
-    def _input(self, prompt: str) -> str:
+
+class _Input:
+    """A line of `input()`, which can be left: nothing but a line makes it return."""
+
+    def __init__(self, prompt: str) -> None:
+        self._prompt = prompt
+        self._settings = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else []
+        self._thread: int | None = None
+        self._typed = False
+
+    async def line(self) -> str:
+        """Return it; raises as `LineEditor.read`."""
+        pressed: list[object] = []
+        with unwrapped(), anyio.open_signal_receiver(signal.SIGINT) as presses:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._until_pressed, presses, pressed)
+                try:
+                    line = await to_thread.run_sync(self._read)
+                finally:
+                    self._typed = True
+                    group.cancel_scope.cancel()
+        if pressed:
+            raise KeyboardInterrupt
+        return line
+
+    def _read(self) -> str:
+        self._thread = get_ident()
         if sys.stdout.isatty():
-            return input(prompt)
+            return input(self._prompt)
         # input() would write the prompt among the answers.
-        sys.stderr.write(prompt)
+        sys.stderr.write(self._prompt)
         sys.stderr.flush()
         return input()
 
+    async def _until_pressed(self, presses: AsyncIterator[object], pressed: list[object]) -> None:
+        """Wait for Ctrl-C, or for who cancels; then have the line ended."""
+        try:
+            pressed.append(await anext(presses))
+        finally:
+            if not self._typed:
+                with anyio.CancelScope(shield=True):
+                    await self._end()
 
-def _leave(*_: object) -> NoReturn:
-    raise SystemExit(128 + signal.SIGTERM)
+    async def _end(self) -> None:
+        """Let the thread read a line from elsewhere, then put everything back."""
+        descriptor = sys.stdin.fileno()
+        terminal, (keys, elsewhere) = os.dup(descriptor), os.openpty()
+        before = signal.signal(signal.SIGURG, lambda *_: None)  # one that is otherwise ignored
+        try:
+            os.write(keys, b"\n\n")  # the first may only end a search, or be quoted
+            os.dup2(elsewhere, descriptor)
+            while not self._typed:
+                if self._thread is not None:  # it goes on, and looks where it reads from
+                    signal.pthread_kill(self._thread, signal.SIGURG)
+                await anyio.sleep(_AGAIN)
+        finally:
+            signal.signal(signal.SIGURG, before)
+            os.dup2(terminal, descriptor)
+            with suppress(termios.error):  # the terminal was closed
+                termios.tcsetattr(descriptor, termios.TCSADRAIN, self._settings)
+            for one in (terminal, keys, elsewhere):
+                os.close(one)

@@ -9,11 +9,16 @@ import pty
 import select
 import signal
 import sys
+import termios
+import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from threading import Event
 
+import anyio
 import pytest
+from anyio import to_thread
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 
@@ -165,22 +170,69 @@ async def test_a_stdin_that_is_no_file_will_do(
     assert await open_line_editor(tmp_path / "history").read("> ") == "Hello"
 
 
-async def test_readline_tells_ctrl_c_ctrl_d_and_sigterm_apart(
+async def test_readline_lets_the_loop_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with readline(tmp_path / "history", monkeypatch) as (editor, keys):
+        async with anyio.create_task_group() as group:
+
+            async def type_a_line() -> None:
+                os.write(keys, b"Hello\n")
+
+            group.start_soon(type_a_line)
+            assert await editor.read("> ") == "Hello"
+
+
+async def test_readline_tells_ctrl_d(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = signal.getsignal(signal.SIGINT)
     with readline(tmp_path / "history", monkeypatch) as (editor, _):
-        monkeypatch.setattr(builtins, "input", lambda: signal.raise_signal(signal.SIGINT))
-        with pytest.raises(KeyboardInterrupt):
-            await editor.read("> ")
-        monkeypatch.setattr(builtins, "input", lambda: signal.raise_signal(signal.SIGTERM))
-        with pytest.raises(SystemExit) as caught:
-            await editor.read("> ")
-        assert caught.value.code == 143
-        monkeypatch.undo()
         monkeypatch.setattr(sys, "stdin", io.StringIO(""))
         with pytest.raises(EOFError):
             await editor.read("> ")
-    assert signal.getsignal(signal.SIGINT) is before
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    assert capsys.readouterr().err == "> \n> \n> \n"
+    assert capsys.readouterr().err == "> \n"
+
+
+@pytest.mark.parametrize("pressed", [True, False])
+async def test_readline_can_be_left_and_the_terminal_is_as_it_was(
+    pressed: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By Ctrl-C, and by whoever cancels, as SIGTERM does."""
+    monkeypatch.setitem(sys.modules, "prompt_toolkit.utils", None)
+    keys, screen = os.openpty()
+    before = termios.tcgetattr(screen)
+    try:
+        with os.fdopen(screen, encoding="utf-8") as stdin:
+            monkeypatch.setattr(sys, "stdin", stdin)
+            editor = open_line_editor(tmp_path / "history")
+            asked = Event()
+
+            def typed() -> str:
+                tty.setcbreak(stdin, termios.TCSANOW)  # as readline does
+                asked.set()
+                return stdin.readline().rstrip()
+
+            monkeypatch.setattr(builtins, "input", typed)
+            async with anyio.create_task_group() as group:
+                group.start_soon(_leave, asked, group.cancel_scope, pressed)
+                with pytest.raises(KeyboardInterrupt) if pressed else nullcontext():
+                    await editor.read("> ")
+            assert group.cancel_scope.cancelled_caught is not pressed
+            assert capsys.readouterr().err == "> \n"
+            assert termios.tcgetattr(screen) == before
+            os.write(keys, b"Hello\n")
+            assert await editor.read("> ") == "Hello"
+    finally:
+        os.close(keys)
+    assert History(tmp_path / "history").lines == ["Hello"]
+
+
+async def _leave(asked: Event, scope: anyio.CancelScope, pressed: bool) -> None:
+    await to_thread.run_sync(asked.wait)
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
+    else:
+        scope.cancel()
