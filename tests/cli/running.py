@@ -98,6 +98,9 @@ class Upstream:
     def answer(self, *args: Any, **kwargs: Any) -> None:
         self._portal.call(partial(self._fake.answer, *args, **kwargs))
 
+    def fault(self, name: str) -> None:
+        self._portal.call(self._fake.fault, name)
+
     def talked(self) -> list[str]:
         """Return the types of what the last realtime session was sent."""
         return [event["type"] for event in self._fake.talks[-1].received]

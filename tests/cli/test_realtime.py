@@ -293,6 +293,25 @@ def test_at_a_terminal_ctrl_c_stops_an_answer_and_what_is_typed_meanwhile_is_ask
     assert said(upstream.talks[0]) == ["Tell me a story", "Bye"]
 
 
+@pytest.mark.checklist(14, 16)
+def test_while_a_person_thinks_without_prompt_toolkit_the_conversation_is_kept_up(
+    upstream: Upstream,
+) -> None:
+    upstream.fault("session-expired:1")
+    hidden = "import sys; sys.modules['prompt_toolkit'] = None; from chatbots.cli import main; "
+    program = f"{hidden}sys.exit(main.main(['realtime']))"
+    with terminal("-c", program, editor="readline") as screen:
+        screen.wait_for_prompt()
+        screen.enter("Hi")
+        screen.wait_for_prompt()
+        upstream.until(lambda: len(upstream.talks) == 2 and not upstream.talks[0].open)
+        screen.enter("Bye")
+        screen.wait_for_prompt()
+        screen.press(CTRL_D)
+        assert screen.end().status == 0
+    assert said(upstream.talks[1]) == ["Hi", "Hi", "Bye"]
+
+
 def test_it_can_be_run_as_a_module(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
