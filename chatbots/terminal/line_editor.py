@@ -87,8 +87,9 @@ class _Readline:
     async def read(self, prompt: str) -> str:
         try:
             line = await _Input(prompt).line()
-        except (KeyboardInterrupt, EOFError, anyio.get_cancelled_exc_class()):
-            sys.stderr.write("\n")
+        except (KeyboardInterrupt, EOFError, anyio.get_cancelled_exc_class()) as left:
+            if isinstance(left, EOFError) or not sys.stdout.isatty():
+                sys.stderr.write("\n")  # where readline has not ended the line itself
             raise
         if line.strip():
             self._remember(line)
