@@ -7,6 +7,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 UV := $(VENV)/constraints/bin/uv
 DEMO := $(VENV)/.installed-demo
+VOICE := $(VENV)/.installed-voice
 DEV := $(VENV)/.installed-dev
 
 # Compiled once, not by each worker and each program that a test starts.
@@ -24,15 +25,19 @@ THOROUGH := --asyncio-debug --hypothesis-profile=thorough --timeout=240
 
 SEEDS ?= 1000
 DEMO_PROMPT ?= Explain in one sentence what a Python generator is.
+VOICE_PROMPT ?= What is the capital of France?
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo weights test test-all format lint types cover owncov size \
+.PHONY: help install demo voice weights test test-all format lint types cover owncov size \
 	docs docs-check faults abuse chaos simulation routing bench bench-smoke report report-smoke check constraints model-wheels clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(DEMO): packaging/constraints-demo.txt pyproject.toml
+	@packaging/install.sh $(VENV) $< $@
+
+$(VOICE): packaging/constraints-voice.txt pyproject.toml
 	@packaging/install.sh $(VENV) $< $@
 
 $(DEV): packaging/constraints.txt pyproject.toml
@@ -43,6 +48,10 @@ install: $(DEV) ## Make the virtual environment, with everything to develop
 demo: $(DEMO) ## Chat with a real model on this machine: no key, no account
 	@$(PY) -m chatbots models pull
 	$(PY) -m cmd.stream --model local --prompt "$(DEMO_PROMPT)"
+
+voice: $(VOICE) ## Be answered aloud, in answer.wav, by models on this machine
+	@$(PY) -m chatbots models pull --speech
+	$(PY) -m cmd.voice --text "$(VOICE_PROMPT)" --transcript --output answer.wav
 
 weights: $(DEV)
 	@$(PY) -m chatbots models pull --speech

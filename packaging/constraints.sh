@@ -3,8 +3,9 @@
 #
 #   packaging/constraints.sh UV
 #
-# constraints.txt is what a contributor and CI install; constraints-demo.txt is the part
-# of it that a user of the command line runs. The build backend is in both, because the
+# constraints.txt is what a contributor and CI install; the others are parts of it:
+# constraints-demo.txt what a user of the command line runs, constraints-voice.txt what
+# hears and speaks as well. The build backend is in both, because the
 # checkout is installed without build isolation, which would fetch it unchecked.
 set -eu
 cd "$(dirname "$0")/.."
@@ -22,5 +23,7 @@ BACKEND
 }
 
 compile packaging/constraints.txt --all-extras --upgrade
-compile packaging/constraints-demo.txt --extra cli --extra local \
+compile packaging/constraints-demo.txt --extra cli --extra local --extra server \
     --constraints packaging/constraints.txt --upgrade
+compile packaging/constraints-voice.txt --extra cli --extra local-voice --extra server \
+    --extra voice --constraints packaging/constraints.txt --upgrade

@@ -48,16 +48,16 @@ def budgets() -> list[Budget]:
         # 12,000 for a turn and its programs; 3,000 for tools: what a model may call, checked and
         # bounded, from other servers too; 4,000 for a memory that loses nothing; 2,500 for a
         # terminal with sound, bots over a realtime session that write or speak, their programs.
-        Budget("chatbots/ without the rooms below", whole - sum(aside.values()), 22_000),
+        Budget("chatbots/ without the rooms below", whole - sum(aside.values()), 22_500),
         # A product of its own, read by who tests a bot: the fake server and its 106 faults.
         Budget("chatbots/testing/", aside["testing"], 6_500),
         # Another protocol: its events, each typed, its states, its sockets; 1,200 for its other
         # side, which a server needs; 1,200 for a session that outlives its sockets; 600 for sound.
         Budget("chatbots/realtime/", aside["realtime"], 7_500),
         # Many clients in one process, and what each of them may do.
-        Budget("chatbots/server/", aside["server"], 3_200),
-        # Hearing and speaking on this machine.
-        Budget("chatbots/speech/", aside["speech"], 2_000),
+        Budget("chatbots/server/", aside["server"], 3_400),
+        # Hearing and speaking on this machine; 300 for a second voice in a process of its own.
+        Budget("chatbots/speech/", aside["speech"], 2_400),
         # 2,500 for a turn of text; 500 for an HTTP connection of our own, which makes a token
         # cheap; 1,200 for what a server may do wrong; 1,400 for what is said beside text:
         # images, tools and their rounds, reasoning, demanded shapes, embeddings; 900 for

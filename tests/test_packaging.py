@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CONSTRAINTS = ROOT / "packaging" / "constraints.txt"
 DEMO_CONSTRAINTS = ROOT / "packaging" / "constraints-demo.txt"
+VOICE_CONSTRAINTS = ROOT / "packaging" / "constraints-voice.txt"
 
 
 # The wheel
@@ -176,8 +177,12 @@ def direct(*extras: str) -> list[Requirement]:
 
 @pytest.mark.parametrize(
     ("path", "extras"),
-    [(CONSTRAINTS, ["cli", "local", "fast", "dev"]), (DEMO_CONSTRAINTS, ["cli", "local"])],
-    ids=["constraints.txt", "constraints-demo.txt"],
+    [
+        (CONSTRAINTS, ["cli", "local", "fast", "dev"]),
+        (DEMO_CONSTRAINTS, ["cli", "local", "server"]),
+        (VOICE_CONSTRAINTS, ["cli", "local-voice", "server", "voice"]),
+    ],
+    ids=lambda value: value.name if isinstance(value, Path) else "",
 )
 def test_the_constraints_pin_what_the_project_asks_for(path: Path, extras: list[str]) -> None:
     """`make constraints` writes them anew."""
@@ -187,11 +192,14 @@ def test_the_constraints_pin_what_the_project_asks_for(path: Path, extras: list[
         assert requirement.specifier.contains(version), f"{requirement}, but {version} is pinned"
 
 
-def test_the_demo_runs_what_the_tests_ran() -> None:
-    assert pins(DEMO_CONSTRAINTS).items() <= pins(CONSTRAINTS).items()
+@pytest.mark.parametrize("path", [DEMO_CONSTRAINTS, VOICE_CONSTRAINTS], ids=lambda path: path.name)
+def test_the_demos_run_what_the_tests_ran(path: Path) -> None:
+    assert pins(path).items() <= pins(CONSTRAINTS).items()
 
 
-@pytest.mark.parametrize("path", [CONSTRAINTS, DEMO_CONSTRAINTS], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [CONSTRAINTS, DEMO_CONSTRAINTS, VOICE_CONSTRAINTS], ids=lambda path: path.name
+)
 def test_the_constraints_name_no_place_to_fetch_from(path: Path) -> None:
     text = path.read_text("utf-8")
     assert "://" not in text

@@ -78,7 +78,9 @@ def test_the_pages_of_the_readme_exist() -> None:
 
 @pytest.mark.weights
 @pytest.mark.timeout(900)
-def test_make_demo_answers_on_a_fresh_clone_without_a_key(tmp_path: Path) -> None:
+def test_on_a_fresh_clone_without_a_key_make_demo_answers_and_make_voice_speaks(
+    tmp_path: Path,
+) -> None:
     clone = tmp_path / "clone"
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"],
@@ -93,8 +95,10 @@ def test_make_demo_answers_on_a_fresh_clone_without_a_key(tmp_path: Path) -> Non
             shutil.copy2(ROOT / name, clone / name)
     where = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     where |= {"CHATBOTS_LOCAL_IDLE": "0"}
-    done = subprocess.run(
-        ["make", "demo"], cwd=clone, env=where, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "generator" in done.stdout.splitlines()[-1].lower()
+    for target, word in (("demo", "generator"), ("voice", "paris")):
+        done = subprocess.run(
+            ["make", target], cwd=clone, env=where, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert word in done.stdout.splitlines()[-1].lower()
+    assert (clone / "answer.wav").stat().st_size > 10_000

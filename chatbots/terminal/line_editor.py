@@ -108,7 +108,7 @@ class _Input:
 
     async def line(self) -> str:
         """Return it; raises as `LineEditor.read`."""
-        pressed: list[object] = []
+        line, pressed = "", list[object]()
         with unwrapped(), anyio.open_signal_receiver(signal.SIGINT) as presses:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._until_pressed, presses, pressed)
@@ -143,7 +143,7 @@ class _Input:
         """Let the thread read a line from elsewhere, then put everything back."""
         descriptor = sys.stdin.fileno()
         terminal, (keys, elsewhere) = os.dup(descriptor), os.openpty()
-        before = signal.signal(signal.SIGURG, lambda *_: None)  # one that is otherwise ignored
+        before = signal.signal(signal.SIGURG, _nothing)  # one that is otherwise ignored
         try:
             os.write(keys, b"\n\n")  # the first may only end a search, or be quoted
             os.dup2(elsewhere, descriptor)
@@ -158,3 +158,7 @@ class _Input:
                 termios.tcsetattr(descriptor, termios.TCSADRAIN, self._settings)
             for one in (terminal, keys, elsewhere):
                 os.close(one)
+
+
+def _nothing(*_: object) -> None:
+    """Handle a signal whose only use is that it interrupts a read."""

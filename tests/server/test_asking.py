@@ -138,7 +138,7 @@ def test_there_may_be_as_many_tools_as_upstream_takes() -> None:
 
 
 def test_what_is_remembered_was_said_on_terms() -> None:
-    def terms(**more: object) -> str:
+    def terms(**more: Any) -> str:
         [said] = prompt(session_id="s", **more).messages
         return said.terms
 
