@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio  # noqa: TID251 (its clock is stopped)
 import ipaddress
 import logging
 import os
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import anyio
 import httpcore2
@@ -212,6 +213,32 @@ def clean_environment(
     for name, folder in folders.items():
         if name in FOLDERS or not needs_cache:
             monkeypatch.setenv(name, str(folder))
+
+
+# Nobody waits for long
+
+
+@pytest.fixture
+async def time_flies(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
+    """Stop the loop's clock while anything goes on, and let it jump where all only wait.
+
+    So no deadline is missed, or comes first, because a busy machine stood still; and none takes
+    its time. For tests whose peers are in the same loop: threads and processes are not waited for.
+    Returns the clock.
+    """
+    loop: Any = asyncio.get_running_loop()
+    select, now = loop._selector.select, loop.time()
+
+    def jump(timeout: float | None) -> object:
+        nonlocal now
+        events = select(timeout and min(timeout, 0.01))  # what is sent on loopback is there by then
+        if timeout and not events:
+            now += timeout + 1e-6  # past it, as a real clock is
+        return events
+
+    monkeypatch.setattr(loop._selector, "select", jump)
+    monkeypatch.setattr(loop, "time", clock := lambda: now)
+    return clock
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,20 @@ KEY = "sk-looks-real-0123456789"
 LOOPS = [False, True] if find_spec("uvloop") else [False]
 
 refused = pytest.raises(pytest.fail.Exception, match=r"tried to reach api\.openai\.com")
+
+
+# Nobody waits for long
+
+
+@pytest.mark.usefixtures("time_flies")
+async def test_a_deadline_comes_after_all_that_can_go_on_and_takes_no_time() -> None:
+    before = anyio.current_time()
+    with anyio.move_on_after(3600) as patience:
+        time.sleep(0.02)  # noqa: ASYNC251 - as a busy machine does
+        assert anyio.current_time() == before
+        await anyio.sleep_forever()
+    assert patience.cancelled_caught
+    assert 3600 <= anyio.current_time() - before < 3601
 
 
 # Nobody is called
