@@ -96,6 +96,7 @@ async def test_readers_who_are_far_behind_are_waited_for() -> None:
     assert heard.events[1] is None
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_the_time_that_readers_take_is_not_the_servers() -> None:
     class Slow(Heard):
         async def catch_up(self) -> None:
@@ -126,6 +127,7 @@ async def test_a_session_that_has_expired_is_lost_even_if_the_server_keeps_the_s
 
 
 @pytest.mark.parametrize("begun", [True, False])
+@pytest.mark.usefixtures("time_flies")
 async def test_a_response_that_does_not_come_in_time_ends_it(begun: bool) -> None:
     conn = Conn(*[created(), growing(), text("Hi")] * begun, end=None)
     heard, link = Heard(), linked(conn)
@@ -136,6 +138,7 @@ async def test_a_response_that_does_not_come_in_time_ends_it(begun: bool) -> Non
     assert error.code == ("stream_stalled" if begun else "upstream_timeout")
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_a_response_that_is_asked_for_meanwhile_has_its_deadline_too() -> None:
     heard, link = Heard(), linked(Conn(end=None))
 
@@ -182,13 +185,14 @@ async def test_what_becomes_due_is_written_without_being_asked() -> None:
         await anyio.wait_all_tasks_blocked()
         assert len(conn.sent) == 1
         group.start_soon(link.listen, heard.tell, heard.catch_up)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while len(conn.sent) == 1:
                 await checkpoint()
         assert b"event_2" in conn.sent[1]
         group.cancel_scope.cancel()
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_what_a_cancelled_sender_leaves_is_written_by_another_in_order() -> None:
     link = linked(conn := Conn(end=None))
     conn.may_write = anyio.Event()
