@@ -37,6 +37,7 @@ class Endless:
 
 @pytest.mark.slow
 @pytest.mark.checklist(202)
+@pytest.mark.usefixtures("time_flies")
 async def test_upstream_is_read_no_faster_than_the_client_reads() -> None:
     answer = Endless()
     async with FakeOpenAI(send_buffer=4096) as fake:

@@ -90,6 +90,7 @@ async def test_what_a_turn_costs_is_counted_however_it_ends() -> None:
     await anyio.lowlevel.checkpoint()
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_what_is_stopped_costs_what_the_model_was_asked_and_a_replay_nothing() -> None:
     gate, model, caller = Gate(), ScriptedModel("word " * 300), Counting()
     model.answer("Hello ", gate)
