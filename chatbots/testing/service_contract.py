@@ -214,7 +214,7 @@ class FailingPromises(ServiceMaker):
     async def test_a_turn_past_its_deadline_fails(self) -> None:
         model = ScriptedModel(["Hel", Gate()])
         async with self._service(model) as service:
-            failed = failure(await answered(service, prompt(timeout=0.05)))
+            failed = failure(await answered(service, prompt(timeout=0.5)))
         error: ChatError = failed.error
         promised(error.category == "timeout", f"the error is a timeout, not {error!r}")
         promised(model.cancelled == 1, "the model is told to stop")

@@ -119,7 +119,7 @@ class Talk:
 
     async def until(self, call: VoiceCall, kind: type[Delta]) -> Delta:
         """Read the call up to the next delta of a *kind*."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             async for delta in call.deltas:
                 self.told.append(delta)
                 if isinstance(delta, kind):

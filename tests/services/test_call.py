@@ -206,7 +206,7 @@ async def test_a_call_that_is_lost_raises_why() -> None:
                 async for _ in call.deltas:
                     pass
 
-        with anyio.fail_after(5), pytest.raises(ChatError, match="Policy"):
+        with anyio.fail_after(20), pytest.raises(ChatError, match="Policy"):
             await call()
 
 
@@ -247,7 +247,7 @@ async def test_a_call_outlives_its_connection() -> None:
             assert isinstance(notice, Notice)
             assert notice.code == "reconnecting"
             await talk.until(call, Notice)
-            with anyio.fail_after(5):
+            with anyio.fail_after(20):
                 await call.answered()
             await speak(call)
             await talk.until(call, Done)
@@ -255,6 +255,7 @@ async def test_a_call_outlives_its_connection() -> None:
     assert [turn.text for turn in await talk.bot.history()] == ["Hello."]
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_listening_to_an_answer_is_no_part_of_its_deadline() -> None:
     async with talking("Hello.", plays=True, timeout=0.3) as talk, talk.bot as call:
         call.say("Hi.")

@@ -110,7 +110,7 @@ class Watch:
 
     async def check(self) -> None:
         on, pool = self._on, self._on.pool
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await on.fake.until(lambda: on.fake.open_connections == len(pool._idle))
         for _ in range(3):
             await checkpoint()  # what has just ended is gone by then

@@ -13,18 +13,21 @@ from chatbots.testing import ChatServiceContract
 
 
 @pytest.mark.checklist(180, 182)
+@pytest.mark.usefixtures("time_flies")
 class TestStatelessChat(ChatServiceContract):
     def make_service(self, model: ChatModel) -> ChatService:
         return StatelessChat(model)
 
 
 @pytest.mark.checklist(180, 182)
+@pytest.mark.usefixtures("time_flies")
 class TestMemoryChat(ChatServiceContract):
     def make_service(self, model: ChatModel) -> ChatService:
         return MemoryChat(model, InMemorySessions())
 
 
 @pytest.mark.checklist(180, 182)
+@pytest.mark.usefixtures("time_flies")
 class TestStreamingChat(ChatServiceContract):
     def make_service(self, model: ChatModel) -> ChatService:
         return StreamingChat(model, InMemorySessions())

@@ -5,6 +5,8 @@ import pytest
 
 from chatbots.services.floor import Floor
 
+pytestmark = pytest.mark.usefixtures("time_flies")
+
 
 async def settles(floor: Floor) -> bool:
     with anyio.move_on_after(0.01):

@@ -59,7 +59,7 @@ async def test_it_is_left_when_it_was_unused_for_so_long_and_not_while_it_is_use
     await anyio.sleep(0.02)
     assert (held.left, thing.left) == (False, 0)
     held.use(done=True)
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while not thing.left:
             await anyio.lowlevel.checkpoint()
     assert held.left
@@ -89,7 +89,7 @@ async def test_it_can_be_closed_while_it_is_opened() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(opens)
         await anyio.wait_all_tasks_blocked()
-        with anyio.fail_after(1):
+        with anyio.fail_after(20):
             await held.aclose()
     assert (thing.entered, thing.left) == (1, 1)
 
@@ -105,6 +105,7 @@ async def test_what_breaks_while_it_is_left_is_logged(monkeypatch: pytest.Monkey
     assert logged == [("warning", "held.broken")]
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_cancelled_while_it_opens_nothing_stays_open() -> None:
     thing = Thing()
     thing.ready = anyio.Event()

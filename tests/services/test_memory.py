@@ -140,6 +140,7 @@ async def test_of_two_turns_at_once_the_second_waits_and_sees_the_first() -> Non
     assert asked(model)[1] == ["1", "One.", "2"]
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_a_session_that_stays_busy_is_an_error_of_the_caller() -> None:
     gate = Gate()
     model = ScriptedModel([gate, "One."])

@@ -118,6 +118,7 @@ async def test_audio_is_appended_committed_and_answered() -> None:
 
 
 @pytest.mark.checklist(40, 45)
+@pytest.mark.usefixtures("time_flies")
 async def test_a_read_that_is_cancelled_loses_nothing() -> None:
     async with connected() as (_, _, conn):
         kinds = [(await conn.read_message()).type for _ in range(2)]

@@ -195,7 +195,7 @@ async def test_a_connection_lost_between_turns_is_told_with_the_next() -> None:
     async with talking("Hello.") as talk:
         await talk.ask("Hi")
         talk.server.conns[0].drop(ProviderError("stream_interrupted", "Dropped."))
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await talk.server.conn(2)
         told: list[Delta] = []
         await read(talk, "Still there?", told)
@@ -293,7 +293,7 @@ async def test_every_fault_of_a_socket_ends_the_turn_as_it_should_and_the_next_i
             bot = bots.realtime(tools=[multiply])
             assert await end_of(bot, "one two three four") == ENDS.get(fault, "stop")
             assert (await bot.ask("five")).text == "five"
-            with anyio.fail_after(2):
+            with anyio.fail_after(20):
                 await bots.aclose()
 
 
@@ -303,7 +303,7 @@ async def test_every_fault_of_a_socket_ends_the_turn_as_it_should_and_the_next_i
 async def test_a_session_is_closed_when_nobody_has_asked_for_a_while() -> None:
     async with talking("Hello.", idle=0.01) as talk:
         await talk.ask("Hi")
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await talk.server.conns[0].ended.wait()
         await talk.ask("Back again")
         assert talk.server.said(1) == ["Hi", "Hello.", "Back again"]
@@ -357,6 +357,7 @@ async def serving(model: ChatModel) -> AsyncGenerator[ChatService]:
             await chat.aclose()
 
 
+@pytest.mark.usefixtures("time_flies")
 class TestRealtimeChat(AnsweringPromises, CancellingPromises):
     """How it fails is tried above: an error that crosses a socket is another object."""
 

@@ -86,6 +86,7 @@ async def test_an_answer_that_was_left_early_is_stored_and_marked() -> None:
     assert (turn.text, turn.state, turn.reason) == ("Once ", "cancelled", "cancelled")
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_an_answer_past_its_deadline_is_stored_and_marked() -> None:
     talk = Talk(["Once ", Gate(), "upon"])
     with pytest.raises(ProviderError) as raised:

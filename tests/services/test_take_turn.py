@@ -131,6 +131,7 @@ async def stall(narration: Narration) -> Done:
     return DONE
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_a_turn_past_its_deadline_fails_with_what_was_shown() -> None:
     failed = end(await taken(stall, prompt(timeout=0.02)))
     assert (failed.error.code, failed.error.partial) == ("upstream_timeout", "Hel")
@@ -139,6 +140,7 @@ async def test_a_turn_past_its_deadline_fails_with_what_was_shown() -> None:
     assert failed.state == "interrupted"
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_a_turn_that_waited_for_its_session_until_then_says_so() -> None:
     async def wait(narration: Narration) -> Done:
         narration.waits_for_session = True
@@ -150,6 +152,7 @@ async def test_a_turn_that_waited_for_its_session_until_then_says_so() -> None:
     assert "'s' had another turn running for all of 0.02 seconds" in error.message
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_a_turn_knows_whether_its_deadline_has_passed() -> None:
     seen: list[bool] = []
 
@@ -164,6 +167,7 @@ async def test_a_turn_knows_whether_its_deadline_has_passed() -> None:
     assert seen == [False, True]
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_cancelling_goes_through_and_sends_no_end() -> None:
     sink = CollectingSink()
     with anyio.move_on_after(0.02) as scope:
@@ -210,6 +214,7 @@ async def test_flushes_are_counted_not_logged_one_by_one(
     log: CapturingLogger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def much(narration: Narration) -> Done:
+        monkeypatch.setattr(narration_module, "KEEP_INTERVAL", 60.0)
         for _number in range(1000):
             await narration.send(TextDelta("x"))
         monkeypatch.setattr(narration_module, "KEEP_INTERVAL", 0.0)
@@ -231,6 +236,7 @@ async def test_an_error_is_logged_with_its_code(log: CapturingLogger) -> None:
     assert log.calls[-1].kwargs["state"] == "failed"
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_a_cancelled_turn_is_logged_as_one(log: CapturingLogger) -> None:
     with anyio.move_on_after(0.02):
         await take_turn(prompt(), CollectingSink(), stall, manner=Manner(), bot="test")

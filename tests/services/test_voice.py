@@ -79,6 +79,7 @@ async def service(model: ChatModel) -> AsyncGenerator[ChatService]:
         yield VoiceChat(server.speaking, InMemorySessions())
 
 
+@pytest.mark.usefixtures("time_flies")
 class TestVoiceChat(AnsweringPromises, CancellingPromises):
     """How it fails is tried with calls: an error that crosses a socket is another object."""
 

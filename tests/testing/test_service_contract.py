@@ -84,11 +84,13 @@ class StreamingTinyBot(TinyBot):
     stream = True
 
 
+@pytest.mark.usefixtures("time_flies")
 class TestTinyBot(ChatServiceContract):
     def make_service(self, model: ChatModel) -> ChatService:
         return TinyBot(model)
 
 
+@pytest.mark.usefixtures("time_flies")
 class TestStreamingTinyBot(ChatServiceContract):
     def make_service(self, model: ChatModel) -> ChatService:
         return StreamingTinyBot(model)
