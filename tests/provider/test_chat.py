@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -178,7 +178,7 @@ async def test_leaving_closes_the_upstream_socket() -> None:
             await say.send("Hel")
             await source.receive()
             group.cancel_scope.cancel()
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await fake.wait_for_hangup(fake.calls[0])
 
 
@@ -322,7 +322,7 @@ async def test_a_server_that_keeps_talking_after_the_end_does_not_hold_the_turn(
 
     async with FakeOpenAI() as fake, model_on(fake) as model:
         fake.play(player)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             pieces, _ = await told(model, asking(stream=True))
     assert pieces == ["Hi"]
 
@@ -681,8 +681,11 @@ async def test_a_stream_without_content_is_given_up_in_time(
     shown: bool,
     calls: int,
     monkeypatch: pytest.MonkeyPatch,
+    time_flies: Callable[[], float],
 ) -> None:
     monkeypatch.setattr("chatbots.provider.tries._BACKOFF", 0.001)
+    for module in ("patience", "streamed"):
+        monkeypatch.setattr(f"chatbots.provider.{module}.monotonic", time_flies)
     async with (
         FakeOpenAI() as fake,
         AsyncOpenAI(api_key=KEY, base_url=fake.base_url, max_retries=0) as given,
@@ -692,11 +695,11 @@ async def test_a_stream_without_content_is_given_up_in_time(
         async def client() -> AsyncOpenAI:
             return given
 
-        patience = Patience(first_token=0.2, gap=0.2)
+        patience = Patience(first_token=60, gap=0.2) if shown else Patience(first_token=0.2)
         model = OpenAIChat(client if own_client else ours._client, model="m", patience=patience)
         for _ in range(3):
             fake.answer("Once upon a time", fault=fault)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             pieces, error = await told(model, asking(stream=True))
         assert isinstance(error, ProviderError)
         assert error.code == code
@@ -708,7 +711,7 @@ async def test_a_whole_answer_may_take_as_long_as_its_turn() -> None:
     async with FakeOpenAI() as fake, model_on(fake) as ours:
         model = OpenAIChat(ours._client, model="m", patience=Patience(first_token=0.1, gap=0.1))
         fake.answer("Hello", fault="slow-first-byte:0.5")
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             pieces, _ = await told(model, asking(stream=False))
         assert pieces == ["Hello"]
 
@@ -758,13 +761,14 @@ async def test_what_goes_wrong_after_a_finish_reason_changes_nothing(
 
         fake.play(player)
         model = OpenAIChat(client if own_client else ours._client, model="m")
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             pieces, answer = await told(model, asking(stream=True))
         assert pieces == ["Hi"]
         assert isinstance(answer, ModelAnswer)
         assert (answer.text, answer.reason) == ("Hi", "stop")
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_the_usage_that_follows_a_finish_reason_is_waited_for() -> None:
     async def player(exchange: Exchange) -> None:
         await exchange.start(200, {"content-type": "text/event-stream"})
@@ -802,7 +806,7 @@ async def test_a_stream_beyond_the_cap_is_ended(monkeypatch: pytest.MonkeyPatch)
     async with FakeOpenAI() as fake, model_on(fake) as model:
         fake.play(player)
         out = CollectingSink()
-        with anyio.fail_after(5), pytest.raises(ProviderError) as failed:
+        with anyio.fail_after(20), pytest.raises(ProviderError) as failed:
             await model.complete(asking(stream=True), out)
         assert failed.value.code == "upstream_bad_response"
         assert 50_000 < len(out.text) < 1_000_000

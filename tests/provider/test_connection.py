@@ -263,6 +263,7 @@ async def test_a_head_that_does_not_come_in_time_is_not_waited_for() -> None:
         assert not connection.usable
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_a_head_that_came_in_time_leaves_no_alarm_behind() -> None:
     async def script(stream: SocketStream) -> None:
         await stream.send(HEAD)
@@ -300,6 +301,7 @@ async def test_a_slow_reader_stops_the_socket() -> None:
         assert len(await rest(connection)) == 150 * size
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_a_cancelled_reader_can_abort_and_the_server_sees_it() -> None:
     left = anyio.Event()
 

@@ -68,6 +68,7 @@ async def test_requests_at_the_same_time_have_a_connection_each() -> None:
         assert fake.connections == 2
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_an_answer_that_is_left_closes_its_connection() -> None:
     async with FakeOpenAI() as fake, pool_on(fake) as pool:
         say, pieces = anyio.create_memory_object_stream[str](1)

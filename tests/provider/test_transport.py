@@ -182,7 +182,7 @@ async def test_an_applications_own_client_takes_no_answer_for_two() -> None:
         async with openai.AsyncOpenAI(api_key=KEY, base_url=fake.base_url) as own:
             with pytest.raises(httpx2.RemoteProtocolError, match="Transfer-Encoding"):
                 await post(own, PATH, BODY)
-            with anyio.fail_after(5):
+            with anyio.fail_after(20):
                 await fake.until(lambda: fake.open_connections == 0)
             _, answer = await said(own)
         assert b"smuggled" not in answer
@@ -309,5 +309,5 @@ async def test_closing_the_client_closes_our_connections() -> None:
         async with client_of(Access(api_key=KEY, base_url=fake.base_url)) as client:
             await said(client)
             assert fake.open_connections == 1
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await fake.until(lambda: fake.open_connections == 0)
