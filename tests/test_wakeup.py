@@ -21,7 +21,7 @@ async def test_a_task_waits_until_it_is_woken() -> None:
             await wakeup
             woken += 1
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             group.start_soon(wait)
             for number in range(3):
@@ -32,6 +32,7 @@ async def test_a_task_waits_until_it_is_woken() -> None:
     assert woken == 3
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_waking_nobody_counts_for_nothing() -> None:
     wakeup = Wakeup()
     wakeup.wake()
@@ -72,7 +73,7 @@ async def test_a_callback_of_the_loop_wakes_within_its_own_call() -> None:
         wakeup.wake()
         seen.append(name.get())
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             group.start_soon(wait)
             await anyio.wait_all_tasks_blocked()
@@ -88,7 +89,7 @@ async def test_a_task_wakes_another_in_its_turn() -> None:
         await wakeup
         seen.append("woken")
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             group.start_soon(wait)
             await anyio.wait_all_tasks_blocked()
@@ -141,7 +142,7 @@ async def test_what_another_thread_brings_is_what_the_task_gets() -> None:
 
     thread = Thread(target=post, args=(awaited.loop, bring))
     thread.start()
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         assert await awaited == "here"
         with pytest.raises(KeyError):
             await refused
@@ -150,6 +151,7 @@ async def test_what_another_thread_brings_is_what_the_task_gets() -> None:
     assert refused.value is None
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_what_comes_after_its_task_was_cancelled_is_refused() -> None:
     awaited = Awaited[str]()
     with anyio.move_on_after(0.01):

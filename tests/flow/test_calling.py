@@ -348,6 +348,7 @@ async def test_a_stream_may_be_left_before_it_began() -> None:
         await anyio.wait_all_tasks_blocked()
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_cancelling_the_reader_stops_the_turn() -> None:
     model = ScriptedModel(["Hel", Gate(), "lo"])
     with anyio.move_on_after(0.05) as scope:
@@ -378,6 +379,7 @@ async def be_cancelled(s: Stream) -> None:
 @pytest.mark.parametrize(
     ("read", "timeout"), [(leave, 60), (be_cancelled, 60), (run_out_of_time, 0.2)]
 )
+@pytest.mark.usefixtures("time_flies")
 async def test_leaving_a_deadline_or_a_cancel_closes_the_upstream_socket(
     read: Callable[[Stream], Awaitable[None]], timeout: float
 ) -> None:
@@ -402,6 +404,7 @@ async def test_leaving_a_deadline_or_a_cancel_closes_the_upstream_socket(
             await fake.until(lambda: fake.open_connections == 0)
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_a_reader_that_is_slow_slows_the_upstream_read() -> None:
     """The server has more to say than all buffers on the way hold, and is made to wait."""
     said = ["x" * 64 * 1024] * 256

@@ -55,6 +55,7 @@ async def test_the_first_text_comes_at_once_whatever_the_window() -> None:
         assert await receive.receive() == TextDelta("First")
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_later_text_comes_when_its_window_is_over() -> None:
     send, receive = await after_first(0.02)
     before = anyio.current_time()
@@ -65,6 +66,7 @@ async def test_later_text_comes_when_its_window_is_over() -> None:
     assert anyio.current_time() - before >= 0.01
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_later_text_is_held_until_then() -> None:
     send, receive = await after_first()
     await send.send(TextDelta("held"))
@@ -134,6 +136,7 @@ async def test_an_empty_channel_ends_when_its_sender_closes() -> None:
         await receive.receive()
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_a_reader_that_gives_up_waiting_loses_nothing() -> None:
     send, receive = open_channel()
     with anyio.move_on_after(0.01):
@@ -197,6 +200,7 @@ async def test_a_sender_waits_while_the_channel_is_full() -> None:
         assert await rest(receive) == [TextDelta("12345" * 2)] * 4
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_one_send_may_exceed_the_capacity_by_its_own_size() -> None:
     send, receive = open_channel(capacity=3)
     await send.send(TextDelta("12"))
@@ -207,6 +211,7 @@ async def test_one_send_may_exceed_the_capacity_by_its_own_size() -> None:
     assert await receive.receive() == TextDelta("12" + "x" * 100)
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_what_is_no_text_fills_a_channel_too() -> None:
     send, _ = open_channel(capacity=3)
     for _number in range(3):

@@ -349,6 +349,7 @@ async def test_stopping_a_turn_closes_the_upstream_socket() -> None:
 
 
 @pytest.mark.checklist(185)
+@pytest.mark.usefixtures("time_flies")
 async def test_a_consumer_that_is_slow_slows_the_upstream_read() -> None:
     """The server has more to say than all buffers on the way hold, and is made to wait."""
     said = ["x" * 64 * 1024] * 256
