@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from time import sleep
 
 import pytest
 from msgspec import ValidationError
@@ -19,8 +18,12 @@ def quick(db: sqlite3.Connection) -> str:
     return str(db.execute("SELECT 'read'").fetchone()[0])
 
 
+class Clock:
+    now = 1.0
+
+
 def slow(db: sqlite3.Connection) -> str:
-    sleep(2 * module.QUICK)
+    Clock.now += 2 * module.QUICK
     return quick(db)
 
 
@@ -29,7 +32,8 @@ def locked(_: sqlite3.Connection) -> str:
 
 
 @pytest.fixture
-def glance(tmp_path: Path) -> Iterator[Glance]:
+def glance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Glance]:
+    monkeypatch.setattr(module, "monotonic", lambda: Clock.now)
     with closing(open_writer(tmp_path / "s.db")) as db:
         made = Glance(tmp_path / "s.db")
         made.timed("s", quick, db)

@@ -123,7 +123,7 @@ async def test_what_comes_while_it_is_closed_twice_at_once_is_refused() -> None:
     await anyio.to_thread.run_sync(close_twice)
     late = made.submit(Job(one))
     on.set()
-    with pytest.raises(StorageError, match="was closed"), anyio.fail_after(5):
+    with pytest.raises(StorageError, match="was closed"), anyio.fail_after(20):
         await late.result()
     for thread in closing:
         await anyio.to_thread.run_sync(thread.join)

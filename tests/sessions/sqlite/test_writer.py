@@ -129,7 +129,7 @@ async def test_what_another_store_uses_is_looked_at_again_and_again(
             raise Busy("s", foreign=True)
         return len(looks)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         assert await writer.submit(Job(look)).result() == 5
 
 
@@ -171,7 +171,7 @@ async def test_what_is_owed_is_done_when_the_disk_allows_it(
         await writer.submit(Job(end, owed=True)).result()
     assert writer.opened == 1
     full = False
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         await kept.wait()
     assert await writer.submit(Job(values)).result() == [7]
 
