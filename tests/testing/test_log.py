@@ -17,7 +17,7 @@ async def logged(fault: str, *, seconds: float = 5, most: int = 2**20) -> dict[s
     file = io.BytesIO()
     async with FakeOpenAI(log=Log(file)) as fake:
         await ask(fake, fault, seconds=seconds, most=most)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await fake.until(lambda: fake.open_connections == 0)
     (line,) = file.getvalue().splitlines()
     found: dict[str, object] = msgspec.json.decode(line)
@@ -33,6 +33,7 @@ async def test_a_good_answer_is_a_line_without_a_fault() -> None:
     assert [line[name] for name in nothing] == [None] * 4
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_a_client_that_gives_up_shows_when() -> None:
     line = await logged("midstream-stall:2", seconds=0.3)
     assert line["fault"] == "midstream-stall:2"

@@ -79,7 +79,7 @@ async def test_a_gate_holds_the_answer_until_it_is_opened() -> None:
     gate = Gate()
     model = ScriptedModel(["Hel", gate, "lo"])
     sink = CollectingSink()
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(model.complete, request(), sink)
             await gate.reached()

@@ -69,7 +69,7 @@ async def test_a_full_socket_takes_nothing_until_the_client_reads() -> None:
         while taken := await wire.push(block):
             sent += taken
         client.setblocking(False)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while sent:
                 await anyio.wait_readable(client)
                 sent -= len(client.recv(65536))
@@ -95,7 +95,7 @@ async def test_accepting_waits_for_a_client() -> None:
     async def accept() -> None:
         wires.append(await listener.accept())
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(accept)
             await anyio.wait_all_tasks_blocked()
