@@ -8,7 +8,7 @@ from chatbots.local.waiting import until
 
 async def test_waiting_looks_again_until_the_condition_holds() -> None:
     answers = iter([False, False, True])
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         await until(lambda: next(answers), every=0.001)
     assert list(answers) == []
 

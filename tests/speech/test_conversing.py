@@ -295,7 +295,7 @@ async def test_a_client_that_does_not_read_is_left(monkeypatch: pytest.MonkeyPat
         await anyio.sleep_forever()
 
     talk = conversing.Conversation(engines_of(ScriptedModel()), Host(model="local"), never)
-    with put, frames, anyio.fail_after(5):
+    with put, frames, anyio.fail_after(20):
         for _ in range(30):
             put.send_nowait(json.dumps({"type": "response.cancel"}))  # an error each
         await talk.run(frames)

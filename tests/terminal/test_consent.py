@@ -61,13 +61,13 @@ class Talk:
         self.said.append(await self._consent(call, arguments, "digest"))
 
     async def shows(self, text: str) -> None:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while not self.screen.getvalue().endswith(text):  # noqa: ASYNC110 (it announces nothing)
                 await anyio.sleep(0.001)
 
     async def type(self, *lines: str, call: ToolCall = CALL) -> None:
         """Ask, and type a line for each question."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             async with anyio.create_task_group() as group:
                 group.start_soon(self.ask, call)
                 for line in lines:
@@ -136,7 +136,7 @@ async def test_yes_is_about_one_call(keys: Keys) -> None:
 
 async def test_a_terminal_that_is_closed_is_a_no(keys: Keys) -> None:
     async with talking(keys, "c1") as (talk, _):
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             async with anyio.create_task_group() as group:
                 group.start_soon(talk.ask)
                 await talk.shows(QUESTION)
@@ -169,7 +169,7 @@ async def test_nothing_is_shown_between_the_question_and_the_answer(keys: Keys) 
 
 async def test_a_question_that_is_given_up_leaves_the_line(keys: Keys) -> None:
     async with talking(keys, "c1") as (talk, _):
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             async with anyio.create_task_group() as group:
                 group.start_soon(talk.ask)
                 await talk.shows(QUESTION)

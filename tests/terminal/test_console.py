@@ -75,7 +75,7 @@ async def shown(
         on_end=lambda _: None if ends is None else ends.append(answers.getvalue()),
         reasoning=reasoning,
     )
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             group.start_soon(console.consume, source)
             async with out:
@@ -147,7 +147,7 @@ async def test_a_line_beside_the_answer_is_not_glued_to_it_on_a_screen(
     async with out:
         for delta in ([TextDelta(said)] if said else []) + news:
             await out.send(delta)
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         await console.consume(source)
     assert f"{said.rstrip()}{gap}{lines}" in screen.getvalue().replace(CLEAR, "")
 
@@ -160,7 +160,7 @@ async def test_nothing_is_shown_while_it_is_held() -> None:
         group.start_soon(console.consume, source)
         async with out:
             await out.send(TOOL_NEWS[0])
-            with anyio.fail_after(5):
+            with anyio.fail_after(20):
                 async with console.held("c"):
                     await out.send(TextDelta("42."))
                     await anyio.wait_all_tasks_blocked()
@@ -200,7 +200,7 @@ async def test_text_is_shown_while_the_answer_forms() -> None:
     console = Console(PlainPaper(clean=True), answers=answers, remarks=io.StringIO())
     async with anyio.create_task_group() as group:
         group.start_soon(console.consume, source)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             async with out:
                 await out.send(TextDelta("Once"))
                 await shows(answers, "Once")
@@ -239,7 +239,7 @@ async def test_a_spinner_turns_on_while_the_model_thinks() -> None:
     out, source = open_channel()
     console = Console(PlainPaper(clean=True), answers=screen, remarks=screen)
     console._spinner.step = 0.001  # type: ignore[misc]  # a second here is a second lost
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             group.start_soon(console.consume, source)
             async with out:
@@ -254,7 +254,7 @@ async def test_a_spinner_turns_until_the_first_text_and_is_gone_before_it() -> N
     out, source = open_channel()
     console = Console(PlainPaper(clean=True), answers=screen, remarks=screen)
     console._spinner.step = 0.001  # type: ignore[misc]  # a second here is a second lost
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             group.start_soon(console.consume, source)
             async with out:

@@ -84,7 +84,7 @@ async def test_a_line_arrives_before_the_next_is_written() -> None:
     with pipe() as (reader, writer):
         lines = read_lines(reader)
         os.write(writer.fileno(), b"fir")
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             async with anyio.create_task_group() as group:
 
                 async def rest_of_the_line() -> None:
@@ -103,7 +103,7 @@ async def test_a_file_is_read_whole(tmp_path: Path) -> None:
 
 async def test_a_read_that_waits_can_be_cancelled_and_leaves_no_thread_waiting() -> None:
     before = anyio.to_thread.current_default_thread_limiter().borrowed_tokens
-    with pipe() as (reader, _), anyio.fail_after(5):
+    with pipe() as (reader, _), anyio.fail_after(20):
         with anyio.move_on_after(0.05) as waiting:
             await lines_of(reader)
         assert waiting.cancelled_caught
@@ -141,7 +141,7 @@ async def test_a_program_with_a_thousand_descriptors_reads_and_writes_as_any_oth
             high = [fcntl.fcntl(end, fcntl.F_DUPFD, 1024) for end in ends]
             with os.fdopen(high[0]) as reader, os.fdopen(high[1], "w") as writer:
                 await write("line\n", writer)
-                with anyio.fail_after(5):
+                with anyio.fail_after(20):
                     assert await anext(read_lines(reader)) == b"line"
                 os.write(high[1], bytes(1 << 16))
                 assert not streams._writable(high[1], 0)
@@ -163,14 +163,14 @@ async def test_another_reader_may_be_quicker(monkeypatch: pytest.MonkeyPatch) ->
         os.set_blocking(reader.fileno(), False)
         timer = threading.Timer(0.05, lambda: os.write(writer.fileno(), b"late\n"))
         timer.start()
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             assert await anext(read_lines(reader)) == b"late"
         timer.join()
 
 
 async def test_a_line_is_read_from_a_terminal_and_what_came_before_is_forgotten() -> None:
     fingers, ours = pty.openpty()
-    with os.fdopen(ours, encoding="utf-8") as keyboard, anyio.fail_after(5):
+    with os.fdopen(ours, encoding="utf-8") as keyboard, anyio.fail_after(20):
         os.write(fingers, b"too early\n")
         forget_typed(keyboard)
         os.write(fingers, b"caf\xe9\nmore\n")
@@ -242,7 +242,7 @@ async def test_a_reader_who_is_slow_gets_all_of_it(blocking: bool) -> None:
 
 
 async def test_a_write_nobody_reads_can_be_cancelled() -> None:
-    with pipe() as (reader, writer), anyio.fail_after(5):
+    with pipe() as (reader, writer), anyio.fail_after(20):
         full = fill(writer)
         with anyio.move_on_after(0.05) as waiting:
             await write("more", writer)
@@ -266,7 +266,7 @@ async def test_a_descriptor_that_is_full_after_all_is_waited_for(
         os.set_blocking(writer.fileno(), False)
         timer = threading.Timer(0.05, lambda: os.read(reader.fileno(), full))
         timer.start()
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await write("more", writer)
         timer.join()
         assert os.read(reader.fileno(), 100) == b"more"
