@@ -117,7 +117,7 @@ async def test_a_hub_out_of_reach_gives_way_to_the_wheels_within_seconds(tmp_pat
             index_url=site.url + "/simple",
             report=lines.append,
         )
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert path.read_bytes() == DATA
     assert left_over(store) == DONE
     assert "the hub cannot be used: it cannot be reached" in lines[1]
@@ -384,7 +384,7 @@ async def test_a_cancelled_download_gives_the_lock_back(tmp_path: Path) -> None:
     with serving(tmp_path / "web") as site:
         weights = weights_of(DATA, hub(site.url))
         site.cut, site.stall = 2_500_000, threading.Event()
-        with anyio.move_on_after(5) as scope:
+        with anyio.move_on_after(30) as scope:
             await pull(
                 weights,
                 store_in(tmp_path),
