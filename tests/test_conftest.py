@@ -208,7 +208,8 @@ def test_a_test_that_goes_on_for_ever_is_ended_and_shows_where_it_was(tmp_path: 
     shutil.copy(HERE / "conftest.py", tmp_path)
     hanging = "import time\ndef test_it():\n    time.sleep(40)\n"
     (tmp_path / "test_it.py").write_text(hanging, "utf-8")
-    options = ["-p", "no:cacheprovider", "--timeout=0.1", "--timeout-method=thread"]
+    options = ["-p", "no:cacheprovider", "--timeout=0.1", "-o", "timeout_func_only=true"]
+    options += ["--timeout-method=thread"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-c", os.devnull, *options, "test_it.py"],
         cwd=tmp_path,

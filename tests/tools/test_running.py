@@ -278,6 +278,7 @@ async def test_a_result_that_is_too_long_is_an_error(size: int, is_error: bool) 
 
 
 @pytest.mark.checklist(222)
+@pytest.mark.usefixtures("time_flies")
 async def test_an_async_tool_that_takes_too_long_is_stopped() -> None:
     stopped: list[bool] = []
 
@@ -303,7 +304,7 @@ async def test_a_sync_tool_that_takes_too_long_is_left_behind() -> None:
     assert "had no result after 0.02 seconds and was left behind: it may still be running" in told
     assert not ended.is_set()
     go.set()
-    assert await to_thread.run_sync(ended.wait, 5)
+    assert await to_thread.run_sync(ended.wait, 20)
 
 
 async def test_an_endless_result_is_left_behind_as_well() -> None:
@@ -368,7 +369,7 @@ async def test_a_tool_whose_loop_has_ended_ends_quietly(recwarn: pytest.Warnings
 
     await to_thread.run_sync(elsewhere)
     go.set()
-    assert await to_thread.run_sync(ended.wait, 5)
+    assert await to_thread.run_sync(ended.wait, 20)
     assert not recwarn.list
 
 
@@ -416,6 +417,7 @@ async def test_nobody_is_asked_about_a_call_that_is_wrong() -> None:
     assert "name: Field required" in result.content
 
 
+@pytest.mark.usefixtures("time_flies")
 async def test_the_time_a_person_takes_is_not_the_tools() -> None:
     async def confirm(call: ToolCall, arguments: Mapping[str, object], digest: str) -> bool:
         await anyio.sleep(0.05)
