@@ -266,7 +266,7 @@ def test_a_signal_keeps_what_was_shown_and_the_end_is_quick(
         child.send_signal(sign)
         ran = ended(child)
     assert (ran.status, ran.err) == (status, "")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 15
     upstream.until(lambda: not upstream.talks[0].open)
     assert len(upstream.talks[0].of("response.cancel")) == 1
 
