@@ -36,8 +36,9 @@ class Clock:
         self.is_looked_at()
 
     def is_looked_at(self) -> None:
-        looks = self.looks
+        looks, until = self.looks, time.monotonic() + 20
         while self.looks < looks + 2:
+            assert time.monotonic() < until, "it has ended"
             time.sleep(0.001)
 
 
