@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import SecretStr
 
 from chatbots.errors import ConfigurationError
 from chatbots.flow.calling import Stream
 from chatbots.interfaces import ChatModel, Embedder, SessionStore
 from chatbots.model_names import LOCAL
+from chatbots.provider.client import OPENAI_URL
 from chatbots.services.take_turn import Manner
 from chatbots.settings import Settings
 
@@ -17,6 +20,14 @@ if TYPE_CHECKING:
     from chatbots.server.access import Guard
     from chatbots.server.application import Application
     from chatbots.server.sse import EventStream
+
+TOLD: Final = (
+    "server_host", "server_port", "server_read_timeout", "server_write_timeout",
+    "openai_model", "openai_max_tokens", "openai_temperature", "db_type", "db_port", "db_name",
+)  # fmt: skip
+"""Settings that a client may know."""
+KEPT: Final = ("openai_api_key", "openai_base_url", "db_host", "db_user", "db_password")
+"""Settings of which it may know whether they are set."""
 
 
 def application_of(
@@ -50,6 +61,7 @@ def application_of(
         tools=tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools),
         timeout=settings.chatbots_timeout,
         prepare=prepare,
+        about=_told(settings),
     )
     limits = Limits(
         in_flight=settings.server_in_flight,
@@ -68,6 +80,16 @@ def response_of(stream: Stream[Any], *, model: str | None = None) -> EventStream
     with _extra():
         from chatbots.server.sse import EventStream
     return EventStream(stream, model=model)
+
+
+def _told(settings: Settings) -> dict[str, object]:
+    """Return the settings as clients may know them; what names other machines only by default."""
+    said: dict[str, object] = {name.upper(): getattr(settings, name) for name in TOLD}
+    for name in KEPT:
+        usual = OPENAI_URL if name == "openai_base_url" else Settings.model_fields[name].default
+        is_set = getattr(settings, name) != Settings.model_fields[name].default
+        said[name.upper()] = "set" if is_set else None if isinstance(usual, SecretStr) else usual
+    return said
 
 
 @contextmanager

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+
+SERVED: Final = {
+    "openai_max_tokens": 1000,
+    "openai_temperature": 0.7,
+}
+"""What the server program takes where nothing is set, unlike the other programs: the defaults of
+the backend that its clients were written for."""
 
 
 class ServerSettings(BaseModel):
@@ -64,3 +71,8 @@ class ServerSettings(BaseModel):
 
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
+
+    def served(self) -> Self:
+        """Return these settings as the server program takes them: what is not set is `SERVED`."""
+        unset = {name: SERVED[name] for name in SERVED.keys() - self.model_fields_set}
+        return self.model_copy(update=unset)

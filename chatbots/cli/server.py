@@ -77,7 +77,7 @@ def _run(flags: Flags, secrets: list[str]) -> int:
     from chatbots.cli.loop import loop_options
     from chatbots.gates import gate_of
 
-    settings = load_settings(flags)
+    settings = load_settings(flags).served()
     secrets += settings.secrets
     guard = gate_of(settings, insecure=flags.insecure)
     settings = choose_model(settings)

@@ -114,6 +114,7 @@ class Application:
                 "tools": [tool.name for tool in self.backend.tools],
                 "timeout": self.backend.timeout,
                 "limits": limits,
+                "settings": self.backend.about,
             }
         )
 

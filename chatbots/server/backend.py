@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from chatbots.interfaces import ChatModel, Embedder, SessionStore
 from chatbots.services.take_turn import Manner
@@ -16,7 +16,8 @@ class Backend(Struct, frozen=True, kw_only=True):
 
     `model_name` is the model that answers where a request names none, `timeout` a turn's in
     seconds, and `tools` are what a request may have run. `store` opens nothing before it is used,
-    and `prepare` gets the model's client ready before the first request.
+    and `prepare` gets the model's client ready before the first request. `about` is what clients
+    may know of the settings.
     """
 
     model: ChatModel
@@ -27,6 +28,7 @@ class Backend(Struct, frozen=True, kw_only=True):
     tools: ToolRegistry
     timeout: float
     prepare: Callable[[], Awaitable[object]]
+    about: Mapping[str, object] = field(default_factory=dict)
 
 
 class Limits(Struct, frozen=True, kw_only=True):

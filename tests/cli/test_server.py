@@ -16,9 +16,13 @@ from subprocess import Popen
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 from websockets.sync.client import ClientConnection, connect
 
+from chatbots.app import Chatbots
+from chatbots.cli.server import main
 from chatbots.model_names import DEFAULT_MODEL
+from chatbots.settings import Settings
 from tests.cli.conftest import Runner
 from tests.cli.running import Upstream, process
 
@@ -71,7 +75,90 @@ def test_it_says_where_it_is_and_serves_until_it_is_told_to_end(
     health, answer = told
     assert health == {"status": "ok", "clients": 0}
     assert answer["data"]["choices"][0]["message"]["content"] == "Hello there."
-    assert upstream.calls[0].json["model"] == DEFAULT_MODEL
+    asked = upstream.calls[0].json
+    assert (asked["model"], asked["max_tokens"], asked["temperature"]) == (
+        DEFAULT_MODEL, 1000, 0.7,
+    )  # fmt: skip
+
+
+DEFAULTS = {
+    "SERVER_HOST": "127.0.0.1",  # the reference's is open to strangers
+    "SERVER_PORT": 8080,
+    "SERVER_READ_TIMEOUT": 30,
+    "SERVER_WRITE_TIMEOUT": 30,
+    "OPENAI_API_KEY": "set",  # it is required
+    "OPENAI_BASE_URL": "https://api.openai.com/v1",
+    "OPENAI_MODEL": DEFAULT_MODEL,
+    "OPENAI_MAX_TOKENS": 1000,
+    "OPENAI_TEMPERATURE": 0.7,
+    "DB_TYPE": "sqlite",
+    "DB_HOST": "localhost",
+    "DB_PORT": 5432,
+    "DB_NAME": "aibase",
+    "DB_USER": "",
+    "DB_PASSWORD": None,
+}
+"""Every variable of the reference and its default."""
+
+FILE = """
+# Required: Your OpenAI API key
+OPENAI_API_KEY=sk-your-actual-openai-api-key-here
+
+# Optional: Customize other settings
+SERVER_PORT=3000
+OPENAI_MODEL=gpt-4
+OPENAI_MAX_TOKENS=2000
+OPENAI_TEMPERATURE=0.8
+"""
+"""The reference's `.env`."""
+
+
+@pytest.mark.checklist(226, 227, 231, 232, 233, 234, 236, 237, 248, 249)
+@pytest.mark.parametrize("given", ["the default", "in .env", "in the environment"])
+def test_every_variable_of_the_reference_has_its_default_and_its_place(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = dict(DEFAULTS)
+    if given == "the default":
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-your-actual-openai-api-key-here")
+    else:
+        Path(".env").write_text(FILE, encoding="utf-8")
+        expected |= {"SERVER_PORT": 3000, "OPENAI_MODEL": "gpt-4"}
+        expected |= {"OPENAI_MAX_TOKENS": 2000, "OPENAI_TEMPERATURE": 0.8}
+    if given == "in the environment":
+        monkeypatch.setenv("OPENAI_TEMPERATURE", "0")
+        monkeypatch.setenv("DB_PASSWORD", "canary")
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://10.1.2.3/v1")
+        expected |= {"OPENAI_TEMPERATURE": 0, "DB_PASSWORD": "set", "OPENAI_BASE_URL": "set"}
+    assert told(serve(monkeypatch)) == expected
+
+
+@pytest.mark.parametrize("name", ["OPENAI_MODEL", "OPENAI_MAX_TOKENS", "OPENAI_TEMPERATURE"])
+def test_a_variable_that_is_empty_is_not_set(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    monkeypatch.setenv(name, "")
+    assert told(serve(monkeypatch)) == DEFAULTS
+
+
+def serve(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Return the settings that the program serves with."""
+    served: list[Settings] = []
+
+    async def take(_: object, settings: Settings, __: object) -> int:
+        served.append(settings)
+        return 0
+
+    monkeypatch.setattr("chatbots.cli.server._serve", take)
+    assert main([]) == 0
+    return served[0]
+
+
+def told(settings: Settings) -> dict[str, object]:
+    """Return what `/info` says of them."""
+    response = TestClient(Chatbots(settings).asgi()).get("/info")
+    assert "canary" not in response.text
+    about: dict[str, object] = response.json()["settings"]
+    return about
 
 
 @pytest.mark.checklist(230)
