@@ -12,6 +12,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
 SERVED: Final = {
+    "openai_model": "gpt-3.5-turbo",
     "openai_max_tokens": 1000,
     "openai_temperature": 0.7,
 }

@@ -21,7 +21,6 @@ from websockets.sync.client import ClientConnection, connect
 
 from chatbots.app import Chatbots
 from chatbots.cli.server import main
-from chatbots.model_names import DEFAULT_MODEL
 from chatbots.settings import Settings
 from tests.cli.conftest import Runner
 from tests.cli.running import Upstream, process
@@ -77,7 +76,7 @@ def test_it_says_where_it_is_and_serves_until_it_is_told_to_end(
     assert answer["data"]["choices"][0]["message"]["content"] == "Hello there."
     asked = upstream.calls[0].json
     assert (asked["model"], asked["max_tokens"], asked["temperature"]) == (
-        DEFAULT_MODEL, 1000, 0.7,
+        "gpt-3.5-turbo", 1000, 0.7,
     )  # fmt: skip
 
 
@@ -88,7 +87,7 @@ DEFAULTS = {
     "SERVER_WRITE_TIMEOUT": 30,
     "OPENAI_API_KEY": "set",  # it is required
     "OPENAI_BASE_URL": "https://api.openai.com/v1",
-    "OPENAI_MODEL": DEFAULT_MODEL,
+    "OPENAI_MODEL": "gpt-3.5-turbo",
     "OPENAI_MAX_TOKENS": 1000,
     "OPENAI_TEMPERATURE": 0.7,
     "DB_TYPE": "sqlite",
