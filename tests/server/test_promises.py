@@ -124,7 +124,7 @@ async def test_a_turn_whose_session_is_deleted_meanwhile_ends_as_not_stored(
     model = ScriptedModel(*[("Once ", gate) for gate in gates])
     store = InMemorySessions() if keeps == "in memory" else SQLiteSessions(tmp_path / "s.db")
     async with one(application(model, store=store)) as here:
-        stored = []
+        stored: list[bool] = []
         for number, gate in enumerate(gates):
             await here.send(STREAM, user("Hi", session_id="s"), f"r{number}")
             await here.read()
