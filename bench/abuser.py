@@ -19,6 +19,8 @@ from typing import Final
 AT_ONCE: Final = 20
 """Sockets of one user."""
 CONNECTIONS: Final = 400
+STAY: Final = 20
+"""Seconds that who does not read stays; the server cuts it after 30."""
 PATIENCE: Final = 0.05
 """Seconds that a server which does not take more is waited for."""
 
@@ -58,12 +60,20 @@ def connected(port: int, first: bytes = b"") -> socket.socket:
     return here
 
 
+def entered(port: int, token: str) -> socket.socket:
+    """Open a socket; what is sent before the answer to a handshake is lost."""
+    here = connected(port, handshake(token))
+    while b"\r\n\r\n" not in here.recv(1 << 16, socket.MSG_PEEK):
+        pass
+    return here
+
+
 def repeating(frames: bytes) -> Callable[[int, str], None]:
     """Return who sends *frames* over one socket as fast as it takes them, and reads along."""
 
     def abuse(port: int, token: str) -> None:
         rest = b""
-        with connected(port, handshake(token)) as here:
+        with entered(port, token) as here:
             here.setblocking(False)
             while True:
                 rest = rest or frames
@@ -95,14 +105,13 @@ def silent(port: int, _: str) -> None:
 
 
 def readers(port: int, token: str) -> None:
-    """Ask for answers without end on every socket there may be, and read none."""
+    """Ask for answers without end on every socket there may be, read none, and stay."""
     while True:
         with suppress(OSError):
-            held = [
-                connected(port, handshake(token) + asked("chat_completion_stream", ENDLESS))
-                for _ in range(AT_ONCE)
-            ]
-            time.sleep(2)
+            held = [entered(port, token) for _ in range(AT_ONCE)]
+            for here in held:
+                here.sendall(asked("chat_completion_stream", ENDLESS))
+            time.sleep(STAY)
             for here in held:
                 here.close()
 
@@ -117,6 +126,8 @@ def many(number: int) -> Iterator[bytes]:
 KINDS: Final[dict[str, Callable[[int, str], None]]] = {
     "pings": repeating(asked("ping", {}) * 500),
     "pings below": repeating(b"\x89\x80\0\0\0\0" * 5000),  # RFC 6455, section 5.5.2
+    "pongs below": repeating(b"\x8a\x80\0\0\0\0" * 5000),
+    "fragments": repeating(b"\x01\x80\0\0\0\0" + b"\x00\x81\0\0\0\0x" * 5000 + b"\x80\x80\0\0\0\0"),
     "nonsense": repeating(framed(b"nonsense") * 500),
     "large frames": repeating(
         framed(b'{"type":"ping","request_id":"r1","payload":"%b"}' % (b"x" * 900_000))

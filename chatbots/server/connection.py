@@ -23,7 +23,9 @@ Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 FAIR: Final = 16
 """Frames of one client that are handled before the others have their turn."""
 PAUSE: Final = 0.1
-"""Seconds until a client that asks more often than it may is read on."""
+"""Seconds until a client that asks more often than it may is read on; if it goes on so, longer."""
+LONGEST: Final = 5
+"""Times longer."""
 GOING_AWAY = 1001
 """The close code of a server that stops (RFC 6455, section 7.4.1)."""
 
@@ -59,6 +61,7 @@ class Connection:
         self._left = False
         self._handled = 0
         self._denied = False
+        self._pause = PAUSE
 
     async def serve(self) -> None:
         """Answer requests until the client leaves, and those that outlive it to their end."""
@@ -98,15 +101,22 @@ class Connection:
             if call is not None and not call.route.at_once:
                 return call
             if call is not None:
-                self._denied = await router.answer(call) == "too_many_requests"
+                await self._answer(call)
         return None
+
+    async def _answer(self, call: Call) -> None:
+        if await router.answer(call) == "too_many_requests":
+            self._denied = True
+        else:
+            self._pause = max(PAUSE, self._pause / 2)
 
     async def _give_way(self) -> None:
         """Let others have their turn: while frames are there, neither reading nor sending waits."""
         self._handled += 1
         if self._denied:
             self._denied = False
-            await anyio.sleep(PAUSE)
+            await anyio.sleep(self._pause)
+            self._pause = min(2 * self._pause, LONGEST * PAUSE)
         elif self._handled % FAIR == 0:
             await checkpoint()
 
@@ -174,7 +184,7 @@ class Connection:
 
     async def _work(self, call: Call) -> None:
         try:
-            await router.answer(call)
+            await self._answer(call)
         finally:
             del self._running[call.request.request_id]
         if self._hub.draining and not self._running:

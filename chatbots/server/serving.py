@@ -26,15 +26,19 @@ HANDSHAKE: Final = 5.0
 """Seconds until a connection has said what it wants."""
 MAX_HEAD: Final = 512 * 1024
 """Bytes in which it has to be said: some clients send their first frames along."""
-TURN: Final = 0.0005
+TURN: Final = 0.00015
 """Seconds for what one socket has sent, before others have their turn."""
-SLICE: Final = 512
+REST: Final = 0.001
+"""Seconds that they have, where it was no message yet."""
+SLICE: Final = 256
 """Bytes that are looked at before the clock is."""
-PINGS: Final = 20
-"""Pings a second that a socket may send."""
+CONTROLS: Final = 20
+"""Pings and pongs a second of one socket; what it sends after them is read a second later."""
 PARTS: Final = 16 * 1024
 """Parts that a message may come in; those without a byte would take memory without end."""
 BACKLOG: Final = 2048
+UNREAD: Final = 64 * 1024
+"""Bytes that the operating system keeps for one who does not read; Linux takes twice as many."""
 LINGER: Final = 2
 """Seconds that what was sent last has to arrive when the server has ended."""
 
@@ -46,7 +50,7 @@ def listen(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        made = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise ConfigurationError(
             "invalid_setting",
@@ -54,6 +58,8 @@ def listen(host: str, port: int) -> socket.socket:
             hint="Set another SERVER_PORT, or SERVER_HOST.",
             param="server_port",
         ) from None
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD)
+    return made
 
 
 class Server(uvicorn.Server):
@@ -168,27 +174,39 @@ class _Socket(WebSocketsSansIOProtocol):
     _backlog = b""
     _at = 0
     _is_due = False
-    _pings = 0
-    _pings_since = 0.0
+    _controls = 0
+    _controls_since = 0.0
 
     def data_received(self, data: bytes) -> None:
-        if not self._backlog and len(data) <= SLICE:
+        if not (self._backlog or self._is_due) and len(data) <= SLICE:
             super().data_received(data)
             return
         # What came at once, up to 256 KiB, may be 40,000 frames: others have their turn meanwhile.
         self._backlog, self._at = self._backlog[self._at :] + data, 0
-        if not self._is_due:
+        if self._is_due:
+            self.transport.pause_reading()
+        else:
             self._take()
 
     def _take(self) -> None:
         self._is_due = False
         until = perf_counter() + TURN
-        while self._at < len(self._backlog) and not self.transport.is_closing():
+        while self._at < len(self._backlog) and not self._must_wait():
             at, self._at = self._at, self._at + SLICE
             super().data_received(self._backlog[at : self._at])
-            if self.read_paused or perf_counter() >= until:
-                break
+            if perf_counter() >= until:
+                self._rest(REST)
         self._go_on()
+
+    def _must_wait(self) -> bool:
+        return self._is_due or self.read_paused or self.transport.is_closing()
+
+    def _rest(self, seconds: float) -> None:
+        """Take in nothing for so long."""
+        if not self._must_wait():
+            self._is_due = True
+            self.transport.pause_reading()
+            self.loop.call_later(seconds, self._take)
 
     def _go_on(self) -> None:
         if self.transport.is_closing():
@@ -200,7 +218,7 @@ class _Socket(WebSocketsSansIOProtocol):
                 self.loop.call_soon(self._take)
         else:
             self._backlog = b""
-            if not self.read_paused:
+            if not (self.read_paused or self._is_due):
                 self.transport.resume_reading()
 
     async def receive(self) -> Any:
@@ -216,14 +234,21 @@ class _Socket(WebSocketsSansIOProtocol):
             self.transport.abort()
 
     def handle_ping(self) -> None:
-        now = self.loop.time()
-        if now >= self._pings_since + 1:
-            self._pings, self._pings_since = 0, now
-        self._pings += 1
-        if self._pings > PINGS:
-            self.transport.abort()
-        elif not self.transport.is_closing():
+        self._count_control()
+        if not self.transport.is_closing():
             super().handle_ping()
+
+    def handle_pong(self, event: Any) -> None:
+        self._count_control()
+        super().handle_pong(event)
+
+    def _count_control(self) -> None:
+        now = self.loop.time()
+        if now >= self._controls_since + 1:
+            self._controls, self._controls_since = 0, now
+        self._controls += 1
+        if self._controls > CONTROLS:
+            self._rest(1)
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)

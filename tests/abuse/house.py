@@ -92,7 +92,7 @@ async def house(*, guarded: bool = True, **settings: Any) -> AsyncGenerator[Hous
                 with (
                     listen("127.0.0.1", 0) as socket,
                     mock.patch.object(serving, "HANDSHAKE", SOON),
-                    mock.patch.object(module, "PAUSE", 0.01),
+                    mock.patch.object(module, "PAUSE", 0.002),
                 ):
                     async with anyio.create_task_group() as tasks:
                         tasks.start_soon(server.serve, [socket])

@@ -8,7 +8,6 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from chatbots.server import connection
 from chatbots.server.access import Anybody, Caller
 from chatbots.server.backend import Limits
 from chatbots.server.connection import FAIR, Connection
@@ -174,7 +173,9 @@ async def test_nonsense_counts_as_well() -> None:
 class Asking:
     """A client that never stops asking for a pong: neither to read nor to send is waited for."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, kind: str = "ping") -> None:
+        self.asked = 0
+        self.kind = kind
         self.answers: list[MutableMapping[str, Any]] = []
         backend = application().backend
         self.socket = Connection(
@@ -182,7 +183,9 @@ class Asking:
         )
 
     async def receive(self) -> MutableMapping[str, Any]:
-        return {"type": "websocket.receive", "text": '{"type":"ping","request_id":"r1"}'}
+        self.asked += 1
+        said = {"type": self.kind, "request_id": f"r{self.asked}", "payload": user("Hi")}
+        return {"type": "websocket.receive", "text": json.dumps(said)}
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         self.answers.append(message)
@@ -198,15 +201,31 @@ async def test_a_client_that_never_stops_asking_leaves_others_their_turn() -> No
         tasks.cancel_scope.cancel()
 
 
-async def test_a_client_over_its_rate_is_read_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    asking = Asking(Counting())
-    monkeypatch.setattr(connection, "PAUSE", 3600)
+@pytest.mark.parametrize("kind", ["ping", "chat_completion"])  # at once, and in a task
+async def test_a_client_over_its_rate_is_read_on_later_and_later(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking, slept = Asking(Counting(), kind), Slept()
+    monkeypatch.setattr(anyio, "sleep", slept)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(asking.socket.serve)
-        for _ in range(5):
-            await checkpoint()
+        with anyio.fail_after(10):
+            while len(slept.seconds) < 6:
+                await checkpoint()
         tasks.cancel_scope.cancel()
-    assert ["error" in json.loads(one["text"]) for one in asking.answers] == [False, False, True]
+    assert slept.seconds[:6] == pytest.approx([0.1, 0.2, 0.4, 0.5, 0.5, 0.5])
+
+
+class Slept:
+    """Sleeps no time, and keeps how long it should have been."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        for _ in range(3):
+            await checkpoint()
 
 
 async def test_what_is_one_too_many_at_once_counts_as_well() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import anyio
 import pytest
@@ -18,9 +18,9 @@ from chatbots.deltas import Delta, ReasoningDelta, TextDelta
 from chatbots.interfaces import Sink
 from chatbots.messages import ModelAnswer, ModelRequest
 from chatbots.server import serving as module
-from chatbots.server.serving import PINGS
+from chatbots.server.serving import CONTROLS
 from chatbots.testing import ScriptedModel
-from tests.abuse.raw import PING, PONG, framed, handshake
+from tests.abuse.raw import CONTINUATION, PING, PONG, TEXT, framed, handshake
 from tests.server.peer import application, serving, user
 from tests.server.test_serving import ask, until
 
@@ -91,31 +91,49 @@ async def test_others_have_their_turn_between_frames_that_came_at_once(
 
     monkeypatch.setattr(module, "TURN", 0)
     monkeypatch.setattr(WebSocketsSansIOProtocol, "data_received", spy)
-    pongs = framed(b"", PONG) * 5000  # nobody waits for them, and they have no rate
+    whole = ask("ping", {"pad": "x" * 5000}).encode()
+    parts = b"".join(
+        framed(whole[n : n + 1], TEXT * (n == 0), fin=False) for n in range(len(whole))
+    )
+    parts += framed(b"", CONTINUATION)
     async with (
         serving(application()) as (_, address),
-        socket_to(address, pongs + framed(ask("ping", {}).encode())) as stream,
+        socket_to(address, parts) as stream,
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(stream.receive)
         with anyio.fail_after(10):
-            while len(seen) < len(pongs) // module.SLICE:
+            while len(seen) < len(parts) // module.SLICE:
                 turn += 1
                 await checkpoint()
         tasks.cancel_scope.cancel()
     assert len(set(seen)) > len(seen) / 2
 
 
-@pytest.mark.parametrize(("pings", "stays"), [(PINGS, True), (20 * PINGS, False)])
-async def test_who_floods_with_pings_is_hung_up_on(pings: int, stays: bool) -> None:
-    flood = framed(b"", PING) * pings + framed(ask("ping", {}).encode())
-    heard = b""
-    async with serving(application()) as (_, address), socket_to(address, flood) as stream:
-        with anyio.fail_after(20), suppress(anyio.EndOfStream, anyio.BrokenResourceError):
-            while b"request_id" not in heard:
-                heard += await stream.receive()
-    assert (b"request_id" in heard) is stays
-    assert not stays or heard.count(b"\x8a\0") == pings
+@pytest.mark.parametrize("control", [PING, PONG])
+async def test_who_floods_with_control_frames_is_read_more_slowly_and_stays(
+    control: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    rest = module._Socket._rest
+
+    def short(protocol: module._Socket, seconds: float) -> None:
+        if seconds == 1:
+            rests.append(seconds)
+        rest(protocol, seconds / 1000)
+
+    monkeypatch.setattr(module._Socket, "_rest", short)
+    asked = framed(ask("ping", {}).encode())
+    for few, many in ((CONTROLS, 0), (50 * CONTROLS, 5)):
+        heard = b""
+        flood = framed(b"", control) * few + asked
+        async with serving(application()) as (_, address), socket_to(address, flood) as stream:
+            with anyio.fail_after(20):
+                while b"request_id" not in heard:
+                    heard += await stream.receive()
+        assert heard.count(b"\x8a\0") == (few if control == PING else 0)
+        assert len(rests) >= many
+        assert many or not rests
 
 
 @asynccontextmanager
