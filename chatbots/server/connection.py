@@ -74,6 +74,7 @@ class Connection:
                             self._running[call.request.request_id] = call
                             tasks.start_soon(self._work, call)
                             call = await self._next()
+                    await checkpoint()  # By now each call has said whether it outlives its socket.
                     self._leave()
         finally:
             self._leave()
@@ -92,7 +93,8 @@ class Connection:
 
     async def _next(self) -> Call | None:
         """Answer what is answered at once; return the next request that is not, None at the end."""
-        while not self._outbox.gone:
+        # What came before the client left is still heard.
+        while not (self._outbox.gone and self._denied):
             await self._give_way()
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
@@ -202,6 +204,7 @@ class Connection:
                 call.stop()
 
     def _cut(self) -> None:
+        self._denied = True
         if self._abort is not None:
             self._abort()
         if self._reading is not None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import anyio
 import uvicorn
+from anyio.lowlevel import checkpoint
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -192,11 +193,14 @@ class _Socket(WebSocketsSansIOProtocol):
         self._is_due = False
         until = perf_counter() + TURN
         while self._at < len(self._backlog) and not self._must_wait():
-            at, self._at = self._at, self._at + SLICE
-            super().data_received(self._backlog[at : self._at])
+            self._take_slice()
             if perf_counter() >= until:
                 self._rest(REST)
         self._go_on()
+
+    def _take_slice(self) -> None:
+        at, self._at = self._at, self._at + SLICE
+        super().data_received(self._backlog[at : self._at])
 
     def _must_wait(self) -> bool:
         return self._is_due or self.read_paused or self.transport.is_closing()
@@ -210,8 +214,8 @@ class _Socket(WebSocketsSansIOProtocol):
 
     def _go_on(self) -> None:
         if self.transport.is_closing():
-            self._backlog = b""
-        elif self._at < len(self._backlog):
+            return  # `receive` takes the rest.
+        if self._at < len(self._backlog):
             self.transport.pause_reading()
             if not (self.read_paused or self._is_due):
                 self._is_due = True
@@ -223,6 +227,11 @@ class _Socket(WebSocketsSansIOProtocol):
 
     async def receive(self) -> Any:
         message = await super().receive()
+        while message["type"] == "websocket.disconnect" and self._at < len(self._backlog):
+            self._take_slice()
+            self.queue.put_nowait(message)  # after what came before the connection was lost
+            await checkpoint()
+            message = await super().receive()
         if self._backlog:
             self._go_on()
         return message
@@ -231,6 +240,7 @@ class _Socket(WebSocketsSansIOProtocol):
         if len(self.frames) < PARTS:
             super().handle_cont(event)
         else:
+            self._backlog = b""
             self.transport.abort()
 
     def handle_ping(self) -> None:
@@ -265,13 +275,18 @@ class _Socket(WebSocketsSansIOProtocol):
         else:
             super().send_receive_event_to_app()
 
+    def handle_parser_exception(self) -> None:
+        self.handle_events()  # of what came before it
+        if not self.transport.is_closing():
+            super().handle_parser_exception()
+
     async def send(self, message: Any) -> None:
         kind = message["type"]
         if kind == "websocket.send" and self.conn.state is State.OPEN and "text" in message:
             if not self.writable.is_set():
                 await self.writable.wait()
-                if self.disconnected:
-                    raise ClientDisconnected
+            if self.disconnected:
+                raise ClientDisconnected
             self._write(message["text"].encode())
             return
         await super().send(message)
@@ -282,7 +297,7 @@ class _Socket(WebSocketsSansIOProtocol):
             self.handshake_complete = True
 
     def _send_now(self, text: str) -> bool:
-        if not self.writable.is_set() or self.conn.state is not State.OPEN:
+        if self.disconnected or not self.writable.is_set() or self.conn.state is not State.OPEN:
             return False
         self._write(text.encode())
         return True

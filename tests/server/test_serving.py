@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,8 +22,10 @@ from chatbots.server import serving as module
 from chatbots.server.backend import Limits
 from chatbots.server.rpc import Pieces
 from chatbots.server.serving import HARD_LIMIT, listen
+from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.testing import ScriptedModel
 from chatbots.testing.scripted import Gate
+from tests.abuse.raw import CLOSE, framed, handshake
 from tests.server.peer import application, serving, user
 from tests.server.test_application import Closed
 
@@ -222,3 +225,28 @@ async def test_a_message_in_parts_without_end_is_hung_up_on_and_one_in_many_is_n
         ws.transport.write(begun + more * module.PARTS)
         with anyio.fail_after(20), pytest.raises(ConnectionClosed):
             await ws.recv()
+
+
+@pytest.mark.parametrize("how", ["closes", "vanishes", "breaks"])
+@pytest.mark.parametrize("kind", ["chat_completion", "chat_completion_stream"])
+async def test_what_was_asked_just_before_the_socket_ends_is_done(kind: str, how: str) -> None:
+    store, model = InMemorySessions(), ScriptedModel(*["Kept."] * 5)
+    app = application(model, store=store, limits=Limits(in_flight=10))
+    asked = b"".join(
+        framed(ask(kind, user("Hi" * 100, session_id=f"s{number}"), f"r{number}").encode())
+        for number in range(5)
+    )
+    last = {"closes": framed(b"\x03\xe8", CLOSE), "vanishes": b"", "breaks": framed(b"x", 3)}[how]
+    async with serving(app) as (_, address):
+        host, port = address.split(":")
+        stream = socket.create_connection((host, int(port)))
+        with stream:
+            stream.sendall(handshake())
+            await anyio.wait_readable(stream)
+            stream.recv(65_536)
+            await until(lambda: len(app.hub) == 1)
+            stream.sendall(asked + last)
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await until(lambda: not app.hub._present)
+    told = [[turn.state for turn in await store.load(f"s{number}")] for number in range(5)]
+    assert told == [["completed"]] * 5
