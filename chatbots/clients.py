@@ -255,13 +255,13 @@ async def local_model(settings: Settings) -> LocalModel:
     )
 
 
-def _found(settings: Settings) -> Path:
+def _found(settings: Settings, also: str = "") -> Path:
     path = find_weights(settings)
     if path is None:
         raise ConfigurationError(
             "weights_missing",
             f"The local model, {weights_of(settings)[1].title}, is not on this machine.",
-            hint="Fetch it with: chatbots models pull",
+            hint=f"Fetch it with: chatbots models pull{also}",
         )
     return path
 
@@ -279,7 +279,7 @@ async def local_speech(settings: Settings) -> LocalModel:
 
     check_packages()
     store, weights = weights_of(settings)
-    model = await anyio.to_thread.run_sync(_found, settings)
+    model = await anyio.to_thread.run_sync(_found, settings, " --speech")
     needs = await anyio.to_thread.run_sync(needs_of, store, model)
     told = msgspec.json.encode(needs)
     return LocalModel(

@@ -356,6 +356,8 @@ async def test_a_local_model_that_is_not_here_is_an_error_of_the_turn(tmp_path: 
     async with Chatbots(settings) as bots:
         with pytest.raises(ConfigurationError, match="chatbots models pull") as caught:
             await bots.stateless().ask("Hi")
+        with pytest.raises(ConfigurationError, match=r"chatbots models pull --speech$"):
+            await bots.voice().ask("Hi")
     assert caught.value.code == "weights_missing"
 
 

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from chatbots.local.catalog import Weights
 
 
-def choose_model(settings: Settings) -> Settings:
+def choose_model(settings: Settings, *, speech: bool = False) -> Settings:
     """Return *settings* with somebody to ask, and say so where nobody had been named.
 
-    On a terminal a missing local model is offered once for download.
-    Raises `ConfigurationError` where there is nobody to ask.
+    On a terminal a missing local model is offered once for download; with *speech* it needs what
+    hears and speaks, too. Raises `ConfigurationError` where there is nobody to ask.
     """
     if settings.says_where and not settings.wants_local:
         _warn_of_the_end(settings)
         return settings
     asked_for = settings.wants_local
-    if find_weights(settings) is None:
-        _offer_download(settings, asked_for=asked_for)
+    if missing := _missing(settings, speech=speech):
+        _offer_download(settings, missing, asked_for=asked_for, speech=speech)
     if not asked_for:
         tell(f"No key is set; {_title(settings)} answers, on this machine.")
     return named_model(settings)
@@ -43,20 +43,38 @@ def named_model(settings: Settings) -> Settings:
     return settings.model_copy(update={"chatbots_local": True, "openai_model": LOCAL})
 
 
-def _offer_download(settings: Settings, *, asked_for: bool) -> None:
-    _, weights = weights_of(settings)
-    if not (sys.stdin.isatty() and sys.stderr.isatty()) or not _agrees(weights):
-        raise _nobody(weights, asked_for=asked_for)
-    from chatbots.cli.download import pull_weights
+def _missing(settings: Settings, *, speech: bool) -> list[Weights]:
+    store, weights = weights_of(settings)
+    missing = [weights] if find_weights(settings) is None else []
+    if speech:
+        from chatbots.local.catalog import load_speech
+        from chatbots.speech.files import check_packages
 
-    anyio.run(pull_weights, settings)
+        check_packages()
+        missing += [row for row in load_speech() if store.find(row) is None]
+    return missing
 
 
-def _agrees(weights: Weights) -> bool:
-    sys.stderr.write(
-        f"Download {weights.title}, {weights.size // 1_000_000} MB, {weights.licence}, "
-        "and answer locally? [Y/n] "
-    )
+def _offer_download(
+    settings: Settings, missing: list[Weights], *, asked_for: bool, speech: bool
+) -> None:
+    size = f"{sum(row.size for row in missing) // 1_000_000} MB"
+    needs_model = missing[0] == weights_of(settings)[1]
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or not _agrees(missing, size):
+        fetch = f"chatbots models pull{' --speech' if speech else ''} ({size})"
+        raise _nobody(missing[0] if needs_model else None, fetch, asked_for=asked_for)
+    from chatbots.cli.download import pull_speech, pull_weights
+
+    if needs_model:
+        anyio.run(pull_weights, settings)
+    if speech:
+        anyio.run(pull_speech, settings)
+
+
+def _agrees(missing: list[Weights], size: str) -> bool:
+    what = missing[0].title if len(missing) == 1 else "what answers, hears and speaks"
+    licences = ", ".join(sorted({row.licence for row in missing}))
+    sys.stderr.write(f"Download {what}, {size}, {licences}, and answer locally? [Y/n] ")
     sys.stderr.flush()
     answer = sys.stdin.readline()
     if not answer:  # Ctrl-D, which is no yes
@@ -65,13 +83,11 @@ def _agrees(weights: Weights) -> bool:
     return answer.strip().lower() in ("", "y", "yes")
 
 
-def _nobody(weights: Weights, *, asked_for: bool) -> ConfigurationError:
-    fetch = f"chatbots models pull ({weights.size // 1_000_000} MB)"
-    if asked_for:
+def _nobody(model: Weights | None, fetch: str, *, asked_for: bool) -> ConfigurationError:
+    if asked_for or model is None:
+        what = "What hears and speaks" if model is None else f"The local model, {model.title},"
         return ConfigurationError(
-            "weights_missing",
-            f"The local model, {weights.title}, is not on this machine.",
-            hint=f"Fetch it with: {fetch}.",
+            "weights_missing", f"{what} is not on this machine.", hint=f"Fetch it with: {fetch}."
         )
     return ConfigurationError(
         "not_configured",

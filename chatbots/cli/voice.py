@@ -90,7 +90,7 @@ def _run(flags: VoiceFlags, secrets: list[str]) -> int:
 
     settings = load_settings(flags)
     secrets += settings.secrets
-    return run(talk, flags, choose_model(settings))
+    return run(talk, flags, choose_model(settings, speech=True))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from chatbots.cli.choose import choose_model
 from chatbots.errors import ConfigurationError
@@ -16,6 +17,7 @@ from chatbots.model_names import DEFAULT_MODEL, SHUTTING_DOWN
 from chatbots.settings import Settings
 from tests.cli.conftest import Runner
 from tests.cli.running import CTRL_C, CTRL_D, Tiny, Upstream, run_process, terminal
+from tests.local.weights_of import hub, made_up, weights_of
 
 
 class Keyboard(io.StringIO):
@@ -134,6 +136,67 @@ def test_a_question_nobody_would_see_is_not_asked(tiny: Tiny) -> None:
     with typing("y\n", seen=False), pytest.raises(ConfigurationError):
         choose_model(settings())
     assert tiny.site.asked == []
+
+
+# What hears and speaks is part of it
+
+
+@pytest.fixture
+def voice(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What hears and speaks, which can be fetched; return where it is kept."""
+    (tiny.site.folder / "r1" / "voice.bin").write_bytes(data := made_up(1_500_000))
+    row = replace(weights_of(data, hub(tiny.site.url)), title="A voice", file="voice.bin")
+    monkeypatch.setattr("chatbots.local.catalog.load_speech", lambda: (row,))
+    monkeypatch.setattr("chatbots.speech.files.check_packages", lambda: None)
+    return tiny.path.with_name("voice.bin")
+
+
+@pytest.mark.parametrize(
+    ("here", "asked", "told"),
+    [
+        ("", {}, "Set OPENAI_API_KEY, or fetch a model for this machine with: {} (1 MB)."),
+        ("model", {}, "What hears and speaks is not on this machine. Fetch it with: {} (1 MB)."),
+        ("voice", {}, "Set OPENAI_API_KEY, or fetch a model for this machine with: {} (0 MB)."),
+        (
+            "voice",
+            {"chatbots_local": True},
+            "Tiny (Q1), is not on this machine. Fetch it with: {} ",
+        ),
+    ],
+)
+def test_one_command_fetches_all_that_a_voice_lacks(
+    tiny: Tiny, voice: Path, here: str, asked: dict[str, bool], told: str
+) -> None:
+    if here == "model":
+        tiny.here()
+    if here == "voice":
+        voice.parent.mkdir(parents=True)
+        voice.write_bytes((tiny.site.folder / "r1" / "voice.bin").read_bytes())
+    with pytest.raises(ConfigurationError) as caught:
+        choose_model(settings(**asked), speech=True)
+    assert told.format("chatbots models pull --speech") in str(caught.value)
+    assert str(caught.value).count("models pull") == 1
+
+
+@pytest.mark.parametrize("here", [False, True])
+def test_a_person_who_agrees_gets_all_that_a_voice_lacks(
+    tiny: Tiny, voice: Path, here: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if here:
+        tiny.here()
+    with typing("y\n"):
+        assert choose_model(settings(), speech=True).wants_local
+    assert tiny.path.exists()
+    assert voice.exists()
+    what = "A voice" if here else "what answers, hears and speaks"
+    assert f"Download {what}, 1 MB, Apache-2.0, and answer" in capsys.readouterr().err
+    assert choose_model(settings(), speech=True).wants_local  # nothing is asked any more
+
+
+def test_the_voice_program_says_what_it_lacks(tiny: Tiny, voice: Path, run: Runner) -> None:
+    ran = run("voice", "--text", "Hi", "--output", "answer.wav")
+    assert ran.status == 1
+    assert ran.err.endswith("with: chatbots models pull --speech (1 MB).\n")
 
 
 # Models that are shut down
