@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from chatbots.services.realtime import RealtimeClient
     from chatbots.services.realtime_chat import RealtimeChat
     from chatbots.services.speech import Speech
-    from chatbots.services.voice import VoiceBot
+    from chatbots.services.voice import VoiceBot, VoiceChat
     from chatbots.tool_calls import Confirm
 
 
@@ -97,7 +97,7 @@ class Chatbots:
         self._own_store: Store | None = None
         self._given_dialer = dialer
         self._own_dialer: WebSocketDialer | None = None
-        self._realtime: RealtimeChat | None = None
+        self._held: dict[Speech | None, RealtimeChat | VoiceChat] = {}
         # One for all bots: what servers say of their models is the same for all.
         self._window = window_of(self.settings, count_tokens or estimate)
 
@@ -135,8 +135,9 @@ class Chatbots:
             return self.streaming(**defaults)
         defaults.setdefault("model", self.settings.openai_realtime_model)
         defaults["max_tokens"] = defaults.get("max_tokens") or self.settings.openai_max_tokens
-        self._realtime = self._realtime or self._realtime_chat()
-        return self._conversation(self._realtime, defaults)
+        if None not in self._held:
+            self._held[None] = self._realtime_chat()
+        return self._conversation(self._held[None], defaults)
 
     def realtime_client(
         self, *, tools: Iterable[object] | None = None, on_confirm: Confirm | None = None
@@ -153,6 +154,7 @@ class Chatbots:
         """Return a bot that hears and speaks; see `memory`, and `VoiceBot` for *plays*.
 
         *speech* says how, the settings what it leaves out.
+        Between turns that are written a session stays open; a call has one of its own.
         """
         from chatbots.services.speech import Speech
         from chatbots.services.voice import VoiceBot, VoiceChat
@@ -162,8 +164,11 @@ class Chatbots:
             transcriber=self.settings.openai_transcription_model,
         )
         defaults.setdefault("model", self.settings.openai_realtime_model)
-        opening = self.realtime_client().session
-        chat = VoiceChat(opening, self.store, self._manner, speech=speech)
+        chat = self._held.get(speech)
+        if not isinstance(chat, VoiceChat):
+            opening = self.realtime_client().session
+            chat = VoiceChat(opening, self.store, self._manner, speech=speech)
+            self._held[speech] = chat
         return VoiceBot(chat, self.store, plays=plays, **self._timed(defaults))
 
     async def embed(
@@ -198,8 +203,8 @@ class Chatbots:
 
     async def aclose(self) -> None:
         """Give back the client, the sockets, the local model and the store; also twice."""
-        if self._realtime is not None:
-            await self._realtime.aclose()
+        for chat in self._held.values():
+            await chat.aclose()
         if isinstance(self._own_dialer, SpeechDialer):
             await self._own_dialer.aclose()
         if self._own_store is not None:

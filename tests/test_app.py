@@ -18,6 +18,7 @@ from chatbots.local.model import LocalModel
 from chatbots.messages import Message, Turn
 from chatbots.places import sessions_file
 from chatbots.realtime.websockets_transport import WebSocketsDialer
+from chatbots.services.speech import Speech
 from chatbots.services.streaming import StreamingChat
 from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.settings import Settings
@@ -394,10 +395,19 @@ async def test_a_voice_bot_speaks_as_the_settings_have_it() -> None:
     async with serving(ScriptedModel("Hello.")) as server:
         settings = Settings(openai_api_key="sk-x", openai_voice="marin", db_type="memory")
         async with Chatbots(settings, dialer=server) as bots:
-            ada = bots.voice(session="ada")
-            assert (await ada.ask("Hi")).text == "Hello."
-            assert [turn.text for turn in await bots.memory(session="ada").history()] == ["Hello."]
-        (update,) = server.sent("session.update")
+            assert (await bots.voice(session="ada").ask("Hi")).text == "Hello."
+            assert (await bots.voice(session="ada").ask("Again")).text == "Again"
+            assert len(server.conns) == 1
+            loud = Speech(speed=1.5)
+            assert (await bots.voice(session="ada", speech=loud).ask("Loud")).text == "Loud"
+            assert len(server.conns) == 2
+            assert [turn.text for turn in await bots.memory(session="ada").history()] == [
+                "Hello.",
+                "Again",
+                "Loud",
+            ]
+        assert all(conn.closed for conn in server.conns)
+        update, _ = server.sent("session.update")
         audio = update["session"]["audio"]
         assert audio["output"]["voice"] == "marin"
         assert audio["input"]["transcription"]["model"] == "gpt-4o-mini-transcribe"

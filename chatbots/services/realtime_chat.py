@@ -17,11 +17,12 @@ from chatbots.messages import Message, ModelAnswer, ModelRequest, Prompt, Sessio
 from chatbots.realtime.asking import Response, Told
 from chatbots.realtime.audience import Stream
 from chatbots.realtime.events.client import ConversationItemCreate
+from chatbots.realtime.events.responses import ResponseAudioDelta
 from chatbots.realtime.events.session import ResponseParams, Session
 from chatbots.realtime.outcomes import Called, Ended, Refused
 from chatbots.realtime.session import RealtimeSession
 from chatbots.services.held_open import HeldOpen
-from chatbots.services.realtime_items import Asked, answer_of, items_of, params_of
+from chatbots.services.realtime_items import Asked, answer_of, items_of, params_of, sound_of
 from chatbots.services.recall import Explanation
 from chatbots.services.remember import Remembered
 from chatbots.services.take_turn import Manner
@@ -55,11 +56,13 @@ class RealtimeChat:
         manner: Manner | None = None,
         *,
         idle: float = IDLE,
+        bot: str = "realtime",
     ) -> None:
         self._opening = opening
         self._store = store
         self._manner = manner or Manner()
         self._idle = idle
+        self._bot = bot
         self._lines: dict[SessionId, RealtimeModel] = {}
 
     async def respond(self, prompt: Prompt, out: Sink) -> None:
@@ -68,7 +71,7 @@ class RealtimeChat:
         line = self._line(name)
         line.turns += 1
         try:
-            await self._remembered(line).respond(replace(prompt, session=name), out, bot="realtime")
+            await self._remembered(line).respond(replace(prompt, session=name), out, bot=self._bot)
         finally:
             line.turns -= 1
             if prompt.session is None:
@@ -223,6 +226,8 @@ class _Answer:
             case TextDelta(text):
                 self._said.append(text)
                 await self._out.send(told)
+            case ResponseAudioDelta() if (sound := sound_of(told)) is not None:
+                await self._out.send(sound)
             case Called(call):
                 self.calls.append(call)
             case Notice():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -9,8 +10,10 @@ import msgspec
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
+from chatbots.deltas import AudioDelta
 from chatbots.errors import InvalidRequest
 from chatbots.messages import Message, ModelAnswer, ModelRequest, Usage
+from chatbots.realtime.audio import RATE
 from chatbots.realtime.events.items import (
     ContentPart,
     Item,
@@ -19,7 +22,7 @@ from chatbots.realtime.events.items import (
     function_output,
     system_text,
 )
-from chatbots.realtime.events.responses import ResponseUsage
+from chatbots.realtime.events.responses import ResponseAudioDelta, ResponseUsage
 from chatbots.realtime.events.session import ResponseParams, Session, Tool, choice
 from chatbots.realtime.outcomes import Ended
 from chatbots.tool_calls import ToolCall
@@ -151,6 +154,15 @@ def answer_of(ended: Ended, text: str, calls: Sequence[ToolCall], model: str | N
         tool_calls=tuple(calls),
         model=model,
     )
+
+
+def sound_of(event: ResponseAudioDelta) -> AudioDelta | None:
+    """Return a piece of sound; None where it is none: it is not worth the answer."""
+    try:
+        pcm = binascii.a2b_base64(event.delta, strict_mode=True)
+    except binascii.Error:
+        return None
+    return AudioDelta(event.item_id or "", pcm, RATE) if pcm and len(pcm) % 2 == 0 else None
 
 
 def _usage(told: ResponseUsage) -> Usage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from math import inf
@@ -12,11 +11,11 @@ import anyio
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from chatbots.deltas import AudioDelta, Interrupted, TextDelta
+from chatbots.deltas import Interrupted, TextDelta
 from chatbots.interfaces import Sink
 from chatbots.messages import Message, ModelAnswer, ModelRequest
 from chatbots.realtime.asking import Response
-from chatbots.realtime.audio import RATE, ms_of
+from chatbots.realtime.audio import ms_of
 from chatbots.realtime.conversation import Conversation
 from chatbots.realtime.events.client import ConversationItemCreate, SessionUpdate
 from chatbots.realtime.events.responses import ResponseAudioDelta
@@ -25,7 +24,7 @@ from chatbots.realtime.outcomes import Called, Ended
 from chatbots.realtime.session import RealtimeSession
 from chatbots.services.held_open import HeldOpen
 from chatbots.services.narration import Narration
-from chatbots.services.realtime_items import Asked, answer_of, items_of, params_of
+from chatbots.services.realtime_items import Asked, answer_of, items_of, params_of, sound_of
 from chatbots.services.speech import Speech
 from chatbots.sessions.turn import SPOKEN_INTO
 from chatbots.tool_calls import ToolCall
@@ -154,7 +153,7 @@ class Answer:
                     await out.send(outcome)
                 case ResponseAudioDelta():
                     # Once it is cut, what was on its way here is nothing to hear any more.
-                    if not self.is_cut and (delta := _sound(outcome)) is not None:
+                    if not self.is_cut and (delta := sound_of(outcome)) is not None:
                         self._sizes[delta.item_id] = self._sizes.get(delta.item_id, 0) + len(
                             delta.pcm
                         )
@@ -192,12 +191,3 @@ class Answer:
         if self.is_cut or not self._plays:
             return True
         return all(self._played.get(i, 0) >= ms_of(size) for i, size in self._sizes.items())
-
-
-def _sound(event: ResponseAudioDelta) -> AudioDelta | None:
-    """Return a piece of sound; None where it is none: it is not worth the answer."""
-    try:
-        pcm = binascii.a2b_base64(event.delta, strict_mode=True)
-    except binascii.Error:
-        return None
-    return AudioDelta(event.item_id or "", pcm, RATE) if pcm and len(pcm) % 2 == 0 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Unpack
 
@@ -12,8 +13,11 @@ from chatbots.flow.calling import Asking
 from chatbots.flow.unwrap import unwrapped
 from chatbots.interfaces import SessionStore, Sink
 from chatbots.messages import FinalState, Message, Prompt, Turn, Usage
+from chatbots.realtime.events.session import Session
+from chatbots.realtime.session import RealtimeSession
 from chatbots.services.call import VoiceCall
 from chatbots.services.conversation import Conversation
+from chatbots.services.realtime_chat import RealtimeChat
 from chatbots.services.recall import Explanation
 from chatbots.services.remember import Remembered
 from chatbots.services.speech import Speech
@@ -22,7 +26,10 @@ from chatbots.services.take_turn import Manner
 
 
 class VoiceChat:
-    """A `ChatService` that answers aloud; each turn has a realtime session of its own."""
+    """A `ChatService` that answers aloud; see `RealtimeChat`, which holds its sessions open.
+
+    A call has a session of its own.
+    """
 
     def __init__(
         self,
@@ -36,18 +43,19 @@ class VoiceChat:
         self._opening = opening
         self._store = store
         self._manner = manner or Manner()
+        self._written = RealtimeChat(self._speaking, store, self._manner, bot="voice")
 
     async def respond(self, prompt: Prompt, out: Sink) -> None:
         """Answer *prompt*, which is written, aloud; see `ChatService.respond`."""
-        model = self.model(plays=False)
-        try:
-            await self.remembered(model).respond(prompt, out, bot="voice")
-        finally:
-            await model.aclose()
+        await self._written.respond(prompt, out)
 
     async def explain(self, prompt: Prompt) -> Explanation:
         """Return what a realtime session would be told for *prompt* now."""
-        return await self.remembered(self.model(plays=False)).explain(prompt)
+        return await self._written.explain(prompt)
+
+    async def aclose(self) -> None:
+        """Close every session but those of calls. May be called again."""
+        await self._written.aclose()
 
     def model(self, *, plays: bool) -> SpokenModel:
         """Return a model over a realtime session of its own."""
@@ -57,6 +65,11 @@ class VoiceChat:
         """Return what asks *model* and remembers its answers as they were heard."""
         store = _AsHeard(self._store, model)
         return Remembered(model, store, self._manner, stream=True)
+
+    def _speaking(
+        self, model: str | None, config: Session
+    ) -> AbstractAsyncContextManager[RealtimeSession]:
+        return self._opening(model, self.speech.told(config))
 
 
 class VoiceBot(Conversation):

@@ -147,6 +147,7 @@ async def talking(
         options: Asking = {"session": "ada", **asking}  # type: ignore[typeddict-item]
         talk = Talk(VoiceBot(chat, store, plays=plays, **options), server, model)
         yield talk
+        await chat.aclose()
         assert all(conn.closed for conn in server.conns)
 
 

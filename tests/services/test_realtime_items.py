@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 from msgspec import UNSET
 
+from chatbots.deltas import AudioDelta
 from chatbots.errors import InvalidRequest
 from chatbots.flow.output import output_format
 from chatbots.images import Image
 from chatbots.messages import Message, ModelRequest, Usage
 from chatbots.realtime.events.items import ContentPart, Item
-from chatbots.realtime.events.responses import ResponseUsage, TokenDetails
+from chatbots.realtime.events.responses import ResponseAudioDelta, ResponseUsage, TokenDetails
 from chatbots.realtime.events.session import ResponseParams, Session, Tool
 from chatbots.realtime.outcomes import Ended
 from chatbots.sampling import Sampling
-from chatbots.services.realtime_items import Asked, answer_of, items_of, params_of
+from chatbots.services.realtime_items import Asked, answer_of, items_of, params_of, sound_of
 from chatbots.tool_calls import ToolCall, ToolSpec
 
 HI, HELLO, BYE = Message("user", "Hi"), Message("assistant", "Hello."), Message("user", "Bye")
@@ -171,3 +172,15 @@ def test_usage_is_counted_as_in_a_chat() -> None:
     assert usage == Usage(7, 2, 9, cached_tokens=3)
     bare = answer_of(Ended("r", "completed", None, "", ResponseUsage()), "", (), None).usage
     assert bare == Usage(0, 0, 0)
+
+
+@pytest.mark.parametrize("audio", ["", "!!!!", "AAA", "AAAA"])
+def test_sound_that_is_none_is_left_out(audio: str) -> None:
+    """Not base64, and half a sample."""
+    assert sound_of(ResponseAudioDelta(item_id="i", delta=audio)) is None
+
+
+def test_sound_is_bytes() -> None:
+    assert sound_of(ResponseAudioDelta(item_id="i", delta="AQI=")) == AudioDelta(
+        "i", b"\1\2", 24_000
+    )

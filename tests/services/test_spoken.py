@@ -12,7 +12,7 @@ from chatbots.realtime.events.items import ContentPart, Item
 from chatbots.realtime.events.responses import ResponseAudioDelta
 from chatbots.realtime.outcomes import Ended
 from chatbots.services.speech import Speech
-from chatbots.services.spoken import Answer, SpokenModel, _sound
+from chatbots.services.spoken import Answer, SpokenModel
 from chatbots.testing import Gate, ScriptedModel
 from chatbots.testing.scripted import CollectingSink
 from chatbots.tool_calls import ToolCall
@@ -151,13 +151,3 @@ def test_of_an_item_that_was_deleted_nothing_was_heard() -> None:
     conversation.delete("i")
     answer.cut_short()
     assert answer.message == Message("assistant", "", heard_ms=0, unheard="Hello")
-
-
-@pytest.mark.parametrize("audio", ["", "!!!!", "AAA", "AAAA"])
-def test_sound_that_is_none_is_left_out(audio: str) -> None:
-    """Not base64, and half a sample."""
-    assert _sound(ResponseAudioDelta(item_id="i", delta=audio)) is None
-
-
-def test_sound_is_bytes() -> None:
-    assert _sound(ResponseAudioDelta(item_id="i", delta="AQI=")) == AudioDelta("i", b"\1\2", 24_000)

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from chatbots.deltas import AudioDelta, Done, UserSaid
+from chatbots.errors import ChatError, ProviderError
 from chatbots.interfaces import ChatModel, ChatService
 from chatbots.messages import Message
 from chatbots.realtime.audio import RATE, size_of
@@ -18,7 +19,7 @@ from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.testing import ScriptedModel
 from chatbots.testing.scripted import CollectingSink
 from chatbots.testing.service_contract import AnsweringPromises, CancellingPromises
-from tests.services.speaking import MS_PER_CHAR, SPEECH, says, serving, talking
+from tests.services.speaking import MS_PER_CHAR, SPEECH, heard, says, serving, speak, talking
 
 
 async def test_a_written_question_is_answered_aloud() -> None:
@@ -33,6 +34,36 @@ async def test_a_written_question_is_answered_aloud() -> None:
         assert update["session"]["instructions"] == "Be brief."
     (turn,) = await talk.bot.history()
     assert turn.answer == (Message("assistant", "Hello Ada."),)
+
+
+async def test_a_session_stays_open_between_what_is_asked_in_writing() -> None:
+    async with talking("One.", "Two.", "Three.", words=("Aloud?",)) as talk:
+        await talk.bot.ask("First")
+        assert not talk.server.conns[0].closed
+        async with talk.bot as call:  # it has one of its own
+            await speak(call)
+            await talk.until(call, Done)
+        assert [conn.closed for conn in talk.server.conns] == [False, True]
+        async with talk.bot.stream("Third") as stream:
+            talk.told = [delta async for delta in stream]
+        assert len(talk.server.conns) == 2
+        assert talk.pcm() == b"\x01" * size_of(6 * MS_PER_CHAR)
+        assert heard(talk.model.requests[-1])[1:] == [
+            "First", "One.", "Aloud?", "Two.", "Third"
+        ]  # fmt: skip
+        assert len(talk.server.sent("session.update")) == 2
+
+
+async def test_a_session_that_broke_between_two_questions_is_opened_anew() -> None:
+    async with talking("One.", "Two.") as talk:
+        await talk.bot.ask("First")
+        talk.server.refusals = [ProviderError("upstream_auth", "Policy.")] * 9
+        talk.server.conns[0].drop(ProviderError("stream_interrupted", "Gone."))
+        with pytest.raises(ChatError):
+            await talk.bot.ask("Second")
+        talk.server.refusals = []
+        assert (await talk.bot.ask("Third")).text == "Two."
+        assert heard(talk.model.requests[-1])[1:3] == ["First", "One."]
 
 
 async def test_a_call_knows_what_was_said_before_it_and_a_bot_that_writes_what_was_said_in_it() -> (
@@ -76,7 +107,8 @@ async def test_it_tells_what_it_would_send() -> None:
 @asynccontextmanager
 async def service(model: ChatModel) -> AsyncGenerator[ChatService]:
     async with serving(model) as server:
-        yield VoiceChat(server.speaking, InMemorySessions())
+        yield (chat := VoiceChat(server.speaking, InMemorySessions()))
+        await chat.aclose()
 
 
 @pytest.mark.usefixtures("time_flies")
