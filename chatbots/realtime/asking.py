@@ -10,18 +10,28 @@ from weakref import ref
 import anyio
 
 from chatbots.deltas import Notice, TextDelta
-from chatbots.errors import ChatError
+from chatbots.errors import ChatError, ProviderError
 from chatbots.realtime.audience import Audience, Stream
 from chatbots.realtime.events.client import ResponseCreate
 from chatbots.realtime.events.responses import ResponseAudioDelta
+from chatbots.realtime.events.session import Session
 from chatbots.realtime.failures import Peer
-from chatbots.realtime.outcomes import Began, Called, Ended, Interrupted, Outcome, Refused
+from chatbots.realtime.outcomes import (
+    Began,
+    Called,
+    Ended,
+    Interrupted,
+    Outcome,
+    Refused,
+    Updated,
+)
 from chatbots.realtime.receiving import ASIDE
 from chatbots.wakeup import Wakeup
 
 Told: TypeAlias = Outcome | Notice
 """What a session tells: what came of it, and how the connection fares."""
 
+_TURNS: Final = frozenset({Began, Ended, Updated, Refused})
 _PIECES: Final = (TextDelta, ResponseAudioDelta, Called, Interrupted)
 
 
@@ -78,6 +88,14 @@ class _Asked:
         self.again = False
 
 
+class _Change:
+    """A change of the session that the server has not answered."""
+
+    def __init__(self) -> None:
+        self.answered = anyio.Event()
+        self.answer: Session | ChatError | None = None
+
+
 class Asking:
     """The responses that were asked for and have not ended; *again* asks for one once more."""
 
@@ -91,6 +109,7 @@ class Asking:
         self._peer = peer
         self._again = again
         self._asked: dict[str, _Asked] = {}
+        self._changes: dict[str, _Change] = {}
         self._begun: str | None = None
         self._shown = False
 
@@ -101,12 +120,41 @@ class Asking:
         self._asked[name] = _Asked(event, response)
         return response
 
+    async def changed(self, event_id: str, within: float) -> Session:
+        """Wait for the answer to the event that changes the session; raises `ChatError`."""
+        change = self._changes[event_id] = _Change()
+        try:
+            with anyio.fail_after(within):
+                await change.answered.wait()
+        except TimeoutError:
+            said = f"The server has not confirmed the change within {within:g} seconds."
+            raise ProviderError("upstream_timeout", said, hint="It may have been made.") from None
+        finally:
+            self._changes.pop(event_id, None)
+        if isinstance(change.answer, ChatError):
+            raise change.answer
+        assert change.answer is not None  # noqa: S101 - it was answered
+        return change.answer
+
+    def updated(self, event_id: str | None, session: Session) -> None:
+        """Take in that the session is as that event asked and those before it; None: and all."""
+        if event_id is None or event_id in self._changes:
+            for name in list(self._changes):
+                self._answer(name, session)
+                if name == event_id:
+                    return
+
+    def _answer(self, name: str, answer: Session | ChatError) -> None:
+        change = self._changes.pop(name)
+        change.answer = answer
+        change.answered.set()
+
     def tell(self, outcomes: Sequence[Told], size: int) -> None:
         """Tell of each response who waits for it; *outcomes* came in messages of *size* bytes."""
         first = 0
         for at, outcome in enumerate(outcomes):
             kind = type(outcome)
-            if kind is Began or kind is Ended or kind is Refused:
+            if kind in _TURNS:
                 self._pieces(outcomes[first:at], size)
                 self._turn(outcome)
                 first = at + 1
@@ -126,15 +174,20 @@ class Asking:
                     self.reader.join(response)
             case Refused(str(name), error):
                 self.refused(name)
+                why = self._peer().told(error.code or error.type, error.message)
                 if name in self._asked:
-                    self._end(name, self._peer().told(error.code or error.type, error.message))
+                    self._end(name, why)
+                elif name in self._changes:
+                    self._answer(name, why)
+            case Updated(str(name), session):
+                self.updated(name, session)
             case Ended():
                 self._ended(outcome)
             case _:
                 pass
 
     def __bool__(self) -> bool:
-        return bool(self._asked)
+        return bool(self._asked or self._changes)
 
     @property
     def in_line(self) -> bool:
@@ -203,3 +256,5 @@ class Asking:
         """End all with *error*."""
         for name in list(self._asked):
             self._end(name, copy(error))
+        for name in list(self._changes):
+            self._answer(name, copy(error))

@@ -9,6 +9,7 @@ from msgspec import Struct
 from chatbots.deltas import Interrupted as Interrupted, TextDelta, UserSaid as UserSaid
 from chatbots.realtime.events.responses import ResponseAudioDelta, ResponseUsage
 from chatbots.realtime.events.server import ApiError
+from chatbots.realtime.events.session import Session
 from chatbots.tool_calls import ToolCall
 
 
@@ -40,6 +41,13 @@ class Ended(Struct, frozen=True, gc=False):
     message: str | None = None
 
 
+class Updated(Struct, frozen=True, gc=False):
+    """The session is now as the event `event_id` of ours asked."""
+
+    event_id: str | None
+    session: Session
+
+
 class Refused(Struct, frozen=True, gc=False):
     """The server refuses what the event `event_id` of ours asks; None where it does not say."""
 
@@ -48,5 +56,13 @@ class Refused(Struct, frozen=True, gc=False):
 
 
 Outcome: TypeAlias = (
-    TextDelta | ResponseAudioDelta | UserSaid | Called | Interrupted | Began | Ended | Refused
+    TextDelta
+    | ResponseAudioDelta
+    | UserSaid
+    | Called
+    | Interrupted
+    | Began
+    | Ended
+    | Updated
+    | Refused
 )

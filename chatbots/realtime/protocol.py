@@ -97,6 +97,9 @@ class Protocol:
                 self.now.write(event)
             case client.ConversationItemTruncate():
                 self.now.write(self.now.playback.cut(event))
+            case client.SessionUpdate():
+                self.now.write(event)
+                self.now.updates.append(event.event_id)
             case client.ConversationItemCreate(item=Item(type="function_call_output") as item):
                 self.now.write(event)
                 self.now.responding.owed.pop(item.call_id or "", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
@@ -14,7 +15,15 @@ from chatbots.realtime.events.event import ClientEvent, Dialect, Event, ServerEv
 from chatbots.realtime.events.registry import BETA_SERVER, SERVER, write
 from chatbots.realtime.events.session import Audio, AudioInput, Session, TurnDetection
 from chatbots.realtime.listening import Listening
-from chatbots.realtime.outcomes import Began, Called, Ended, Outcome, Refused, UserSaid
+from chatbots.realtime.outcomes import (
+    Began,
+    Called,
+    Ended,
+    Outcome,
+    Refused,
+    Updated,
+    UserSaid,
+)
 from chatbots.realtime.playback import Playback
 from chatbots.realtime.responding import Responding
 from chatbots.realtime.turns import Illegal, Turns, UserDeed
@@ -44,6 +53,8 @@ class Standing:
         """The text of the response that is under way."""
         self.outcomes: list[Outcome] = []
         self.frames: list[bytes] = []
+        self.updates: deque[str | None] = deque()
+        """The events that change the session and were not answered; the server answers in order."""
         self._dialect: Dialect = dialect
 
     def write(self, event: ClientEvent) -> None:
@@ -81,6 +92,8 @@ def _on_session(now: Standing, event: server.SessionCreated | server.SessionUpda
             now.turns.interruptible = detection.interrupt_response is not False
         case _:
             now.turns.interruptible = True
+    if now.updates:
+        now.outcomes.append(Updated(now.updates.popleft(), now.session))
 
 
 def _on_rate_limits(now: Standing, event: server.RateLimitsUpdated) -> None:
@@ -92,6 +105,8 @@ def _on_error(now: Standing, event: server.ErrorEvent) -> None:
     if about is None and event.error.code == _ALREADY:  # not every server says which event
         about = now.responding.asked
     now.responding.refused(about)
+    if about in now.updates:
+        now.updates.remove(about)
     now.outcomes.append(Refused(about, event.error))
 
 

@@ -23,11 +23,7 @@ from chatbots.flow.calling import tools_of
 from chatbots.realtime.address import Address, Token
 from chatbots.realtime.asking import Response, Told
 from chatbots.realtime.audience import Stream
-from chatbots.realtime.events.client import (
-    ConversationItemCreate,
-    InputAudioBufferAppend,
-    InputAudioBufferCommit,
-)
+from chatbots.realtime.events import client
 from chatbots.realtime.events.items import function_output, user_text
 from chatbots.realtime.events.session import Session, Tool
 from chatbots.realtime.handlers import Handler, Said
@@ -44,7 +40,6 @@ from chatbots.tools.running import failure
 
 UNREAD: Final = 1024
 """Events that are kept for who has read none yet; the oldest go first."""
-
 
 TEXT: Final = Session(output_modalities=("text",))
 
@@ -72,7 +67,11 @@ class RealtimeClient:
         self.model = model
         self._tools = tools_of(tools)
         self._confirm = on_confirm
-        self.dialer = dialer or _usual_dialer()
+        if dialer is None:
+            from chatbots.realtime.websockets_transport import WebSocketsDialer
+
+            dialer = WebSocketsDialer()
+        self.dialer = dialer
         self.patience = patience
 
     def connect(
@@ -120,12 +119,6 @@ class RealtimeClient:
         """Open a bare socket: frames, and nothing done about them. Raises `ChatError`."""
         url = self.address.url(model=model or self.model)
         return await self.dialer.dial(url, await self.address.headers())
-
-
-def _usual_dialer() -> WebSocketDialer:
-    from chatbots.realtime.websockets_transport import WebSocketsDialer
-
-    return WebSocketsDialer()
 
 
 class RealtimeConn(RealtimeSession):
@@ -185,7 +178,7 @@ class RealtimeConn(RealtimeSession):
     async def send_text(self, text: str, *, respond: bool) -> Response | None: ...
     async def send_text(self, text: str, *, respond: bool = True) -> Response | None:
         """Say *text*; with *respond* return the response to it. Raises as `send`."""
-        await self.send(ConversationItemCreate(user_text(text)))
+        await self.send(client.ConversationItemCreate(user_text(text)))
         return await self.respond() if respond else None
 
     @overload
@@ -197,9 +190,19 @@ class RealtimeConn(RealtimeSession):
 
         With turn detection the server finds the end of the turn itself: `append` pieces then.
         """
-        await self.send(InputAudioBufferAppend.of(audio))
-        await self.send(InputAudioBufferCommit())
+        await self.send(client.InputAudioBufferAppend.of(audio))
+        await self.send(client.InputAudioBufferCommit())
         return await self.respond() if respond else None
+
+    async def update(self, session: Session) -> Session:
+        """Change the session; return what it is then, as the server confirms it.
+
+        Raises as `send`, which does not wait; and for what is refused, or not answered in time.
+        """
+        link = await self.line.connected()
+        name = self._say(link, client.SessionUpdate(session))
+        link.attend()
+        return await self._telling.asking.changed(name, self._patience.first_event)
 
     async def read_message(self) -> Said:
         """Return the next event, from the beginning of the session; cancelled, none is lost.
@@ -272,7 +275,8 @@ class RealtimeConn(RealtimeSession):
                 if go_on:
                     await self.output(call.id, content)
                 else:  # Nobody asks for a response to it.
-                    await self.send(ConversationItemCreate(function_output(call.id, content)))
+                    item = function_output(call.id, content)
+                    await self.send(client.ConversationItemCreate(item))
 
 
 class ConnHandler:

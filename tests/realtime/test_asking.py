@@ -12,13 +12,14 @@ from chatbots.realtime.asking import Asking, Response
 from chatbots.realtime.audience import CAPACITY
 from chatbots.realtime.events.client import ResponseCreate
 from chatbots.realtime.events.server import ApiError
-from chatbots.realtime.events.session import ResponseParams
+from chatbots.realtime.events.session import ResponseParams, Session
 from chatbots.realtime.failures import Peer
-from chatbots.realtime.outcomes import Began, Ended, Refused, UserSaid
+from chatbots.realtime.outcomes import Began, Ended, Refused, Updated, UserSaid
 from chatbots.realtime.receiving import ASIDE
 from chatbots.wakeup import Wakeup
 
 BROKEN = ProviderError("stream_interrupted", "Broken.")
+VOICE = Session(voice="ash")
 WHOLE = Ended("resp_1", "completed", None, "Hi there")
 
 
@@ -51,6 +52,43 @@ async def test_a_response_is_told_its_pieces_and_how_it_ended() -> None:
     assert [one async for one in response] == [TextDelta("Hi"), TextDelta(" there")]
     assert await response.ended() == WHOLE
     assert not asked
+
+
+async def test_a_change_of_the_session_is_answered() -> None:
+    asked, told = asking(), dict[str, Session | ChatError]()
+
+    async def change(name: str) -> None:
+        try:
+            told[name] = await asked.changed(name, 60)
+        except ChatError as error:
+            told[name] = error
+
+    async with anyio.create_task_group() as tasks:
+        for name in "abcde":
+            tasks.start_soon(change, name)
+        await anyio.wait_all_tasks_blocked()
+        assert asked, "nothing takes over before the answers"
+        asked.tell([Updated("nobody's", VOICE), Refused("a", ApiError(message="No."))], 1)
+        asked.tell([Updated("c", VOICE)], 1)
+        asked.updated(None, Session())
+    assert [told[name] for name in "bcde"] == [VOICE, VOICE, Session(), Session()]
+    assert isinstance(told["a"], ProviderError)
+    assert not asked
+
+
+async def test_a_change_that_is_not_answered_ends_by_the_clock_or_with_the_session() -> None:
+    asked = asking()
+    with pytest.raises(ProviderError, match="not confirmed the change within 0 seconds"):
+        await asked.changed("a", 0)
+    assert not asked
+    async with anyio.create_task_group() as tasks:
+
+        async def over() -> None:
+            asked.fail(BROKEN)
+
+        tasks.start_soon(over)
+        with pytest.raises(ProviderError, match=r"Broken\."):
+            await asked.changed("b", 60)
 
 
 async def test_what_is_cancelled_before_it_is_sent_ends_but_for_what_is_beside() -> None:

@@ -17,12 +17,14 @@ from chatbots.realtime.events.items import assistant_text, function_output, user
 from chatbots.realtime.events.registry import write
 from chatbots.realtime.events.session import Audio, AudioInput, AudioOutput, Session, TurnDetection
 from chatbots.realtime.lifeline import Lifeline, merged
+from chatbots.realtime.outcomes import Updated
 from chatbots.realtime.patience import Clock, Patience
 from chatbots.realtime.telling import Telling
 from chatbots.realtime.websockets_transport import WebSocketsDialer
 from tests.realtime.said import call, created, done, growing, refused, text
 from tests.realtime.talking import Socket, Stage, playing
 
+BRIEF = Session(instructions="Be brief.")
 PATIENCE = Patience(close=0.2, backoff=0.01, longest=0.02, tries=2, first_tries=1)
 
 
@@ -292,6 +294,59 @@ async def test_the_next_connection_takes_over_before_the_session_expires() -> No
         assert line.link.protocol.now.session.id == "sess_2"
         with anyio.fail_after(20):
             await stage.sockets[0].socket.wait_closed()
+
+
+async def test_what_the_session_was_told_since_the_next_one_was_opened_that_is_told_as_well() -> (
+    None
+):
+    ready = anyio.Event()
+
+    async def answers(socket: Socket) -> None:
+        await socket.begin(expires_at=2000)
+        await socket.say(created())
+        await socket.hear("session.update")
+        await socket.say(done())
+
+    async def listens(socket: Socket) -> None:
+        await socket.begin()
+        ready.set()
+        await socket.hear("session.update")
+        await socket.say(server.SessionUpdated(session=BRIEF))
+
+    async with (
+        playing(answers, listens) as stage,
+        living(stage, time=clock(0.05)) as (line, outcomes),
+    ):
+        await ready.wait()
+        with anyio.fail_after(5):
+            while line.next is None:  # noqa: ASYNC110 - it tells nobody
+                await anyio.sleep(0.005)
+        link = await line.connected()
+        link.protocol.send(line.note(client.SessionUpdate(BRIEF)))
+        await link.flush()
+        assert await notices(outcomes, "session_renewed") == ["session_renewed"]
+        assert isinstance(told := await anext(outcomes), Updated)
+        assert told.session.instructions == BRIEF.instructions
+
+
+async def test_a_change_that_a_lost_connection_has_not_confirmed_the_next_one_confirms() -> None:
+    async def loses(socket: Socket) -> None:
+        await socket.begin()
+        await socket.hear("session.update")
+        await drop(socket)
+
+    async def confirms(socket: Socket) -> None:
+        await socket.begin()
+        await socket.hear("session.update")
+        await socket.say(server.SessionUpdated(session=BRIEF))
+
+    async with playing(loses, confirms) as stage, living(stage) as (line, _):
+        link = await line.connected()
+        event = line.note(client.SessionUpdate(BRIEF))
+        link.protocol.send(event)
+        link.attend()
+        now = await line._telling.asking.changed(event.event_id or "", 60)
+        assert now.instructions == BRIEF.instructions
 
 
 async def test_an_answer_is_not_torn_apart_by_a_renewal() -> None:

@@ -17,7 +17,7 @@ from chatbots.realtime.events.items import function_output, user_text
 from chatbots.realtime.events.registry import write
 from chatbots.realtime.events.session import Audio, AudioInput, ResponseParams, Session
 from chatbots.realtime.events.unknown import UnknownEvent
-from chatbots.realtime.outcomes import Began, Called, Ended, Interrupted, Refused
+from chatbots.realtime.outcomes import Began, Called, Ended, Interrupted, Refused, Updated
 from chatbots.realtime.protocol import Protocol
 from tests.realtime import said
 from tests.realtime.events.sdk import BETA_SERVER, GA_SERVER, examples
@@ -104,6 +104,22 @@ def test_what_is_refused_fails_who_asked_and_lets_the_next_one_go() -> None:
     told(protocol, error)
     assert protocol.outcomes() == [Refused(first, error.error)]
     assert [frame["event_id"] for frame in sent(protocol)] == [second]
+
+
+def test_changes_of_the_session_are_confirmed_in_order_and_the_refused_one_is_left_out() -> None:
+    protocol = Protocol()
+    first, second, third = (protocol.send(client.SessionUpdate(Session())) for _ in range(3))
+    confirmed = server.SessionUpdated(session=Session())
+    told(protocol, confirmed, said.refused(second), confirmed, confirmed)
+    outcomes = protocol.outcomes()
+    assert [
+        (type(one), one.event_id) for one in outcomes if isinstance(one, Updated | Refused)
+    ] == [
+        (Updated, first),
+        (Refused, second),
+        (Updated, third),
+    ]
+    assert len(outcomes) == 3
 
 
 def test_each_event_gets_an_id_but_audio_which_is_many_and_one_that_has_its_own() -> None:

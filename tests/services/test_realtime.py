@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from chatbots.deltas import TextDelta
-from chatbots.errors import ProviderError
+from chatbots.errors import InvalidRequest, ProviderError
 from chatbots.messages import Usage
 from chatbots.realtime.address import Address
 from chatbots.realtime.events.client import (
@@ -218,6 +218,19 @@ async def test_a_session_is_changed_on_the_way_and_says_so() -> None:
         assert audio.input.format == AudioFormat(type="audio/pcmu")
         assert isinstance(audio.output, AudioOutput)
         assert audio.output.voice == "cedar"
+
+
+@pytest.mark.checklist(50, 55)
+async def test_a_change_of_the_session_is_waited_for_and_a_refused_one_raises() -> None:
+    async with connected() as (_, _, conn):
+        for voice in ("cedar", "ash"):
+            now = await conn.update(Session(voice=voice))
+            assert isinstance(now.audio, Audio)
+            assert isinstance(now.audio.output, AudioOutput)
+            assert now.audio.output.voice == voice
+        with pytest.raises(InvalidRequest, match="model of a session cannot be changed"):
+            await conn.update(Session(model="another"))
+        assert (await conn.update(Session(instructions="Be brief."))).instructions == "Be brief."
 
 
 async def test_a_session_for_bots_has_the_model_of_the_client_if_no_other() -> None:
