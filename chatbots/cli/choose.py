@@ -49,9 +49,11 @@ def _missing(settings: Settings, *, speech: bool) -> list[Weights]:
     if speech:
         from chatbots.local.catalog import load_speech
         from chatbots.speech.files import check_packages
+        from chatbots.speech.voices import is_wanted
 
         check_packages()
-        missing += [row for row in load_speech() if store.find(row) is None]
+        rows = filter(is_wanted, load_speech())
+        missing += [row for row in rows if store.find(row) is None]
     return missing
 
 

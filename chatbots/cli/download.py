@@ -32,7 +32,7 @@ async def pull_weights(settings: Settings) -> Path:
     return (await _pull([weights], store, settings))[0]
 
 
-async def pull_speech(settings: Settings, *, everything: bool) -> list[Path]:
+async def pull_speech(settings: Settings, *, everything: bool = False) -> list[Path]:
     """Fetch what hearing and speaking need, if it is not here, and return the paths.
 
     *everything*: what is of use only with an extra that is not installed, too.

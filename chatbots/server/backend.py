@@ -28,7 +28,7 @@ class Backend(Struct, frozen=True, kw_only=True):
     tools: ToolRegistry
     timeout: float
     prepare: Callable[[], Awaitable[object]]
-    about: Mapping[str, object] = field(default_factory=dict)
+    about: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 class Limits(Struct, frozen=True, kw_only=True):
