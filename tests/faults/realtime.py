@@ -288,6 +288,8 @@ def table(faults: Sequence[str], guard: str | None = None) -> bool:
         expected = EXPECTED[fault]
         with switch.off() if switch else nullcontext():
             found = anyio.run(seen, fault)
+        if not switch and any(differences(expected, found)):  # the machine may have stood still
+            found = anyio.run(seen, fault)
         other = list(differences(expected, found))
         wrong["other ends"] += bool(other)
         wrong["raw exceptions"] += bool(found.raw)

@@ -19,9 +19,9 @@ SILENCE: Final = 0.5
 """Seconds without content that are waited for, where the outcome is about that."""
 SHORT_TURN: Final = 0.5
 """Seconds for the turn, where the outcome is that they were over."""
-LONG: Final = 6.0
+LONG: Final = 20.0
 """Seconds that are never over, unless something is wrong."""
-HUNG: Final = 9.0
+HUNG: Final = 25.0
 """Seconds after which a turn that has no end is given up."""
 
 
