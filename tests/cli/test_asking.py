@@ -435,10 +435,13 @@ def test_a_connection_lost_half_way_leaves_what_was_shown(upstream: Upstream, ru
 def test_a_timeout_is_the_whole_turns(program: str, upstream: Upstream, run: Runner) -> None:
     upstream.answer("Too late.", hold=upstream.event())
     begun = time.monotonic()
-    ran = run(program, "--prompt", "Hi", "--timeout", "0.2")
+    for seconds in ("0.2", "5"):  # a busy machine may not even ask in so short a time
+        ran = run(program, "--prompt", "Hi", "--timeout", seconds)
+        if upstream.calls:
+            break
     assert time.monotonic() - begun < 20
     assert (ran.status, ran.out) == (1, "")
-    assert "There was no whole answer within 0.2 seconds." in ran.err
+    assert f"There was no whole answer within {seconds} seconds." in ran.err
     upstream.until(lambda: all(call.hung_up for call in upstream.calls))
 
 
