@@ -31,9 +31,10 @@ async def test_cancelled_the_work_of_the_voice_ends_too() -> None:
     voice = Voice()
     voice.go.clear()
     engines = engines_of(ScriptedModel(), voice=voice)
-    with anyio.move_on_after(0.05) as scope:
-        await engines.say("A long story.")
-    assert scope.cancelled_caught
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(engines.say, "A long story.")
+        await eventually(lambda: bool(voice.marks))
+        tasks.cancel_scope.cancel()
     assert voice.marks[0].terminate
     voice.go.set()
     assert await engines.say("Go on.")  # the voice is free again
