@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 
+from chatbots.errors import ConfigurationError
 from chatbots.places import spent_folder, tokens_file
 from chatbots.server.exposure import check_exposure
 from chatbots.server.gate import Gate
@@ -49,4 +50,7 @@ def gate_of(settings: Settings, *, insecure: bool = False) -> Gate:
 def tls_of(settings: Settings) -> ssl.SSLContext | None:
     """Return what the server needs to speak TLS; None where it is not set up. See `tls_context`."""
     certificate = settings.server_tls_certificate
+    if certificate is None and settings.server_tls_key is not None:
+        why = "SERVER_TLS_KEY is set, but SERVER_TLS_CERTIFICATE is not."
+        raise ConfigurationError("invalid_setting", why, hint="Set both, or neither.")
     return None if certificate is None else tls_context(certificate, settings.server_tls_key)

@@ -80,3 +80,8 @@ def test_tls_is_set_up_by_two_files(tmp_path: Path) -> None:
     assert tls_of(Settings()) is None
     own = certificate(tmp_path / "own.pem")
     assert tls_of(Settings(server_tls_certificate=own, server_tls_key=own)) is not None
+
+
+def test_a_key_without_a_certificate_is_not_passed_over(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="SERVER_TLS_CERTIFICATE is not"):
+        tls_of(Settings(server_tls_key=tmp_path / "key.pem"))

@@ -14,11 +14,14 @@ from chatbots.cli.outcome import OK, guarded, tell
 
 if TYPE_CHECKING:
     from chatbots.server.access import Guard
+    from chatbots.server.application import Application
     from chatbots.server.serving import Server
     from chatbots.settings import Settings
 
 TOOLS: Final = "get_weather,calculator,get_current_time"
 """What clients may have run where nothing is said: they harm nobody."""
+OURS: Final = ("SERVER_", "OPENAI_", "CHATBOTS_", "DB_")
+"""How variables begin that are likely to be meant for settings."""
 
 EPILOG: Final = """\
 Settings come from the flags, the environment, .env and instructions.txt, in this order;
@@ -79,6 +82,7 @@ def _run(flags: Flags, secrets: list[str]) -> int:
 
     settings = load_settings(flags).served()
     secrets += settings.secrets
+    _warn_of_typos()
     guard = gate_of(settings, insecure=flags.insecure)
     settings = choose_model(settings)
     return anyio.run(_serve, flags, settings, guard, backend_options=loop_options())
@@ -102,6 +106,7 @@ async def _serve(flags: Flags, settings: Settings, guard: Guard) -> int:
             host, port = socket.getsockname()[:2]
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_announce, server, f"{host}:{port}", "s" if tls else "")
+                tasks.start_soon(_announce_the_end, application)
                 await server.serve([socket])
                 tasks.cancel_scope.cancel()
     return OK if server.ended_by is None else 128 + server.ended_by
@@ -113,6 +118,24 @@ async def _announce(server: Server, address: str, secure: str) -> None:
     gc.collect()
     gc.freeze()
     tell(f"serving http{secure}://{address}, the socket is ws{secure}://{address}/ws")
+
+
+async def _announce_the_end(application: Application) -> None:
+    await application.hub.waiting.wait()
+    seconds = f"{application.limits.drain:g} seconds"
+    tell(f"letting running answers end, for up to {seconds}; Ctrl-C again ends at once")
+
+
+def _warn_of_typos() -> None:
+    """Say which variables are meant for settings, and are none."""
+    from difflib import get_close_matches
+
+    from chatbots.settings import Settings, environment
+
+    known = [name.upper() for name in Settings.model_fields]
+    for name in sorted(environment().keys() - set(known)):
+        if name.startswith(OURS) and (meant := get_close_matches(name, known, 1, 0.85)):
+            tell(f"warning: {name} is not a setting; {meant[0]} is one.")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ class Hub:
 
     def __init__(self) -> None:
         self.draining = False
+        self.waiting = anyio.Event()
+        """Set when it stops and waits for somebody."""
         self.turns: Turns = {}
         self._connected: set[Client] = set()
         self._present: set[Client] = set()
@@ -74,6 +76,7 @@ class Hub:
         if not self._present:
             return
         self._empty = anyio.Event()
+        self.waiting.set()
         async with anyio.create_task_group() as tasks:
             for client in tuple(self._present):
                 tasks.start_soon(client.go_away, grace)

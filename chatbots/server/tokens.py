@@ -141,7 +141,9 @@ class TokenFile:
 
     def _unusable(self, why: str) -> ConfigurationError:
         return ConfigurationError(
-            "file_unreadable", f"The file of tokens {str(self.path)!r} cannot be used: {why}."
+            "file_unreadable",
+            f"The file of tokens {str(self.path)!r} cannot be used: {why}.",
+            hint="Mend it, or move it away: `chatbots tokens add NAME` makes a new one.",
         )
 
 

@@ -132,6 +132,22 @@ def test_every_variable_of_the_reference_has_its_default_and_its_place(
     assert told(serve(monkeypatch)) == expected
 
 
+def test_a_variable_that_is_nearly_a_setting_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(".env").write_text("SERVER_PROT=9000\nSERVER_PORT=9001\n", encoding="utf-8")
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    monkeypatch.setenv("OPENAI_MODLE", "canary")
+    monkeypatch.setenv("SERVERPORT", "1")
+    monkeypatch.setenv("CHATBOTS_TOKEN", "canary")
+    serve(monkeypatch)
+    told = capsys.readouterr().err.splitlines()
+    assert [line for line in told if "setting" in line] == [
+        "chatbots: warning: OPENAI_MODLE is not a setting; OPENAI_MODEL is one.",
+        "chatbots: warning: SERVER_PROT is not a setting; SERVER_PORT is one.",
+    ]
+
+
 @pytest.mark.parametrize("name", ["OPENAI_MODEL", "OPENAI_MAX_TOKENS", "OPENAI_TEMPERATURE"])
 def test_a_variable_that_is_empty_is_not_set(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "k")
@@ -229,6 +245,8 @@ def test_an_end_mid_stream_loses_nothing_that_was_accepted_and_keeps_what_was_sh
         child.send_signal(sign)
         assert child.wait(15) == (0 if sign == signal.SIGTERM else -signal.SIGKILL)
         if sign == signal.SIGTERM:
+            assert child.stderr
+            assert b"for up to 10 seconds; Ctrl-C again" in child.stderr.read()
             news, last = (json.loads(client.recv(1)) for _ in range(2))
             assert (news["type"], last["error_code"]) == ("going_away", "going_away")
             assert last["data"] == {"done": True}
