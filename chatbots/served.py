@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -62,6 +63,7 @@ def application_of(
         timeout=settings.chatbots_timeout,
         prepare=prepare,
         about=_told(settings),
+        hosts=_hosts(settings),
     )
     limits = Limits(
         in_flight=settings.server_in_flight,
@@ -80,6 +82,11 @@ def response_of(stream: Stream[Any], *, model: str | None = None) -> EventStream
     with _extra():
         from chatbots.server.sse import EventStream
     return EventStream(stream, model=model)
+
+
+def _hosts(settings: Settings) -> tuple[str, ...]:
+    urls = (settings.openai_base_url, settings.azure_openai_endpoint)
+    return tuple(urlsplit(url).netloc for url in urls if url and url != OPENAI_URL)
 
 
 def _told(settings: Settings) -> dict[str, object]:

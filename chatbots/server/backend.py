@@ -17,7 +17,7 @@ class Backend(Struct, frozen=True, kw_only=True):
     `model_name` is the model that answers where a request names none, `timeout` a turn's in
     seconds, and `tools` are what a request may have run. `store` opens nothing before it is used,
     and `prepare` gets the model's client ready before the first request. `about` is what clients
-    may know of the settings.
+    may know of the settings, and `hosts` are machines they may not.
     """
 
     model: ChatModel
@@ -29,6 +29,7 @@ class Backend(Struct, frozen=True, kw_only=True):
     timeout: float
     prepare: Callable[[], Awaitable[object]]
     about: Mapping[str, object] = field(default_factory=dict[str, object])
+    hosts: tuple[str, ...] = ()
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -47,6 +47,15 @@ ROUTES: Final = {
     "session_fork": session_fork.ROUTE,
 }
 
+HINTS: Final = {
+    "circuit_open": "Ask again later.",
+    "model_not_available": "Name another in `model`.",
+    "prompt_too_long": "Shorten it.",
+    "upstream_bad_response": None,
+    "upstream_timeout": "Ask again, or for less.",
+}
+"""What a client can do, where an error's own hint is for the operator."""
+
 FIELDS: Final = {"session": "session_id", "prompt": "messages", "system message": "messages"}
 """What a request calls that which an error names otherwise."""
 
@@ -107,6 +116,8 @@ def _failure(call: Call, error: ChatError) -> str:
         data["done"] = True
     elif error.partial:
         data["partial"] = error.partial
+    if error.hint is not None:
+        error.hint = HINTS.get(error.code, error.hint)
     message = telemetry.redact(str(error), *call.backend.manner.secrets)
     meaning = error.CODES[error.code].meaning
     if isinstance(error, ConfigurationError | StorageError):
@@ -116,6 +127,7 @@ def _failure(call: Call, error: ChatError) -> str:
     elif error.code in FOR_THE_OPERATOR:
         telemetry.emit("error", "server.trouble", code=error.code, error=message)
         message = f"The model cannot be asked: {meaning}."
+    message = telemetry.redact(message, *call.backend.hosts)
     error.param = FIELDS.get(error.param or "", error.param)
     kind, name = (rpc.NO_TYPE, None) if taken else (call.route.answer, request_id)
     return rpc.failure(kind, name, error, message=message, data=data)

@@ -25,6 +25,7 @@ INTERNAL: Final = "internal"
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _REQUEST_ID: Final = re.compile(rb'\s*\{[^{]*?"request_id"\s*:\s*"([ !#-\[\]-~]+)"')
 """An id that is not deeper in what is no JSON: the payload of a `cancel` has another's."""
+_MISSING: Final = re.compile("missing required field `(.*)`")
 _BRACKET: Final = re.compile(rb"[][{}]")
 
 
@@ -75,7 +76,8 @@ def refused(what: str, error: Exception) -> InvalidRequest:
     message, _, place = str(error).partition(" - at `$")
     field = place.rstrip("`").lstrip(".")
     where = f" at {field!r}" if field else ""
-    return _invalid(f"The {what} cannot be used{where}: {message}.", field or None)
+    param = ".".join(filter(None, (field, *_MISSING.findall(message)))) or None
+    return _invalid(f"The {what} cannot be used{where}: {message}.", param)
 
 
 def answer(kind: str, request_id: str, data: object) -> str:
@@ -103,7 +105,7 @@ def failure(
     if data:
         said["data"] = data
     if error is not None and error.retry_after is not None:
-        said["retry_after"] = error.retry_after
+        said["retry_after"] = round(error.retry_after, 3)
     if error is not None and error.param is not None:
         said["param"] = error.param
     return _text(said)

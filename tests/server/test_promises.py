@@ -12,12 +12,14 @@ import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 
+from chatbots.app import Chatbots
 from chatbots.server.application import Application
 from chatbots.server.gate import Gate as Gateway
 from chatbots.server.tokens import TokenFile
 from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.sessions.sqlite.store import SQLiteSessions
-from chatbots.testing import ScriptedModel
+from chatbots.settings import Settings
+from chatbots.testing import FakeOpenAI, ScriptedModel
 from chatbots.testing.scripted import Gate
 from tests.server.peer import Frame, application, serving, user
 
@@ -196,3 +198,25 @@ async def test_the_same_frame_is_answered_again_and_one_that_asks_for_else_is_re
             assert (told["error_code"], told["param"]) == ("request_id_conflict", "request_id")
     await store.aclose()
     assert model.requests == []
+
+
+async def test_an_error_says_what_its_client_can_do_and_no_more() -> None:
+    async with FakeOpenAI() as fake:
+        host = fake.base_url.split("/")[2]
+        settings = Settings(openai_api_key="k", openai_base_url=fake.base_url, db_type="memory")
+        async with Chatbots(settings) as bots, one(bots.asgi()) as here:
+            said = []
+            for fault, text in (("404", "Hi"), ("redirect", "Hi"), (None, "x" * 200_001)):
+                fake.answer("Hello.", fault=fault)
+                said.append((await here.ask("chat_completion", user(text)))["error"])
+            missing = [
+                (await here.ask("session_history", {}))["param"],
+                (await here.ask("tool_execute", {"tool_call": {"id": "c", "function": {}}}))[
+                    "param"
+                ],
+            ]
+    assert host not in str(said)
+    assert said[0].endswith("Name another in `model`.")
+    assert "at [redacted] redirects" in said[1]
+    assert said[2].endswith("at most 200,000 are allowed. Shorten it.")
+    assert missing == ["session_id", "tool_call.function.name"]

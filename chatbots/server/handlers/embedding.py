@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from chatbots.errors import ConfigurationError, ProviderError
 from chatbots.server.call import Call, Route
 from chatbots.server.shapes import embeddings
 
@@ -23,11 +24,17 @@ class Payload(Struct):
 
 async def handle(call: Call, payload: Payload) -> dict[str, object]:
     """Return the vectors, in the order of the texts."""
-    made = await call.backend.embedder.embed(
-        payload.input,  # type: ignore[arg-type]  # a mixture is refused there
-        model=payload.model,
-        dimensions=payload.dimensions,
-    )
+    try:
+        made = await call.backend.embedder.embed(
+            payload.input,  # type: ignore[arg-type]  # a mixture is refused there
+            model=payload.model,
+            dimensions=payload.dimensions,
+        )
+    except ConfigurationError as error:
+        if error.code != "not_configured":
+            raise
+        why = "The model of this server embeds no texts."
+        raise ProviderError("model_not_available", why) from error
     call.usage = made.usage
     return embeddings(made)
 
