@@ -16,16 +16,13 @@ from chatbots.server.backend import Backend, Limits
 from chatbots.server.call import Call
 from chatbots.server.hub import Hub, going_away
 from chatbots.server.outbox import Outbox, Send, SendNow
+from chatbots.server.rates import Brake
 
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 """How an ASGI server hands over what has come."""
 
 FAIR: Final = 16
 """Frames of one client that are handled before the others have their turn."""
-PAUSE: Final = 0.1
-"""Seconds until a client that asks more often than it may is read on; if it goes on so, longer."""
-LONGEST: Final = 5
-"""Times longer."""
 GOING_AWAY = 1001
 """The close code of a server that stops (RFC 6455, section 7.4.1)."""
 
@@ -60,8 +57,7 @@ class Connection:
         self._running: dict[str, Call] = {}
         self._left = False
         self._handled = 0
-        self._denied = False
-        self._pause = PAUSE
+        self._brake = Brake()
 
     async def serve(self) -> None:
         """Answer requests until the client leaves, and those that outlive it to their end."""
@@ -94,7 +90,7 @@ class Connection:
     async def _next(self) -> Call | None:
         """Answer what is answered at once; return the next request that is not, None at the end."""
         # What came before the client left is still heard.
-        while not (self._outbox.gone and self._denied):
+        while not (self._outbox.gone and self._brake.is_on):
             await self._give_way()
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
@@ -107,18 +103,13 @@ class Connection:
         return None
 
     async def _answer(self, call: Call) -> None:
-        if await router.answer(call) == "too_many_requests":
-            self._denied = True
-        else:
-            self._pause = max(PAUSE, self._pause / 2)
+        self._brake.take_note(refused=await router.answer(call) == "too_many_requests")
 
     async def _give_way(self) -> None:
         """Let others have their turn: while frames are there, neither reading nor sending waits."""
         self._handled += 1
-        if self._denied:
-            self._denied = False
-            await anyio.sleep(self._pause)
-            self._pause = min(2 * self._pause, LONGEST * PAUSE)
+        if self._brake.is_on:
+            await anyio.sleep(self._brake.release())
         elif self._handled % FAIR == 0:
             await checkpoint()
 
@@ -156,7 +147,7 @@ class Connection:
             self._caller.begin(rpc.NO_TYPE)
             self._caller.end(rpc.NO_TYPE, None)
         except ChatError as denied:
-            self._denied = True
+            self._brake.take_note(refused=True)
             return denied
         return error
 
@@ -204,7 +195,7 @@ class Connection:
                 call.stop()
 
     def _cut(self) -> None:
-        self._denied = True
+        self._brake.take_note(refused=True)
         if self._abort is not None:
             self._abort()
         if self._reading is not None:

@@ -1,6 +1,13 @@
-"""How often: a bucket that fills steadily, and from which each message takes."""
+"""How often: a bucket from which each message takes, and a brake on who takes no notice of it."""
 
 from __future__ import annotations
+
+from typing import Final
+
+PAUSE: Final = 0.1
+"""Seconds until one that asks more often than it may is heard again."""
+LONGEST: Final = 5
+"""Times as long, where it goes on so."""
 
 
 class TokenBucket:
@@ -33,3 +40,29 @@ class TokenBucket:
     def _fill(self, now: float) -> None:
         self._held = min(self._burst, self._held + (now - self._at) * self._rate)
         self._at = now
+
+
+class Brake:
+    """How long one is not heard: twice as long after each refusal, and less again after the rest.
+
+    It `is_on` from a refusal until somebody waits for `release`.
+    """
+
+    __slots__ = ("_seconds", "is_on")
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self._seconds = PAUSE
+
+    def take_note(self, *, refused: bool) -> None:
+        """Take note of a message."""
+        if refused:
+            self.is_on = True
+        else:
+            self._seconds = max(PAUSE, self._seconds / 2)
+
+    def release(self) -> float:
+        """Return the seconds to wait."""
+        self.is_on, seconds = False, self._seconds
+        self._seconds = min(2 * seconds, LONGEST * PAUSE)
+        return seconds

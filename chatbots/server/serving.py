@@ -5,38 +5,16 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from time import perf_counter
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 import anyio
 import uvicorn
-from anyio.lowlevel import checkpoint
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.protocol import State
 
 from chatbots.errors import ConfigurationError
-from chatbots.server.application import ABORT, SEND_NOW, Application
-from chatbots.server.rpc import MAX_FRAME
+from chatbots.server.application import Application
+from chatbots.server.sockets import HARD_LIMIT, HTTP, SOCKET
 
-HARD_LIMIT: Final = 2 * MAX_FRAME
-"""Bytes of a message that closes the socket (1009); a smaller one that is too large does not."""
-HANDSHAKE: Final = 5.0
-"""Seconds until a connection has said what it wants."""
-MAX_HEAD: Final = 512 * 1024
-"""Bytes in which it has to be said: some clients send their first frames along."""
-TURN: Final = 0.00015
-"""Seconds for what one socket has sent, before others have their turn."""
-REST: Final = 0.001
-"""Seconds that they have, where it was no message yet."""
-SLICE: Final = 256
-"""Bytes that are looked at before the clock is."""
-CONTROLS: Final = 20
-"""Pings and pongs a second of one socket; what it sends after them is read a second later."""
-PARTS: Final = 16 * 1024
-"""Parts that a message may come in; those without a byte would take memory without end."""
 BACKLOG: Final = 2048
 UNREAD: Final = 64 * 1024
 """Bytes that the operating system keeps for one who does not read; Linux takes twice as many."""
@@ -74,8 +52,8 @@ class Server(uvicorn.Server):
     ) -> None:
         config = uvicorn.Config(
             application,
-            http=_Http,
-            ws=_Socket,
+            http=HTTP,
+            ws=SOCKET,
             ws_max_size=HARD_LIMIT,
             ws_ping_interval=idle,
             ws_ping_timeout=idle,
@@ -124,195 +102,3 @@ class Server(uvicorn.Server):
         while not self.force_exit:  # noqa: ASYNC110 - as above
             await anyio.sleep(0.1)
         draining.cancel()
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-class _Http(HttpToolsProtocol):
-    """Hangs up on who does not say in time, or in few words, what it wants."""
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._wait()
-
-    def data_received(self, data: bytes) -> None:
-        self._unclear += len(data)
-        if self._unclear > MAX_HEAD and not self._waiting.cancelled():
-            self.transport.abort()
-        else:
-            super().data_received(data)
-
-    def on_message_begin(self) -> None:
-        self._heard()
-        self._wait()
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        self._heard()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._heard()
-        super().connection_lost(exc)
-
-    def _wait(self) -> None:
-        self._unclear = 0
-        self._waiting = self.loop.call_later(HANDSHAKE, self.transport.abort)
-
-    def _heard(self) -> None:
-        self._waiting.cancel()
-
-
-class _Socket(WebSocketsSansIOProtocol):
-    """Takes in a little at a time, and can be closed without waiting for who does not read."""
-
-    _backlog = b""
-    _at = 0
-    _is_due = False
-    _controls = 0
-    _controls_since = 0.0
-
-    def data_received(self, data: bytes) -> None:
-        if not (self._backlog or self._is_due) and len(data) <= SLICE:
-            super().data_received(data)
-            return
-        # What came at once, up to 256 KiB, may be 40,000 frames: others have their turn meanwhile.
-        self._backlog, self._at = self._backlog[self._at :] + data, 0
-        if self._is_due:
-            self.transport.pause_reading()
-        else:
-            self._take()
-
-    def _take(self) -> None:
-        self._is_due = False
-        until = perf_counter() + TURN
-        while self._at < len(self._backlog) and not self._must_wait():
-            self._take_slice()
-            if perf_counter() >= until:
-                self._rest(REST)
-        self._go_on()
-
-    def _take_slice(self) -> None:
-        at, self._at = self._at, self._at + SLICE
-        super().data_received(self._backlog[at : self._at])
-
-    def _must_wait(self) -> bool:
-        return self._is_due or self.read_paused or self.transport.is_closing()
-
-    def _rest(self, seconds: float) -> None:
-        """Take in nothing for so long."""
-        if not self._must_wait():
-            self._is_due = True
-            self.transport.pause_reading()
-            self.loop.call_later(seconds, self._take)
-
-    def _go_on(self) -> None:
-        if self.transport.is_closing():
-            return  # `receive` takes the rest.
-        if self._at < len(self._backlog):
-            self.transport.pause_reading()
-            if not (self.read_paused or self._is_due):
-                self._is_due = True
-                self.loop.call_soon(self._take)
-        else:
-            self._backlog = b""
-            if not (self.read_paused or self._is_due):
-                self.transport.resume_reading()
-
-    async def receive(self) -> Any:
-        message = await super().receive()
-        while message["type"] == "websocket.disconnect" and self._at < len(self._backlog):
-            self._take_slice()
-            self.queue.put_nowait(message)  # after what came before the connection was lost
-            await checkpoint()
-            message = await super().receive()
-        if self._backlog:
-            self._go_on()
-        return message
-
-    def handle_cont(self, event: Any) -> None:
-        if len(self.frames) < PARTS:
-            super().handle_cont(event)
-        else:
-            self._backlog = b""
-            self.transport.abort()
-
-    def handle_ping(self) -> None:
-        self._count_control()
-        if not self.transport.is_closing():
-            super().handle_ping()
-
-    def handle_pong(self, event: Any) -> None:
-        self._count_control()
-        super().handle_pong(event)
-
-    def _count_control(self) -> None:
-        now = self.loop.time()
-        if now >= self._controls_since + 1:
-            self._controls, self._controls_since = 0, now
-        self._controls += 1
-        if self._controls > CONTROLS:
-            self._rest(1)
-
-    def handle_connect(self, event: Any) -> None:
-        super().handle_connect(event)
-        if not self.close_sent:
-            ours: dict[str, object] = {ABORT: self.transport.abort, SEND_NOW: self._send_now}
-            self.scope.update(ours)  # type: ignore[typeddict-item]  # the keys are ours
-
-    def send_receive_event_to_app(self) -> None:
-        # uvicorn logs it as an error of the application's.
-        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
-            self.frames = []
-            self.conn.send_close(1007)
-            self.handle_parser_exception()
-        else:
-            super().send_receive_event_to_app()
-
-    def handle_parser_exception(self) -> None:
-        self.handle_events()  # of what came before it
-        if not self.transport.is_closing():
-            super().handle_parser_exception()
-
-    async def send(self, message: Any) -> None:
-        kind = message["type"]
-        if kind == "websocket.send" and self.conn.state is State.OPEN and "text" in message:
-            if not self.writable.is_set():
-                await self.writable.wait()
-            if self.disconnected:
-                raise ClientDisconnected
-            self._write(message["text"].encode())
-            return
-        await super().send(message)
-        if self._backlog:
-            self._go_on()
-        if kind == "websocket.http.response.body":
-            # Else uvicorn complains of a handshake that has been answered.
-            self.handshake_complete = True
-
-    def _send_now(self, text: str) -> bool:
-        if self.disconnected or not self.writable.is_set() or self.conn.state is not State.OPEN:
-            return False
-        self._write(text.encode())
-        return True
-
-    def _write(self, text: bytes) -> None:
-        """Write a frame of *text* (RFC 6455, section 5.2), at a third of the cost."""
-        size = len(text)
-        if size < 126:
-            head = bytes((0x81, size))
-        elif size < 65536:
-            head = b"\x81\x7e" + size.to_bytes(2, "big")
-        else:
-            head = b"\x81\x7f" + size.to_bytes(8, "big")
-        self.transport.write(head + text)
-
-    def keepalive_timeout(self) -> None:
-        super().keepalive_timeout()
-        self.transport.abort()

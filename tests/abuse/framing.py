@@ -78,6 +78,7 @@ RAW: Final = (
     b'{"type":"embedding","request_id":"r1","payload":{"input":' + b"9" * 5000 + b"}}",
     b'{"type":"ping","request_id":"r1",' + b'"a":1,' * 1000 + b'"b":1',
     b'{"type":"ping","request_id":"r1"}' + b"x" * MIB,
+    b'{"type":"ping","request_id":"r1"}' + b"x" * 4 * MIB,
 )  # fmt: skip
 """Frames that are no request."""
 
@@ -142,7 +143,6 @@ async def no_requests() -> list[str]:
 
 
 BROKEN: Final = (
-    ("too large", framed(b"x" * (4 * MIB)), {1009}),
     ("too large in fragments", framed(b"x" * MIB, fin=False)
      + framed(b"x" * MIB, CONTINUATION, fin=False) * 3, {1009}),
     ("a length of 2**63", b"\x81\xff" + b"\xff" * 8 + b"mask", {1002, 1009}),

@@ -13,7 +13,7 @@ import anyio
 
 from chatbots.app import Chatbots
 from chatbots.gates import gate_of
-from chatbots.server import connection as module, serving
+from chatbots.server import rates, sockets
 from chatbots.server.gate import Gate
 from chatbots.server.serving import Server, listen
 from chatbots.server.tokens import TokenFile
@@ -91,8 +91,8 @@ async def house(*, guarded: bool = True, **settings: Any) -> AsyncGenerator[Hous
                 server = Server(application, idle=chosen.server_read_timeout)
                 with (
                     listen("127.0.0.1", 0) as socket,
-                    mock.patch.object(serving, "HANDSHAKE", SOON),
-                    mock.patch.object(module, "PAUSE", 0.002),
+                    mock.patch.object(sockets, "HANDSHAKE", SOON),
+                    mock.patch.object(rates, "PAUSE", 0.002),
                 ):
                     async with anyio.create_task_group() as tasks:
                         tasks.start_soon(server.serve, [socket])

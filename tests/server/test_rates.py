@@ -1,4 +1,4 @@
-"""A bucket: so many at once, so many a second, and how long to wait."""
+"""A bucket: so many at once, so many a second, how long to wait; and a brake."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from chatbots.server.rates import TokenBucket
+from chatbots.server.rates import Brake, TokenBucket
 
 
 def test_a_burst_goes_through_and_then_one_at_a_time() -> None:
@@ -35,3 +35,14 @@ def test_never_more_than_the_burst_and_the_rate_allow(
         now += gap
         through += bucket.take(now) == 0
         assert through <= burst + rate * now + 1e-6
+
+
+def test_a_brake_is_on_for_longer_while_refusals_go_on_and_for_less_after_the_rest() -> None:
+    brake, waited = Brake(), []
+    for refused in (True, True, True, True, True, False, False, False, False, True):
+        brake.take_note(refused=refused)
+        assert brake.is_on is refused
+        if refused:
+            waited.append(brake.release())
+            assert not brake.is_on
+    assert waited == [0.1, 0.2, 0.4, 0.5, 0.5, 0.1]
