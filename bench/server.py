@@ -134,8 +134,7 @@ def lines(rows: dict[str, Found], scale: Scale) -> list[str]:
         return statistics.median(rows[row][metric])
 
     said = ["idle sockets that came in by a token"]
-    for sockets in scale.idle:
-        row = f"{sockets} idle"
+    for row in (f"{sockets} idle" for sockets in scale.idle):
         said.append(
             f"  {middle(row, 'sockets'):6.0f}  {middle(row, 'kib'):5.1f} KiB each"
             f"   /health p99 {middle(row, 'health_p99_ms'):5.1f} ms"
@@ -149,13 +148,13 @@ def lines(rows: dict[str, Found], scale: Scale) -> list[str]:
             f"   first token p99 {middle(row, 'first_p99_ms'):7.1f} ms"
             f"   delay p99 {middle(row, 'delay_p99_ms'):7.1f} ms"
         )
-    added = middle("streams, ours", "first_p99_ms") - middle("streams, direct", "first_p99_ms")
-    said.append(f"  added to the first token, p99: {added:.1f} ms")
+    ours, direct = (middle(f"streams, {who}", "first_p99_ms") for who in ("ours", "direct"))
+    said.append(f"  added to the first token, p99: {ours - direct:.1f} ms")
     if f"streams, {PEER}" in rows:
         times = middle(f"streams, {PEER}", "cpu_us") / middle("streams, ours", "cpu_us")
         said.append(f"  {PEER} with the SDK takes {times:.1f} times our CPU")
-    said += by_others(rows)
     said += [
+        *by_others(rows),
         "",
         (
             f"{middle('connects', 'connects'):.0f} connects:"

@@ -81,9 +81,7 @@ class Server(uvicorn.Server):
         self.ready.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept nobody, let end what runs, and close."""
-        for server in self.servers:
-            server.close()
+        """Let end what runs, and close. Until then who comes is told to go (503), as /health is."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._until_forced, tasks.cancel_scope)
             await self._application.hub.drain(self._application.limits.drain)

@@ -113,8 +113,16 @@ async def test_a_signal_lets_what_runs_end_and_a_second_one_does_not(twice: bool
         await ws.recv()
         signal.raise_signal(signal.SIGTERM)
         assert json.loads(await ws.recv())["type"] == "going_away"
-        with pytest.raises((OSError, InvalidStatus)):
+        with pytest.raises(InvalidStatus) as refused:
             await connect(f"ws://{address}/ws")
+        assert refused.value.response.status_code == 503
+        assert json.loads(refused.value.response.body)["error_code"] == "going_away"
+        host, port = address.split(":")
+        async with await anyio.connect_tcp(host, int(port)) as stream:  # as a load balancer looks
+            await stream.send(b"GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            said = b"".join([part async for part in stream])
+        assert b" 503 " in said
+        assert b'"status":"draining"' in said
         if twice:
             signal.raise_signal(signal.SIGTERM)
         else:
@@ -122,6 +130,8 @@ async def test_a_signal_lets_what_runs_end_and_a_second_one_does_not(twice: bool
             assert json.loads(await ws.recv())["data"]["choices"][0]["delta"]
             assert json.loads(await ws.recv())["data"]["done"]
         await ws.wait_closed()
+    with pytest.raises(OSError, match="connect"):
+        await anyio.connect_tcp(host, int(port))
     assert server.ended_by == (signal.SIGTERM if twice else None)
     assert time.monotonic() - started < 10
 
