@@ -133,12 +133,14 @@ def lines(rows: dict[str, Found], scale: Scale) -> list[str]:
     def middle(row: str, metric: str) -> float:
         return statistics.median(rows[row][metric])
 
-    said = ["idle sockets that came in by a token"]
-    for row in (f"{sockets} idle" for sockets in scale.idle):
-        said.append(
+    said = [
+        "idle sockets that came in by a token",
+        *(
             f"  {middle(row, 'sockets'):6.0f}  {middle(row, 'kib'):5.1f} KiB each"
             f"   /health p99 {middle(row, 'health_p99_ms'):5.1f} ms"
-        )
+            for row in (f"{sockets} idle" for sockets in scale.idle)
+        ),
+    ]
     count, rate, tokens = scale.streams
     said += ["", f"{count} streams of {tokens} tokens, {rate} a second each"]
     for row in (name for name in rows if name.startswith("streams, ")):
