@@ -10,6 +10,18 @@ import pytest
 from chatbots.speech.kokoro import Kokoro, open_kokoro, styles_in
 from tests.speech.onnx import pretend
 
+ENDS = ("first", "end")
+SIGNALS = ("/encoder/MatMul_1_output_0", "/encoder/Reshape_output_0", "/encoder/Reshape_1_output_0")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A file in which the signals that are cut are outputs of nodes."""
+    outputs = (bytes([0x12, len(name)]) + name.encode() for name in SIGNALS)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"".join(outputs))
+    return path
+
 
 @pytest.fixture
 def asked() -> list[Mapping[str, Any]]:
@@ -18,7 +30,7 @@ def asked() -> list[Mapping[str, Any]]:
 
 @pytest.fixture
 def voice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Mapping[str, Any]]
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Mapping[str, Any]]
 ) -> Kokoro:
     """A voice that says a second of a loud 0.5 between two of silence, and nothing for `x`."""
 
@@ -31,7 +43,7 @@ def voice(
     style = tmp_path / "style.bin"
     np.arange(2 * 510 * 256, dtype=np.float32).tofile(style)
     opened = pretend(monkeypatch, run)
-    network = open_kokoro(tmp_path / "model.onnx", threads=2)
+    network = open_kokoro(model, threads=2)
     assert opened[0].entries == {"session.force_spinning_stop": "1"}
     first, _ = styles_in(style)
     return Kokoro(network, first, str.lower)
@@ -53,6 +65,16 @@ def test_the_silence_at_either_end_is_cut_short(voice: Kokoro) -> None:
     assert pcm[12_000] == int(0.5 * 32767)
 
 
+def test_silence_is_not_made_to_be_cut(voice: Kokoro, asked: list[Mapping[str, Any]]) -> None:
+    for speed in (1.0, 0.5):
+        voice.say("a", speed=speed)
+    windows = [
+        [int(inputs[f"{name}.{end}"][0]) for name in ("frames", "halves") for end in ENDS]
+        for inputs in asked
+    ]
+    assert windows == [[8, -10, 16, -20], [16, -20, 32, -40]]
+
+
 def test_more_than_fits_is_left_out(voice: Kokoro, asked: list[Mapping[str, Any]]) -> None:
     voice.say("a" * 600)
     assert asked[0]["input_ids"].shape == (1, 511)
@@ -63,7 +85,7 @@ def test_nothing_to_say_and_nothing_said_are_no_sound(voice: Kokoro) -> None:
 
 
 def test_where_the_model_overflows_it_is_said_a_little_faster_or_slower(
-    monkeypatch: pytest.MonkeyPatch,
+    model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speeds: list[float] = []
 
@@ -72,7 +94,7 @@ def test_where_the_model_overflows_it_is_said_a_little_faster_or_slower(
         return [np.full((1, 24_000), np.nan if len(speeds) in overflows else 0.5, np.float32)]
 
     pretend(monkeypatch, run)
-    network = open_kokoro(Path("model.onnx"), threads=1)
+    network = open_kokoro(model, threads=1)
     made, overflows = Kokoro(network, np.zeros((510, 1, 256), np.float32), str), {1, 2}
     assert len(made.say("a")) == 48_000
     assert speeds == [1.0, 1.03, 0.97]
