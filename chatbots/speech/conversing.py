@@ -8,13 +8,15 @@ from functools import partial
 from typing import Final, TypeAlias
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
+from msgspec import Struct
 
 from chatbots.errors import ChatError
 from chatbots.realtime.events.items import Item, assistant_text, user_text
 from chatbots.realtime.events.session import ResponseParams
 from chatbots.realtime.hosting.answer import Answer
-from chatbots.realtime.hosting.configuring import detection_of, manner_of
+from chatbots.realtime.hosting.configuring import manner_of, transcription_of
 from chatbots.realtime.hosting.demands import (
     Cancelled,
     Cleared,
@@ -30,11 +32,14 @@ from chatbots.speech.engines import Engines
 from chatbots.speech.performing import Form, Performance, Step, heard_of
 from chatbots.speech.silero import RATE
 from chatbots.speech.thinking import request
+from chatbots.speech.writing import Writing
 
 Send: TypeAlias = Callable[[bytes], Awaitable[None]]
 
 MAX_WAITING: Final = 4096
 """Frames for a client that does not read; then it is left."""
+_MISSED: Final = 0.5
+"""Seconds of a turn that nobody listened to as they came: more than padding of silence."""
 
 
 class _Guess:
@@ -53,6 +58,18 @@ class _Guess:
             self.performance.scope.cancel()
 
 
+class _Heard(Struct, frozen=True):
+    """A turn that is over: what is written down of it, what is yet to be, and a guess, if any."""
+
+    writing: Writing
+    rest: bytes
+    guess: _Guess | None
+
+    @property
+    def seconds(self) -> float:
+        return self.writing.seconds + len(self.rest) / 2 / RATE
+
+
 class Conversation:
     """One session of *host*. *send* takes a frame for the client."""
 
@@ -61,6 +78,7 @@ class Conversation:
         self._host = host
         self._send = send
         self._ear = Ear(engines.silero())
+        self._writing = self._new_writing()
         self._guess: _Guess | None = None
         self._hearing: dict[str, anyio.Event] = {}
         self._giving: dict[str, Performance] = {}
@@ -94,10 +112,9 @@ class Conversation:
                 case Heard(audio):
                     for news in self._ear.push(audio):
                         self._on_news(news, tasks)
-                case Spoken(item_id, audio):
-                    heard = self._hearing[item_id] = anyio.Event()
-                    guess, self._guess = self._guess, None
-                    tasks.start_soon(self._recognise, item_id, audio, guess, heard)
+                case Spoken(item_id, live=live):
+                    self._hearing[item_id] = anyio.Event()
+                    tasks.start_soon(self._recognise, demand, self._took(item_id) if live else None)
                 case Respond(answer):
                     tasks.start_soon(self._answer, answer)
                 case Cancelled(answer):
@@ -107,6 +124,8 @@ class Conversation:
                     self._drop_guess()  # it was made as the session was
                     self._ear.configure(session)
                 case Cleared():
+                    self._drop_guess()
+                    self._writing = self._new_writing()
                     self._ear.reset()
         self._flush()
 
@@ -116,9 +135,13 @@ class Conversation:
                 self._drop_guess()
                 self._drop_prepared()
                 self._do(self._host.speech_started(news.ms), tasks)
+                self._writing = self._new_writing(self._host.hearing.speaking)
+            case "cut":
+                self._writing.seconds += len(news.sound) / 2 / RATE
+                tasks.start_soon(self._take_down, self._writing, news.sound)
             case "paused" if self._may_guess:
                 self._guess = _Guess()
-                tasks.start_soon(self._make_out, self._guess, news.sound)
+                tasks.start_soon(self._make_out, self._guess, self._writing, news.sound)
             case "resumed":
                 self._drop_guess()
             case "stopped":
@@ -128,8 +151,7 @@ class Conversation:
 
     @property
     def _may_guess(self) -> bool:
-        # Who asks for the answers itself asks for them at once, too.
-        return detection_of(self._host.session) is not None and not self._giving
+        return not self._giving
 
     def _drop_guess(self) -> None:
         if self._guess is not None:
@@ -141,11 +163,11 @@ class Conversation:
             self._prepared[1].scope.cancel()
             self._prepared = None
 
-    async def _make_out(self, guess: _Guess, sound: bytes) -> None:
+    async def _make_out(self, guess: _Guess, writing: Writing, sound: bytes) -> None:
         """Recognise a turn that may be over, and begin the answer that it may get."""
         with guess.scope:
             try:
-                guess.text = await self._engines.hear(sound)
+                guess.text = await writing.whole(sound)
             except ChatError:
                 guess.text = None
             finally:
@@ -156,25 +178,55 @@ class Conversation:
                 guess.performance = self._performance(manner, items)
                 await guess.performance.run()
 
-    async def _recognise(
-        self, item_id: str, audio: bytes, guess: _Guess | None, heard: anyio.Event
-    ) -> None:
-        sound = self._ear.whole(audio)
+    def _new_writing(self, item_id: str | None = None) -> Writing:
+        return Writing(self._engines.hear_any, item_id)
+
+    def _took(self, item_id: str) -> _Heard:
+        """Return what was heard of a turn that is over; the next one begins."""
+        heard = _Heard(self._writing, self._ear.take(), self._guess)
+        heard.writing.item = item_id
+        self._guess, self._writing = None, self._new_writing()
+        return heard
+
+    async def _take_down(self, writing: Writing, piece: bytes) -> None:
+        await writing.take(piece)
+        self._tell_words(writing)
+
+    def _tell_words(self, writing: Writing, text: str | None = None) -> None:
+        """Tell the client, if it wants to know, what is new in what is written down."""
+        if writing.item is not None and transcription_of(self._host.session) is not None:
+            if words := writing.untold(text):
+                self._host.transcribing(writing.item, words)
+            self._flush()
+
+    async def _recognise(self, spoken: Spoken, heard: _Heard | None) -> None:
         text = None
-        if guess is not None:
-            await guess.done.wait()
-            text = guess.text
-            if guess.performance is not None:
+        seconds = self._ear.seconds(spoken.audio)
+        if heard is not None and heard.guess is not None:
+            await heard.guess.done.wait()
+            text = heard.guess.text
+            if heard.guess.performance is not None:
                 self._drop_prepared()
-                self._prepared = (item_id, guess.performance)
+                self._prepared = (spoken.item_id, heard.guess.performance)
+        elif heard is None or heard.seconds < seconds - _MISSED:
+            heard = await self._hear_whole(spoken)
         try:
-            text = await self._engines.hear_any(sound) if text is None else text
-            self._host.transcribed(item_id, text, seconds=len(sound) / 2 / RATE)
+            text = await heard.writing.whole(heard.rest) if text is None else text
+            self._tell_words(heard.writing, text)
+            self._host.transcribed(spoken.item_id, text, seconds=seconds)
         except ChatError as error:
-            self._host.not_transcribed(item_id, error.message)
-        del self._hearing[item_id]
-        heard.set()
+            self._host.not_transcribed(spoken.item_id, error.message)
+        self._hearing.pop(spoken.item_id).set()
         self._flush()
+
+    async def _hear_whole(self, spoken: Spoken) -> _Heard:
+        """Write down what was not listened to as it came, but for its last piece."""
+        writing = self._new_writing(spoken.item_id)
+        cut = partial(self._ear.pieces, spoken.audio, self._engines.silero())
+        *pieces, rest = await anyio.to_thread.run_sync(cut)
+        for piece in pieces:
+            await self._take_down(writing, piece)
+        return _Heard(writing, rest, None)
 
     async def _answer(self, answer: Answer) -> None:
         for heard in list(self._hearing.values()):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 
 import anyio
 import pytest
@@ -104,7 +105,7 @@ async def test_push_to_talk_answers_when_it_is_asked_to() -> None:
         await talk.send("response.create")
         await talk.until("response.done")
     assert talk.of("input_audio_buffer.speech_started") == []
-    assert talk.recogniser.heard == [pytest.approx(1600, abs=5)]
+    assert talk.recogniser.heard == [pytest.approx(600 + 128, abs=32)]
     assert talk.said == "Yes."
 
 
@@ -325,3 +326,67 @@ async def test_a_session_that_changes_while_somebody_speaks_hears_on() -> None:
         await talk.until("response.done")
     assert talk.said == "Oui."
     assert model.requests[1].messages[0].content.startswith("Speak French.")
+
+
+LONG = tone(5200) + silence(300)
+DELTA = "conversation.item.input_audio_transcription.delta"
+
+
+async def test_what_is_said_is_written_down_while_it_is_said() -> None:
+    async with talking(ScriptedModel("I see."), "It was", "It was dark.", "Cold.") as talk:
+        await talk.session(**WRITTEN)
+        await talk.append(LONG[: -2 * 24 * 100])
+        await eventually(lambda: len(talk.recogniser.heard) == 1)
+        await talk.append(silence(100) + tone(300))
+        first = await talk.until(DELTA)
+        speaking = talk.of("input_audio_buffer.speech_started")[0]
+        assert (first["item_id"], first["delta"]) == (speaking["item_id"], "It was dark.")
+        assert talk.of("input_audio_buffer.speech_stopped") == []
+        await talk.speak(300)
+        await talk.until("response.done")
+    whole = talk.of("conversation.item.input_audio_transcription.completed")[0]
+    assert whole["transcript"] == "It was dark. Cold."
+    assert [one["delta"] for one in talk.of(DELTA)] == ["It was dark.", " Cold."]
+    assert talk.model.requests[-1].messages[-1].content == "It was dark. Cold."
+
+
+async def test_long_speech_that_is_pushed_is_written_down_piece_by_piece() -> None:
+    async with talking(ScriptedModel("I see."), "One.", "Two.", "Three.") as talk:
+        heard = {"turn_detection": None, "transcription": {"model": "any"}}
+        await talk.session(audio={"input": heard})
+        await talk.append((LONG * 3)[: -2 * 24 * 300])
+        await talk.send("input_audio_buffer.commit")
+        await talk.send("response.create")
+        await talk.until("response.done")
+    whole = talk.of("conversation.item.input_audio_transcription.completed")[0]
+    assert (
+        whole["transcript"] == "".join(one["delta"] for one in talk.of(DELTA)) == "One. Two. Three."
+    )
+    assert whole["usage"]["seconds"] == pytest.approx(16.2)
+    assert len(talk.model.requests) == 1
+
+
+async def test_an_item_with_sound_is_heard_as_well() -> None:
+    async with talking(ScriptedModel("I see."), "One.", "Two.") as talk:
+        await talk.session(**WRITTEN)
+        sound = b64encode(LONG + tone(600)).decode()
+        part = {"type": "input_audio", "audio": sound}
+        item = {"type": "message", "role": "user", "content": [part]}
+        await talk.send("conversation.item.create", item=item)
+        await talk.send("response.create")
+        await talk.until("response.done")
+    assert [one["delta"] for one in talk.of(DELTA)] == ["One.", " Two."]
+    assert talk.model.requests[0].messages[-1].content == "One. Two."
+
+
+async def test_what_was_not_listened_to_as_it_came_is_heard_whole() -> None:
+    async with talking(ScriptedModel("I see."), "One.") as talk:
+        await talk.append(tone(2000, level=3_000))  # too soft to be taken for a turn
+        await talk.append(tone(400))
+        await talk.until("input_audio_buffer.speech_started")
+        await talk.send("input_audio_buffer.clear")
+        await talk.append(tone(2000, level=3_000) + tone(32))
+        await talk.send("input_audio_buffer.commit")
+        await talk.send("response.create")
+        await talk.until("response.done")
+    assert talk.recogniser.heard == [pytest.approx(2032, abs=32)]

@@ -82,8 +82,45 @@ def test_the_eager_are_answered_sooner(eagerness: str, ms: int) -> None:
     assert stop.ms == pytest.approx(600 + ms, abs=80)
 
 
-def test_without_turn_detection_nothing_is_looked_for() -> None:
-    assert hear(an_ear(session(turn_detection=None)), tone(600) + silence(1000)) == []
+def test_without_turn_detection_turns_do_not_start_and_stop() -> None:
+    ear = an_ear(session(turn_detection=None))
+    assert [one.change for one in hear(ear, tone(600) + silence(5000))] == ["paused"]
+    assert len(ear.take()) / 32 == pytest.approx(5600, abs=5)
+    assert [one.change for one in hear(ear, silence(500) + tone(600) + silence(500))] == ["paused"]
+    assert len(ear.take()) / 32 == pytest.approx(1600, abs=5)
+
+
+@pytest.mark.parametrize("detection", [None, {"type": "server_vad"}])
+def test_a_long_turn_is_cut_at_its_pauses(detection: dict[str, object] | None) -> None:
+    ear = an_ear(session(turn_detection=detection))
+    sentence = tone(3000) + silence(200)
+    news = hear(ear, sentence * 4)
+    cuts = [one for one in news if one.change == "cut"]
+    assert [len(one.sound) / 32 for one in cuts] == [pytest.approx(6300, abs=64)]
+    assert len(ear.take()) / 32 == pytest.approx(4 * 3200 - 6300, abs=100)
+    after = hear(ear, tone(600) + silence(200) + tone(100))
+    assert "cut" not in [one.change for one in after]
+
+
+@pytest.mark.parametrize("detection", [None, {"type": "server_vad"}])
+def test_whoever_never_pauses_is_cut_off_mid_word(detection: dict[str, object] | None) -> None:
+    news = hear(an_ear(session(turn_detection=detection)), tone(45_000))
+    cuts = [len(one.sound) / 32 for one in news if one.change == "cut"]
+    assert cuts == [pytest.approx(20_000, abs=64)] * 2
+
+
+def test_a_recording_is_cut_as_what_is_heard_live() -> None:
+    ear = an_ear(session(format={"type": "audio/pcmu"}))
+    pcm = (tone(6000, 8000) + silence(200, 8000)) * 2
+    audio = coded(pcm, "audio/pcmu")
+    pieces = ear.pieces(audio, Silero(Loud()))
+    assert [len(piece) / 32 for piece in pieces] == [
+        pytest.approx(6130, abs=64),
+        pytest.approx(12_400 - 6130, abs=64),
+    ]
+    assert ear.take() == b""
+    assert ear.seconds(audio) == 12.4
+    assert an_ear().seconds(bytes(48_000)) == 1
 
 
 def test_what_was_heard_can_be_forgotten() -> None:
@@ -106,12 +143,6 @@ def test_what_is_kept_of_silence_is_short() -> None:
     hear(ear, silence(20_000))
     [start] = hear(ear, tone(200))
     assert len(start.sound) <= 2 * (16 * 400 + FRAME)
-
-
-def test_a_whole_message_is_turned_into_the_recognisers_rate() -> None:
-    assert len(an_ear().whole(tone(1000))) / 32 == pytest.approx(1000, abs=5)
-    told = session(format={"type": "audio/pcmu"})
-    assert len(an_ear(told).whole(bytes(8000))) / 32 == pytest.approx(1000, abs=5)
 
 
 def test_formats() -> None:

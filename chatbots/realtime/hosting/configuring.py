@@ -13,6 +13,7 @@ from chatbots.realtime.events.session import (
     Manner,
     ResponseParams,
     Session,
+    Transcription,
     TurnDetection,
 )
 
@@ -104,6 +105,12 @@ def detection_of(session: Session) -> TurnDetection | None:
     """Return how the end of the user's turn is found; None where the client says it."""
     told = heard(session).turn_detection
     return told if isinstance(told, TurnDetection) else None
+
+
+def transcription_of(session: Session) -> Transcription | None:
+    """Return how the user's speech is written down for the client, if it is."""
+    told = heard(session).transcription
+    return told if isinstance(told, Transcription) else None
 
 
 def merged(body: Body, more: Body, nested: tuple[str, ...] = ("audio",)) -> Body:

@@ -39,6 +39,7 @@ class Cleared(Struct, frozen=True, gc=False):
 class Spoken(Struct, frozen=True, gc=False):
     """The user's audio became the message *item_id*.
 
+    *live*: it was heard before, piece by piece; else it came with the item, whole.
     *transcription* says how it is to be written down for the client; None: it is not, but for
     whoever answers. Tell `transcribed` or `not_transcribed` what came of it.
     """
@@ -46,6 +47,7 @@ class Spoken(Struct, frozen=True, gc=False):
     item_id: str
     audio: bytes
     transcription: Transcription | None
+    live: bool = True
 
 
 class Configured(Struct, frozen=True, gc=False):

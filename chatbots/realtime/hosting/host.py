@@ -26,6 +26,7 @@ from chatbots.realtime.events.unknown import UnknownEvent
 from chatbots.realtime.hosting.checks import read
 from chatbots.realtime.hosting.configuring import detection_of, session_of
 from chatbots.realtime.hosting.demands import Cancelled, Demand
+from chatbots.realtime.hosting.hearing import Hearing
 from chatbots.realtime.hosting.hosted import Hosted
 from chatbots.realtime.hosting.items import Items
 from chatbots.realtime.hosting.outbox import Ids, random_id
@@ -65,6 +66,8 @@ class Host:
         self.dialect: Dialect = dialect
         self.items: Items = self._hosted.items
         """The conversation."""
+        self.hearing: Hearing = self._hosted.hearing
+        """What the user says that is not yet a message."""
         self._tell(server.SessionCreated(session=self.session))
         if dialect == BETA:
             made = server.Conversation(self._hosted.conversation_id, "realtime.conversation")

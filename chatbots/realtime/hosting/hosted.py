@@ -17,7 +17,14 @@ from chatbots.realtime.events.session import (
     Transcription,
 )
 from chatbots.realtime.hosting.answer import Answer, Frame, said
-from chatbots.realtime.hosting.configuring import detection_of, heard, manner_of, spoken, updated
+from chatbots.realtime.hosting.configuring import (
+    detection_of,
+    heard,
+    manner_of,
+    spoken,
+    transcription_of,
+    updated,
+)
 from chatbots.realtime.hosting.demands import (
     Cancelled,
     Cleared,
@@ -111,8 +118,7 @@ class Hosted:
     @property
     def transcription(self) -> Transcription | None:
         """How the user's speech is written down, if it is."""
-        told = heard(self.session).transcription
-        return told if isinstance(told, Transcription) else None
+        return transcription_of(self.session)
 
     def check_voice(self, told: Manner | None, name: str) -> None:
         """Raise `Refusal` for a voice that there is not."""
@@ -171,7 +177,7 @@ def _on_item(host: Hosted, event: client.ConversationItemCreate) -> list[Demand]
     if not sound:
         return []
     host.items.keep(item.id or "", sound)
-    return [Spoken(item.id or "", sound, host.transcription)]
+    return [Spoken(item.id or "", sound, host.transcription, live=False)]
 
 
 def _audio(part: ContentPart, place: int) -> bytes:
