@@ -25,6 +25,7 @@ from bench import (
     start,
     store,
     voice,
+    voices,
 )
 from bench.measure import Report, machine
 
@@ -40,6 +41,7 @@ BENCHMARKS: Final[dict[str, Callable[..., Report]]] = {
     "realtime": realtime.report,
     "server": server.report,
     "voice": voice.report,
+    "voices": voices.report,
     "beside": beside.report,
 }
 SMOKE: Final = (

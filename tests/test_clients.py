@@ -409,7 +409,7 @@ async def test_the_speech_stack_needs_the_language_model_its_packages_and_its_we
 ) -> None:
     settings = Settings(chatbots_cache=tmp_path)
     monkeypatch.setattr(files, "find_spec", lambda name: None)
-    with pytest.raises(ConfigurationError, match="moonshine_voice"):
+    with pytest.raises(ConfigurationError, match="onnxruntime"):
         await local_speech(settings)
     monkeypatch.setattr(files, "PACKAGES", ())
     with pytest.raises(ConfigurationError, match="The local model, Qwen"):

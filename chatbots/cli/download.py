@@ -15,7 +15,6 @@ from chatbots.local.download import pull
 from chatbots.places import package_index
 from chatbots.settings import Settings
 from chatbots.speech.files import check_packages
-from chatbots.speech.voices import is_wanted
 
 if TYPE_CHECKING:
     from chatbots.local.catalog import Weights
@@ -35,12 +34,14 @@ async def pull_weights(settings: Settings) -> Path:
 async def pull_speech(settings: Settings, *, everything: bool = False) -> list[Path]:
     """Fetch what hearing and speaking need, if it is not here, and return the paths.
 
-    *everything*: what is of use only with an extra that is not installed, too.
+    *everything*: what is of no use with the packages that are installed, too.
 
     Raises `ConfigurationError` (`extra_missing`) where its packages are not installed.
     """
     check_packages()
-    rows = [weights for weights in catalog.load_speech() if everything or is_wanted(weights)]
+    rows = [
+        weights for weights in catalog.load_speech() if everything or catalog.is_wanted(weights)
+    ]
     return await _pull(rows, weights_of(settings)[0], settings)
 
 

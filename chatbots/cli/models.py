@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "--speech", action="store_true", help="fetch what hearing and speaking need too"
             )
             action.add_argument(
-                "--piper", action="store_true", help="as --speech, with Piper's voice in any case"
+                "--all",
+                action="store_true",
+                help="as --speech, with what other packages would need",
             )
     flags = parser.parse_args(argv)
     return guarded(lambda: _run(flags), debug=flags.debug)
@@ -89,8 +91,8 @@ def _pull(flags: argparse.Namespace, settings: Settings) -> int:
     from chatbots.cli.download import pull_speech, pull_weights
 
     say(str(anyio.run(pull_weights, settings)))
-    if flags.speech or flags.piper:
-        for path in anyio.run(partial(pull_speech, settings, everything=flags.piper)):
+    if flags.speech or flags.all:
+        for path in anyio.run(partial(pull_speech, settings, everything=flags.all)):
             say(str(path))
     return OK
 

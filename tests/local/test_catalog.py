@@ -62,14 +62,28 @@ def test_each_file_of_the_speech_stack_has_its_hash_its_licence_and_where_it_may
     rows = catalog.load_speech()
     assert [weights.name.partition("-")[0] for weights in rows] == [
         *("kokoro", "kokoro", "kokoro", "misaki", "misaki", "g2p", "silero"),
-        *("moonshine", "moonshine", "moonshine", "piper"),
+        *("moonshine", "moonshine", "moonshine", "moonshine", "piper"),
     ]
     assert {weights.licence for weights in rows} == {"Apache-2.0", "MIT", "CC0-1.0"}
     assert all(re.fullmatch("[0-9a-f]{64}", weights.sha256) for weights in rows)
     assert all(bool(weights.source) != bool(weights.package) for weights in rows)
     assert len({weights.file for weights in rows}) == len(rows)
     tarballs = [s for w in rows for s in w.source if isinstance(s, TarballSource)]
-    assert [len(source.members) for source in tarballs] == [10, 1, 19]
+    assert [len(source.members) for source in tarballs] == [10, 1, 19, 3]
+
+
+def test_what_is_for_other_packages_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {"moonshine_voice"}
+    monkeypatch.setattr(catalog, "find_spec", lambda name: name if name in there else None)
+    rows = {weights.name for weights in catalog.load_speech()}
+
+    def unwanted() -> set[str]:
+        return rows - {row.name for row in catalog.load_speech() if catalog.is_wanted(row)}
+
+    assert unwanted() == {"moonshine-js-tiny-en", "piper-joe"}
+    there = {"piper"}
+    carried = {f"moonshine-tiny-en-{part}" for part in ("encoder", "decoder", "tokenizer")}
+    assert unwanted() == carried
 
 
 def test_no_python_file_names_a_source() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from types import ModuleType
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,18 +18,23 @@ class Options:
     def __init__(self) -> None:
         self.entries: dict[str, str] = {}
         self.terminate = False
+        self.models: list[str | bytes] = []
 
     def add_session_config_entry(self, name: str, value: str) -> None:
         self.entries[name] = value
 
 
-def pretend(monkeypatch: pytest.MonkeyPatch, run: Run) -> list[Options]:
+def pretend(monkeypatch: pytest.MonkeyPatch, run: Run, inputs: Sequence[str] = ()) -> list[Options]:
     """Let *run* be every network; return the options of the sessions that are opened."""
     opened: list[Options] = []
 
     class Session:
-        def __init__(self, path: str, options: Options, *, providers: list[str]) -> None:
+        def __init__(self, model: str | bytes, options: Options, *, providers: list[str]) -> None:
+            options.models.append(model)
             opened.append(options)
+
+        def get_inputs(self) -> list[SimpleNamespace]:
+            return [SimpleNamespace(name=name) for name in inputs]
 
         def run(self, names: None, inputs: Mapping[str, Any], mark: object = None) -> list[Any]:
             return run(inputs)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatbots.speech import voices
+from chatbots.local import catalog
 from chatbots.speech.voices import complaint, named
 
 HERE = ("af_heart", "am_puck", "af_nova", "joe")
@@ -44,7 +44,7 @@ def test_an_unknown_voice_is_told_with_those_there_are() -> None:
 def test_a_voice_that_could_be_had_is_told_with_how(
     monkeypatch: pytest.MonkeyPatch, name: str, extra: object, run: str
 ) -> None:
-    monkeypatch.setattr(voices, "find_spec", lambda _name: extra)
+    monkeypatch.setattr(catalog, "find_spec", lambda _name: extra)
     assert complaint(name, ["af_heart"]) == (
         f"The voice '{name}' is not on this machine. Run: {run}"
     )
