@@ -54,7 +54,7 @@ voice: $(VOICE) ## Be answered aloud, in answer.wav, by models on this machine
 	$(PY) -m cmd.voice --text "$(VOICE_PROMPT)" --transcript --output answer.wav
 
 weights: $(DEV)
-	@$(PY) -m chatbots models pull --speech
+	@$(PY) -m chatbots models pull --all
 	@packaging/speech_samples.sh $(VENV)/speech-samples
 
 test: $(DEV) ## Run the fast tests: no weights, nothing slow

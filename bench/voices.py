@@ -88,7 +88,8 @@ def _line(name: str, found: Found) -> str:
 
 
 def _words(text: str) -> list[str]:
-    return re.sub(r"[^a-z' ]", " ", spoken(text).lower()).split()
+    words = re.sub(r"[^a-z' ]", " ", spoken(text).lower()).split()
+    return [bare for word in words if (bare := word.strip("'"))]
 
 
 def _errors(wanted: list[str], found: list[str]) -> int:

@@ -35,7 +35,6 @@ async def pull_speech(settings: Settings, *, everything: bool = False) -> list[P
     """Fetch what hearing and speaking need, if it is not here, and return the paths.
 
     *everything*: what is of no use with the packages that are installed, too.
-
     Raises `ConfigurationError` (`extra_missing`) where its packages are not installed.
     """
     check_packages()

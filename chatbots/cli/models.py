@@ -79,6 +79,7 @@ def _list(settings: Settings) -> int:
             f"{weights.name}: {weights.title}, {weights.size // 1_000_000} MB, {weights.licence}; "
             f"{marks}{f'here: {place}' if place else 'not here'}"
             f"{voices and f'; voices: {voices}'}"
+            f"{weights.extra and f'; needs chatriver[{weights.extra}]'}"
         )
     if settings.chatbots_local_model is not None:
         say(f"{settings.chatbots_local_model}: your own file (CHATBOTS_LOCAL_MODEL), used instead")

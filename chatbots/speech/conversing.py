@@ -123,6 +123,7 @@ class Conversation:
                 case Configured(session):
                     self._drop_guess()  # it was made as the session was
                     self._ear.configure(session)
+                    self._engines.prepare(Form.of(manner_of(session, None)).voice)
                 case Cleared():
                     self._drop_guess()
                     self._writing = self._new_writing()

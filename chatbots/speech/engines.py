@@ -30,6 +30,10 @@ class Recogniser(Protocol):
 class Voice(Protocol):
     """Text to speech."""
 
+    def begin(self) -> None:
+        """Begin to load what is not loaded yet, without waiting for it."""
+        ...
+
     def stop_mark(self) -> Any:
         """Return what stops `say` once its `terminate` is set."""
         ...
@@ -82,7 +86,7 @@ class Engines:
 
         Raises `ProviderError` (`upstream_error`), as `hear` does.
         """
-        speaker = self.voices[named(voice, self.voices) or next(iter(self.voices))]
+        speaker = self._speaker(voice)
         mark = speaker.stop_mark()
         work = partial(speaker.say, spoken(text), speed=speed, mark=mark)
         try:
@@ -92,6 +96,13 @@ class Engines:
                 )
         finally:
             mark.terminate = True
+
+    def prepare(self, voice: str) -> None:
+        """Have the voice of this name begin to load."""
+        self._speaker(voice).begin()
+
+    def _speaker(self, name: str) -> Voice:
+        return self.voices[named(name, self.voices) or next(iter(self.voices))]
 
 
 @contextmanager

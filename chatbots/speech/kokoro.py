@@ -50,6 +50,9 @@ class Kokoro:
         self._styles = styles
         self._phonemes = phonemes
 
+    def begin(self) -> None:
+        """Do nothing: it is loaded."""
+
     def stop_mark(self) -> Any:
         """Return what `say` looks at while it works: it ends early once `terminate` is set."""
         onnx: Any = importlib.import_module("onnxruntime")

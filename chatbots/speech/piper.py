@@ -42,7 +42,7 @@ class Mark:
 
 
 class Piper:
-    """The voice in the file *model*; its process begins with the first word.
+    """The voice in the file *model*; its process begins with `begin`, or the first word.
 
     It ends with this one, however that ends: what it reads from is then closed.
     """
@@ -58,6 +58,18 @@ class Piper:
     def pid(self) -> int | None:
         """The process, if there is one."""
         return None if self._process is None else self._process.pid
+
+    def begin(self) -> None:
+        """Begin to load, which takes some 1.5 s, if that is not done."""
+        with self._writing:
+            if self._process is not None and self._process.poll() is not None:
+                self.close()
+            self._process = self._process or subprocess.Popen(  # noqa: S603 (our own)
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C in the user's terminal is not for it.
+            )
 
     def stop_mark(self) -> Mark:
         """Return what stops `say`, from another thread."""
@@ -93,17 +105,11 @@ class Piper:
         with self._writing:
             if mark.terminate:
                 raise RuntimeError("It was stopped before it began.")
-            if self._process is not None and self._process.poll() is not None:
-                self.close()
-            process = self._process = self._process or subprocess.Popen(  # noqa: S603 (our own)
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C in the user's terminal is not for it.
-            )
+            self.begin()
             self._tell({"id": mark.number, "text": text, "speed": speed})
-        assert process.stdout is not None  # noqa: S101 - asked for above
-        return process.stdout
+            assert self._process is not None  # noqa: S101 - it has begun
+            assert self._process.stdout is not None  # noqa: S101 - it is a pipe
+            return self._process.stdout
 
     def _tell(self, order: dict[str, object]) -> None:
         with self._writing, suppress(OSError):  # it is dead: whoever waits for it will hear

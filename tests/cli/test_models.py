@@ -60,7 +60,7 @@ def test_pull_fetches_what_voice_needs_too_where_that_is_asked_for(
     assert run("models", "pull", "--speech").out == f"{tiny.path}\n{place}\n"
     listed = run("models", "list").out
     assert f"voice: Voice (Q1), 0 MB, Apache-2.0; here: {place}\n" in listed
-    assert "not here; voices: joe\n" in listed
+    assert "not here; voices: joe; needs chatriver[no_such_package]\n" in listed
     both = f"{tiny.path}\n{place}\n{tiny.path.with_name('other.gguf')}\n"
     assert run("models", "pull", "--all").out == both
 

@@ -36,8 +36,12 @@ class Voice:
     def __init__(self) -> None:
         self.go = threading.Event()
         self.go.set()
+        self.begun = False
         self.said: list[str] = []
         self.marks: list[SimpleNamespace] = []
+
+    def begin(self) -> None:
+        self.begun = True
 
     def stop_mark(self) -> SimpleNamespace:
         self.marks.append(SimpleNamespace(terminate=False))

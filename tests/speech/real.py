@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import platformdirs
 
-from chatbots.local.catalog import load
+from chatbots.local.catalog import load, load_speech
 from chatbots.local.helper import Config
 from chatbots.local.weights import WeightStore
 from chatbots.realtime.resampling import resampled
@@ -36,13 +36,24 @@ class Sample(NamedTuple):
     pcm: bytes
 
 
+def store() -> WeightStore:
+    folder = platformdirs.user_cache_path(DISTRIBUTION)
+    return WeightStore(folder, hub_cache=_NOWHERE, ollama_dir=_NOWHERE)
+
+
+def weights(name: str) -> Path:
+    """Return the file of this name in the catalogue of speech."""
+    [row] = [row for row in load_speech() if row.name == name]
+    found = store().find(row)
+    assert found is not None, "no weights here: make weights"
+    return found
+
+
 @cache
 def needs() -> Needs:
-    folder = platformdirs.user_cache_path(DISTRIBUTION)
-    store = WeightStore(folder, hub_cache=_NOWHERE, ollama_dir=_NOWHERE)
-    model = store.find(load()[0])
+    model = store().find(load()[0])
     assert model is not None, "no weights here: make weights"
-    return needs_of(store, model)
+    return needs_of(store(), model)
 
 
 @cache

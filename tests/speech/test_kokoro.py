@@ -104,4 +104,5 @@ def test_where_the_model_overflows_it_is_said_a_little_faster_or_slower(
 
 
 def test_a_mark_stops_it(voice: Kokoro) -> None:
+    voice.begin()  # it has
     assert voice.stop_mark().terminate is False

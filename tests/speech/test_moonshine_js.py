@@ -11,6 +11,7 @@ import pytest
 from chatbots.speech import moonshine_js
 from chatbots.speech.moonshine_js import MoonshineJs
 from tests.speech.onnx import pretend
+from tests.speech.real import errors, samples, weights, words_of
 
 PIECES = ["<unk>", "<s>", "</s>", "<0x21>", "▁Hello", "▁wor", "ld"]
 PAST = ["past_key_values.0.decoder.key", "past_key_values.0.encoder.key"]
@@ -76,3 +77,16 @@ def test_a_model_that_does_not_end_is_cut(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_nothing_said_is_nothing_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert heard_by(Written(2), tmp_path, monkeypatch).hear(SECOND) == ""
+
+
+@pytest.mark.weights
+@pytest.mark.timeout(300)
+def test_of_human_speech_at_most_12_words_in_100_are_misheard() -> None:
+    ear = MoonshineJs(weights("moonshine-js-tiny-en"), threads=2)
+    told = samples("librivox/transcription") + samples("cards/cards.transcription")
+    wrong = sum(errors(one.words, words_of(ear.hear(one.pcm))) for one in told)
+    assert ear.hear(bytes(64_000)) == ""
+    total = sum(len(one.words) for one in told)
+    print(f"{wrong} of {total} words misheard")  # noqa: T201 (shown where it fails)
+    assert total == 92
+    assert wrong / total <= 0.12

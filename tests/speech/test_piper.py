@@ -15,9 +15,15 @@ from chatbots.speech import piper
 from chatbots.speech.piper import Piper
 from tests.local.processes import eventually, lives
 from tests.speech.pretended_piper import pretend
+from tests.speech.real import errors, heard, weights, words_of
 from tests.test_readme import ROOT
 
 SECOND = 48_000
+TEXTS = (
+    "There are seven days in a week, and twelve months in a year.",
+    "She opened the window because the room was too warm.",
+    "He wrote a letter to his sister, who lived on the other side of the ocean.",
+)
 OWNER = """
 import sys
 from pathlib import Path
@@ -47,6 +53,9 @@ def voice(model: Path) -> Generator[Piper]:
 
 def test_text_becomes_sound_of_24_khz_faster_or_slower(voice: Piper) -> None:
     voice.close()  # there is nothing yet to end
+    before = voice.pid
+    voice.begin()
+    assert (before is None, voice.pid is None) == (True, False)
     assert len(voice.say("One")) == SECOND
     assert len(voice.say("One.Two", speed=2)) == SECOND
 
@@ -105,6 +114,40 @@ async def test_however_its_owner_ends_it_ends(model: Path) -> None:
         assert lives(pid)
         it.kill()
     await eventually(lambda: not lives(pid), within=20)
+
+
+@pytest.mark.weights
+@pytest.mark.timeout(300)
+async def test_piper_itself_is_understood_and_stopped_in_the_middle_of_a_sentence() -> None:
+    voice = Piper(weights("piper-joe"), threads=2)
+    try:
+        found = [word for text in TEXTS for word in words_of(await heard(voice.say(text)))]
+        wanted = words_of(" ".join(TEXTS))
+        assert errors(wanted, found) <= 0.12 * len(wanted), found
+        assert voice.pid is not None
+        spent, mark, caught = seconds_of(voice.pid), voice.stop_mark(), list[RuntimeError]()
+
+        def say() -> None:
+            try:
+                voice.say("and on and on and on " * 100, mark=mark)
+            except RuntimeError as error:
+                caught.append(error)
+
+        thread = threading.Thread(target=say)
+        thread.start()
+        await eventually(lambda: seconds_of(voice.pid) > spent + 0.3, within=60)
+        mark.terminate = True
+        thread.join(60)
+        assert "did not say it" in str(caught[0])
+        assert len(voice.say("Go on.")) > SECOND / 4
+    finally:
+        voice.close()
+
+
+def seconds_of(pid: int | None) -> float:
+    """Return the processor's time that a process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_nothing_of_ours_imports_piper_but_the_program_that_nothing_of_ours_imports() -> None:

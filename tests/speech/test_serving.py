@@ -59,6 +59,8 @@ async def test_a_session_says_whose_voice_it_has_and_who_else_can_be_asked_for()
                 told = {"type": "realtime", "audio": {"output": {"voice": name}}}
                 await socket.send(json.dumps({"type": "session.update", "session": told}))
             assert "'nobody'. Supported values are: 'af_heart', 'joe'." in str(await socket.recv())
+            assert "session.updated" in str(await socket.recv())
+            assert joe.begun  # before it is needed
             await socket.send(json.dumps({"type": "response.create"}))
             while "response.done" not in str(await socket.recv()):
                 pass
