@@ -47,13 +47,13 @@ def _missing(settings: Settings, *, speech: bool) -> list[Weights]:
     store, weights = weights_of(settings)
     missing = [weights] if find_weights(settings) is None else []
     if speech:
-        from chatbots.local.catalog import load_speech
+        from chatbots.local.catalog import is_wanted, load_speech
         from chatbots.speech.files import check_packages
-        from chatbots.speech.voices import is_wanted
 
         check_packages()
-        rows = filter(is_wanted, load_speech())
-        missing += [row for row in rows if store.find(row) is None]
+        rows = [row for row in filter(is_wanted, load_speech()) if store.find(row) is None]
+        if not all(row.optional for row in rows):
+            missing += rows
     return missing
 
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from chatbots.cli.choose import choose_model
 from chatbots.errors import ConfigurationError
+from chatbots.local import catalog
 from chatbots.model_names import DEFAULT_MODEL, SHUTTING_DOWN
 from chatbots.settings import Settings
 from tests.cli.conftest import Runner
@@ -149,6 +150,17 @@ def voice(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("chatbots.local.catalog.load_speech", lambda: (row,))
     monkeypatch.setattr("chatbots.speech.files.check_packages", lambda: None)
     return tiny.path.with_name("voice.bin")
+
+
+def test_a_voice_more_that_could_be_had_keeps_nobody_from_being_answered(
+    tiny: Tiny, voice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [replace(row, optional=True) for row in catalog.load_speech()]
+    monkeypatch.setattr("chatbots.local.catalog.load_speech", lambda: rows)
+    tiny.here()
+    assert not voice.exists()
+    assert choose_model(settings(), speech=True).chatbots_local
+    assert tiny.site.asked == []
 
 
 @pytest.mark.parametrize(
