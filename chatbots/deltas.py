@@ -29,6 +29,7 @@ class ReasoningDelta(Struct, frozen=True, gc=False, tag_field="type", tag="reaso
 class AudioDelta(Struct, frozen=True, gc=False, tag_field="type", tag="audio"):
     """The next piece of what the answer sounds like: PCM, 16 bits, little-endian, one channel.
 
+    Where `Speech.audio` says so it is G.711.
     `item_id` is the message that is spoken, `rate` the samples a second.
     The text that is spoken comes as text, before or after its sound.
     """

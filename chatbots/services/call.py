@@ -11,13 +11,15 @@ from anyio.abc import ObjectReceiveStream, ObjectSendStream, TaskGroup
 from msgspec.structs import replace
 
 from chatbots.deltas import Delta, Interrupted, Notice, UserSaid
-from chatbots.flow.channel import SendChannel, open_channel
+from chatbots.flow.channel import open_channel
 from chatbots.flow.unwrap import unwrapped
+from chatbots.interfaces import Sink
 from chatbots.messages import Prompt
 from chatbots.realtime.asking import Told
 from chatbots.realtime.audience import Stream
 from chatbots.realtime.audio import Chunker, size_of
 from chatbots.realtime.conversation import UNINTELLIGIBLE
+from chatbots.realtime.conversion import Converter, Kind, Sounding
 from chatbots.realtime.events.client import InputAudioBufferAppend, InputAudioBufferCommit
 from chatbots.realtime.events.server import (
     InputAudioBufferCommitted,
@@ -28,6 +30,7 @@ from chatbots.realtime.session import RealtimeSession
 from chatbots.services.floor import Floor
 from chatbots.services.realtime_items import Asked
 from chatbots.services.remember import Remembered
+from chatbots.services.speech import Speech
 from chatbots.services.spoken import SpokenModel
 
 WRITING: Final = 10.0
@@ -50,7 +53,7 @@ class VoiceCall:
         remembered: Remembered,
         prompt: Callable[[str], Prompt],
         *,
-        detects: bool,
+        speech: Speech,
     ) -> None:
         out, source = open_channel()
         self.deltas: ObjectReceiveStream[Delta] = source
@@ -58,8 +61,9 @@ class VoiceCall:
         self._model = model
         self._remembered = remembered
         self._prompt = prompt
-        self._detects = detects
-        self._out = _Shared(out)
+        self._speech = speech
+        self._heard = Converter(speech.kind, Kind())
+        self._out = _Shared(Sounding(out, speech.kind))
         self._floor = Floor()
         self._group: TaskGroup | None = None
         self._line: RealtimeSession | None = None
@@ -97,16 +101,16 @@ class VoiceCall:
         finally:
             await self._model.aclose()
 
-    async def send_audio(self, pcm: bytes) -> None:
-        """Say *pcm*: 16 bits, little-endian, one channel, 24 kHz."""
-        if pcm:
-            await self._session.send(InputAudioBufferAppend.of(pcm))
+    async def send_audio(self, audio: bytes) -> None:
+        """Say *audio*: 16 bits, little-endian, one channel, 24 kHz, or as `Speech` has it."""
+        await self._append(self._heard.push(audio))
 
     async def commit(self) -> None:
         """Say that the turn ends here, where nobody is to detect that.
 
         Raises `InvalidRequest` for less than 100 ms of sound.
         """
+        await self._append(self._heard.end())
         await self._session.send(InputAudioBufferCommit())
         self._floor.commits()
 
@@ -114,9 +118,10 @@ class VoiceCall:
         """Say all of *audio*, and that the turn ends with it."""
         async for pcm in audio:
             await self.send_audio(pcm)
-        if self._detects:
+        if self._speech.detection is not None:
+            await self._append(self._heard.end())
             for silence in Chunker().push(bytes(size_of(round(1000 * SETTLE)))):
-                await self.send_audio(silence)
+                await self._append(silence)
             await anyio.sleep(SETTLE)
         else:
             await self.commit()
@@ -130,6 +135,10 @@ class VoiceCall:
         """Say nothing more: the deltas end with the answer to what was said."""
         await self._written_down()
         self._floor.close()
+
+    async def _append(self, pcm: bytes) -> None:
+        if pcm:
+            await self._session.send(InputAudioBufferAppend.of(pcm))
 
     async def _written_down(self) -> None:
         with anyio.move_on_after(2 * WRITING):
@@ -194,7 +203,7 @@ class VoiceCall:
 class _Shared(ObjectSendStream[Delta]):
     """A way *out* for several tasks."""
 
-    def __init__(self, out: SendChannel) -> None:
+    def __init__(self, out: Sink) -> None:
         self._out = out
         self._one = anyio.Lock()
 

@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from chatbots.realtime.audio import RATE
+from chatbots.realtime.conversion import Kind
 from chatbots.realtime.events.session import (
     Audio,
     AudioFormat,
@@ -29,6 +30,8 @@ class Speech(Struct, frozen=True, kw_only=True):
     What is None is as the settings say, or else the server.
     `detection` finds where the user's turn ends; None: whoever sends the audio says it.
     `noise` is `near_field` (a headset) or `far_field` (a room).
+    `audio` is what a call takes and gives, one of `AUDIO_FORMATS`, of `rate` Hz: by default 24,000,
+    and 8,000 for G.711 (`audio/pcmu`, `audio/pcma`). A session hears and says 24,000.
     """
 
     voice: str | None = None
@@ -37,6 +40,13 @@ class Speech(Struct, frozen=True, kw_only=True):
     language: str | None = None
     detection: TurnDetection | None = TurnDetection()
     noise: str | None = None
+    audio: str = "audio/pcm"
+    rate: int | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What a call takes and gives; raises `InvalidRequest` for what is no kind of sound."""
+        return Kind.of(self.audio, self.rate)
 
     def by_default(self, *, voice: str | None, transcriber: str) -> Speech:
         """Return it with what it does not say itself."""

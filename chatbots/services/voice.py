@@ -13,6 +13,7 @@ from chatbots.flow.calling import Asking
 from chatbots.flow.unwrap import unwrapped
 from chatbots.interfaces import SessionStore, Sink
 from chatbots.messages import FinalState, Message, Prompt, Turn, Usage
+from chatbots.realtime.conversion import Sounding
 from chatbots.realtime.events.session import Session
 from chatbots.realtime.session import RealtimeSession
 from chatbots.services.call import VoiceCall
@@ -47,7 +48,7 @@ class VoiceChat:
 
     async def respond(self, prompt: Prompt, out: Sink) -> None:
         """Answer *prompt*, which is written, aloud; see `ChatService.respond`."""
-        await self._written.respond(prompt, out)
+        await self._written.respond(prompt, Sounding(out, self.speech.kind))
 
     async def explain(self, prompt: Prompt) -> Explanation:
         """Return what a realtime session would be told for *prompt* now."""
@@ -94,8 +95,8 @@ class VoiceBot(Conversation):
     async def __aenter__(self) -> VoiceCall:
         """Call; raises `ChatError`."""
         model = self._chat.model(plays=self._plays)
-        detects = self._chat.speech.detection is not None
-        call = VoiceCall(model, self._chat.remembered(model), self.prompt, detects=detects)
+        remembered, speech = self._chat.remembered(model), self._chat.speech
+        call = VoiceCall(model, remembered, self.prompt, speech=speech)
         self._call = await call.__aenter__()
         return call
 
@@ -110,7 +111,7 @@ class VoiceBot(Conversation):
             await call.__aexit__(kind, error, trace)
 
     async def run(self, audio: AsyncIterable[bytes], out: Sink) -> None:
-        """Hear *audio* (PCM of 24 kHz) to its end, and answer what is said in it into *out*.
+        """Hear *audio* to its end, and answer what is said in it into *out*; see `send_audio`.
 
         Raises the `ChatError` that ended the call before.
         """

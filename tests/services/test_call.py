@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import struct
 from base64 import b64decode
 
 import anyio
 import pytest
 
+from chatbots.app import Chatbots
 from chatbots.deltas import AudioDelta, Done, Failed, Interrupted, Notice, TextDelta, UserSaid
 from chatbots.errors import ChatError, InvalidRequest, ProviderError
 from chatbots.messages import Message
+from chatbots.realtime import g711
 from chatbots.realtime.audio import size_of
+from chatbots.realtime.events.session import TurnDetection
 from chatbots.services.speech import Speech
 from chatbots.sessions.in_memory import InMemorySessions
-from chatbots.testing import Gate
+from chatbots.settings import Settings
+from chatbots.testing import FakeOpenAI, Gate
 from chatbots.testing.scripted import CollectingSink
 from chatbots.tool_calls import ToolCall
 from tests.services.speaking import MS_PER_CHAR, SPEECH, heard, says, speak, talking
@@ -266,3 +271,35 @@ async def test_listening_to_an_answer_is_no_part_of_its_deadline() -> None:
         end = await talk.until(call, Done)
         assert isinstance(end, Done)
         assert end.state == "completed"
+
+
+@pytest.mark.checklist(27, 154, 176)
+@pytest.mark.parametrize("detection", [None, TurnDetection()])
+async def test_a_telephone_is_heard_and_hears_its_own_kind_of_sound(
+    detection: TurnDetection | None,
+) -> None:
+    said = g711.encode(
+        struct.pack("<4000h", *[12_000 - n % 20 * 1_200 for n in range(4_000)]), "alaw"
+    )
+    speech = Speech(detection=detection, audio="audio/pcma")
+    async with FakeOpenAI() as fake:
+        fake.hear("Hello?")
+        fake.answer("Hi there.")
+        settings = Settings(openai_base_url=fake.base_url, db_type="memory")
+        async with Chatbots(settings) as bots:
+            bot = bots.voice(speech=speech)
+            await bot.run(
+                says(*[said[at : at + 160] for at in range(0, 4_000, 160)]),
+                sink := CollectingSink(),
+            )
+            fake.answer("Hi.")
+            async with bot.stream("Hi?") as stream:
+                written = [d async for d in stream if isinstance(d, AudioDelta)]
+        sent = [event["audio"] for event in fake.talks[0].received if "audio" in event]
+    pcm = b"".join(map(b64decode, sent))
+    assert len(pcm) == size_of(500) + (size_of(1000) if detection else 0)
+    assert sink.text == "Hi there."
+    heard = [d for d in sink.deltas if isinstance(d, AudioDelta)]
+    for deltas, letters in ((heard, 9), (written, 3)):
+        assert {d.rate for d in deltas} == {8_000}
+        assert sum(len(d.pcm) for d in deltas) == letters * 50 * 8
