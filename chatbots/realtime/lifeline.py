@@ -179,7 +179,9 @@ class Lifeline:
         assert link is not None  # noqa: S101 - whoever calls this has opened it
         for early in link.early:
             self._telling.tell(*early)
-        if (config := self._wanted) is not None and config != link.config:  # changed since then
+        if (
+            config := self._wanted
+        ) is not None and config != link.protocol.told:  # changed since then
             link.protocol.send(SessionUpdate(config, event_id=[*self._told][-1]))
         else:
             self._telling.asking.updated(None, link.protocol.now.session)

@@ -57,8 +57,6 @@ class Link:
         """What is to be written."""
         self.early: list[News] = []
         """What was said while the session was opened."""
-        self.config: Session | None = None
-        """What the session was told to be when it was opened."""
         self._peer = peer
         self._plays = plays
         self._overdue = Overdue(patience)
@@ -76,7 +74,6 @@ class Link:
     async def opened(self, config: Session | None) -> None:
         """Wait until the session is there, and is as *config* has it; raises `ChatError`."""
         await self._until(SessionCreated)
-        self.config = config
         if config is not None:
             self.protocol.send(SessionUpdate(config))
             await self.flush()

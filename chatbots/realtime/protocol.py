@@ -20,7 +20,7 @@ from chatbots.realtime.events import client
 from chatbots.realtime.events.event import GA, ClientEvent, Dialect, ServerEvent
 from chatbots.realtime.events.items import Item, generate_id
 from chatbots.realtime.events.registry import read_server
-from chatbots.realtime.events.session import ResponseParams
+from chatbots.realtime.events.session import ResponseParams, Session
 from chatbots.realtime.events.unknown import UnknownEvent
 from chatbots.realtime.outcomes import Ended, Outcome
 from chatbots.realtime.receiving import ASIDE, Standing
@@ -38,6 +38,8 @@ class Protocol:
         self.now = Standing(conversation or Conversation(), dialect)
         self.ignored = 0
         """Events that came twice, too late, or out of turn."""
+        self.told: Session | None = None
+        """What the session was told to be, the last time."""
         self._recently = Recently(REMEMBERED)
 
     def receive(self, frame: bytes | str) -> ServerEvent | UnknownEvent | None:
@@ -100,6 +102,7 @@ class Protocol:
             case client.SessionUpdate():
                 self.now.write(event)
                 self.now.updates.append(event.event_id)
+                self.told = event.session
             case client.ConversationItemCreate(item=Item(type="function_call_output") as item):
                 self.now.write(event)
                 self.now.responding.owed.pop(item.call_id or "", None)
