@@ -179,12 +179,11 @@ class Lifeline:
         assert link is not None  # noqa: S101 - whoever calls this has opened it
         for early in link.early:
             self._telling.tell(*early)
-        if (
-            config := self._wanted
-        ) is not None and config != link.protocol.told:  # changed since then
-            link.protocol.send(SessionUpdate(config, event_id=[*self._told][-1]))
-        else:
+        config = self._wanted
+        if config is None or config == link.protocol.told:
             self._telling.asking.updated(None, link.protocol.now.session)
+        else:  # it was changed since the connection was opened
+            link.protocol.send(SessionUpdate(config, event_id=[*self._told][-1]))
         known = self._conversation.entries
         unknown = [event for event in self._items.values() if event.item.id not in known]
         wanted = {*owed, *(event.item.call_id for event in unknown)}
