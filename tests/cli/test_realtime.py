@@ -11,6 +11,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from chatbots.model_names import REALTIME_MODEL
+from chatbots.realtime.events.event import Dialect
 from chatbots.testing.realtime.talk import Talk
 from tests.cli.conftest import Runner
 from tests.cli.running import (
@@ -25,6 +26,7 @@ from tests.cli.running import (
     terminal,
 )
 from tests.provider.tls import server_with_its_own_certificate
+from tests.realtime.talking import MIXED, asked, mixing, playing
 
 TALK = b"My name is Ada.\nWhat is my name?\n"
 
@@ -85,6 +87,29 @@ def test_the_model_multiplies_with_the_tool(upstream: Upstream, run: Runner) -> 
         "121932631112635269",
     ]
     assert len(talk.of("response.create")) == 2
+
+
+@pytest.mark.checklist(6, 7, 8)
+@pytest.mark.parametrize("dialect", ["ga", "beta"])
+def test_what_is_said_around_two_calls_is_shown_with_them(
+    run: Runner, monkeypatch: pytest.MonkeyPatch, dialect: Dialect
+) -> None:
+    monkeypatch.setenv("OPENAI_REALTIME_DIALECT", dialect)
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(playing(mixing(dialect))) as stage,
+    ):
+        ran = run("realtime", "--prompt", "How much?", "--base-url", stage.address.base_url)
+    assert ran == (0, "Let me see: one moment. It is 42.\n", SHOWN)
+    assert asked(stage.sockets[0]) == MIXED
+
+
+SHOWN = """\
+> multiply(a=6, b=7)
+> multiply(a=6, b=7)
+< 42
+< 42
+"""
 
 
 @pytest.mark.checklist(9, 10)

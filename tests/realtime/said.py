@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from typing import Any
+
+from msgspec.structs import replace
 
 from chatbots.realtime.events import responses, server
 from chatbots.realtime.events.event import ServerEvent
@@ -100,3 +103,26 @@ def updated(*, interrupt: bool | None = True, audio_format: str = "audio/pcm") -
     output = AudioOutput(format=AudioFormat(type=audio_format))
     audio = Audio(input=AudioInput(turn_detection=detection), output=output)
     return server.SessionUpdated(session=Session(audio=audio))
+
+
+def mixed() -> list[ServerEvent]:
+    """Return a response that says something, calls twice, and says something more."""
+    calls = [call("call_1"), call("call_2")]
+    words = [said("Let me see: ", "item_1"), said("one moment. ", "item_2")]
+    output = [words[0], *calls, words[1]]
+    events: list[ServerEvent] = [created()]
+    for place, item in enumerate(output):
+        begun = replace(item, content=() if item in words else None, arguments=None)
+        events.append(responses.ResponseOutputItemAdded(item=begun, response_id="resp_1"))
+        of: dict[str, Any] = {"response_id": "resp_1", "item_id": item.id, "output_index": place}
+        if item in words:
+            events.append(responses.ResponseTextDelta(delta=item.text, **of))
+        else:
+            events += [
+                responses.ResponseFunctionCallArgumentsDelta(
+                    call_id=item.call_id, delta=piece, **of
+                )
+                for piece in ('{"a": 6,', ' "b": 7}')
+            ]
+        events.append(responses.ResponseOutputItemDone(item=item, response_id="resp_1"))
+    return [*events, done(*output)]

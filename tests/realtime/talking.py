@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Final
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from chatbots.realtime.address import Address
 from chatbots.realtime.events import server
-from chatbots.realtime.events.event import ServerEvent
+from chatbots.realtime.events.event import Dialect, ServerEvent
 from chatbots.realtime.events.registry import write
 from chatbots.realtime.events.session import Session
+from tests.realtime.said import created, done, growing, mixed, said, text
 
 
 class Socket:
@@ -73,3 +74,38 @@ async def playing(*plays: Play) -> AsyncGenerator[Stage]:
         port = next(iter(listening.sockets)).getsockname()[1]
         stage.address = Address(key="sk-canary-0123", base_url=f"http://127.0.0.1:{port}/v1")
         yield stage
+
+
+def mixing(dialect: Dialect) -> Play:
+    """Return the play of a response that talks and calls; one more follows the results."""
+
+    def told(*events: ServerEvent) -> list[str]:
+        return [write(event, dialect).decode() for event in events]
+
+    async def play(socket: Socket) -> None:
+        await socket.begin()
+        if (await socket.hear("session.update", "response.create"))["type"] == "session.update":
+            await socket.say(*told(server.SessionUpdated(session=Session())))
+            await socket.hear("response.create")
+        await socket.say(*told(*mixed()))
+        await socket.hear("response.create")
+        answer = [created("resp_2"), growing("item_3", "resp_2")]
+        answer.append(text("It is 42.", item="item_3", response="resp_2"))
+        answer.append(done(said("It is 42.", "item_3"), response_id="resp_2"))
+        await socket.say(*told(*answer))
+
+    return play
+
+
+def asked(socket: Socket) -> list[str]:
+    """Return what was asked: the ids of calls whose results came, and `create` for a response."""
+    return [
+        event["item"]["call_id"] if event["type"] == "conversation.item.create" else "create"
+        for event in socket.heard
+        if event["type"] == "response.create"
+        or event.get("item", {}).get("type") == "function_call_output"
+    ]
+
+
+MIXED: Final = ["create", "call_1", "call_2", "create"]
+"""What a client asks that is told a response which calls twice."""

@@ -12,13 +12,14 @@ from chatbots.deltas import TextDelta
 from chatbots.errors import InvalidRequest, ProviderError
 from chatbots.realtime.conversation import Conversation
 from chatbots.realtime.events import client, server
-from chatbots.realtime.events.event import ServerEvent
+from chatbots.realtime.events.event import Dialect, ServerEvent
 from chatbots.realtime.events.items import function_output, user_text
 from chatbots.realtime.events.registry import write
 from chatbots.realtime.events.session import Audio, AudioInput, ResponseParams, Session
 from chatbots.realtime.events.unknown import UnknownEvent
 from chatbots.realtime.outcomes import Began, Called, Ended, Interrupted, Refused, Updated
 from chatbots.realtime.protocol import Protocol
+from chatbots.tool_calls import ToolCall
 from tests.realtime import said
 from tests.realtime.events.sdk import BETA_SERVER, GA_SERVER, examples
 from tests.realtime.said import audio, created, done, growing, speech_started, text
@@ -51,6 +52,34 @@ def test_a_turn_of_text_goes_back_and_forth() -> None:
     assert (began, delta) == (Began("resp_1", asked), TextDelta("Hello."))
     assert isinstance(ended, Ended)
     assert protocol.outcomes() == []
+
+
+@pytest.mark.checklist(6, 7)
+@pytest.mark.parametrize("dialect", ["ga", "beta"])
+def test_what_is_said_around_calls_is_heard_and_the_calls_are_answered_once(
+    dialect: Dialect,
+) -> None:
+    protocol = Protocol(dialect=dialect)
+    for event in said.mixed():
+        protocol.receive(write(event, dialect))
+    calls = [ToolCall(name, "multiply", '{"a": 6, "b": 7}') for name in ("call_1", "call_2")]
+    ended = protocol.outcomes()
+    assert ended[:-1] == [
+        Began("resp_1", None),
+        TextDelta("Let me see: "),
+        TextDelta("one moment. "),
+        *map(Called, calls),
+    ]
+    assert isinstance(ended[-1], Ended)
+    assert ended[-1].text == "Let me see: one moment. "
+    assert protocol.ignored == 0
+    protocol.send(client.ResponseCreate())
+    assert kinds(protocol) == []
+    protocol.output("call_2", "42")
+    protocol.output("call_1", "42")
+    assert kinds(protocol) == ["conversation.item.create"] * 2 + ["response.create"]
+    kinds_said = [item.type for item in protocol.now.conversation.context]
+    assert kinds_said == ["message", "function_call", "function_call", "message"]
 
 
 def test_a_turn_with_tools_sends_all_results_and_then_asks_once() -> None:

@@ -18,7 +18,7 @@ from chatbots.realtime.address import Address
 from chatbots.realtime.asking import Told
 from chatbots.realtime.audience import Stream
 from chatbots.realtime.events import client, server
-from chatbots.realtime.events.event import ClientEvent
+from chatbots.realtime.events.event import ClientEvent, Dialect
 from chatbots.realtime.events.items import user_text
 from chatbots.realtime.events.responses import (
     ResponseAudioDelta,
@@ -36,7 +36,7 @@ from chatbots.realtime.transport import Limits
 from chatbots.realtime.websockets_transport import WebSocketsDialer
 from chatbots.testing.socket_peer import socket_peer
 from tests.realtime.said import audio, call, created, done, growing, refused, said, text
-from tests.realtime.talking import Socket, Stage, playing
+from tests.realtime.talking import MIXED, Socket, Stage, asked, mixing, playing
 
 
 async def until(stream: Stream[Told], code: str) -> AsyncIterator[Told]:
@@ -69,6 +69,25 @@ async def test_a_turn_of_text_is_asked_for_read_and_ended() -> None:
         assert (await response.ended()).state == "completed"
         assert response.id == "resp_1"
         assert await anext(everything) == Began("resp_1", response.event_id)
+
+
+@pytest.mark.checklist(6, 7, 8)
+@pytest.mark.parametrize("dialect", ["ga", "beta"])
+async def test_a_response_that_talks_and_calls_is_answered_by_all_results_and_one_request(
+    dialect: Dialect,
+) -> None:
+    async with playing(mixing(dialect)) as stage:
+        address = replace(stage.address, dialect=dialect)
+        async with RealtimeSession(WebSocketsDialer(), address) as s:
+            response = await s.respond()
+            pieces = [one async for one in response]
+            assert pieces[:2] == [TextDelta("Let me see: "), TextDelta("one moment. ")]
+            one, other = (piece.call.id for piece in pieces if isinstance(piece, Called))
+            assert await s.output(one, "42") is None
+            after = await s.output(other, "42")
+            assert after is not None
+            assert (await after.ended()).text == "It is 42."
+        assert asked(stage.sockets[0]) == MIXED
 
 
 QUICK = Patience(close=0.3, backoff=0.01, longest=0.02)

@@ -14,6 +14,7 @@ from chatbots.errors import ChatError, InvalidRequest, ProviderError
 from chatbots.flow.calling import Asking
 from chatbots.interfaces import ChatModel, ChatService
 from chatbots.messages import Message, Turn, Usage
+from chatbots.realtime.events.event import Dialect
 from chatbots.services.conversation import Conversation
 from chatbots.services.realtime_chat import RealtimeChat
 from chatbots.services.take_turn import Manner
@@ -23,6 +24,7 @@ from chatbots.testing import FakeOpenAI, Gate, ScriptedModel
 from chatbots.testing.realtime.faults import FAULTS, OPENING
 from chatbots.testing.service_contract import AnsweringPromises, CancellingPromises
 from chatbots.tool_calls import ToolCall
+from tests.realtime.talking import MIXED, asked, mixing, playing
 from tests.services.hosted import Hosted, hosting
 
 
@@ -99,6 +101,21 @@ async def test_another_manner_is_another_session_that_is_told_what_was_said() ->
         await talk.ask("Who?", instructions="Be a pirate.")
         assert talk.server.said(1) == ["Hi", "Hello.", "Who?"]
         assert talk.server.conns[0].closed
+
+
+@pytest.mark.checklist(6, 7, 8)
+@pytest.mark.parametrize("dialect", ["ga", "beta"])
+async def test_what_is_said_around_two_calls_is_part_of_the_answer(dialect: Dialect) -> None:
+    async with playing(mixing(dialect)) as stage:
+        settings = Settings(openai_base_url=stage.address.base_url, openai_realtime_dialect=dialect)
+        async with Chatbots(settings, store=InMemorySessions()) as bots:
+            async with bots.realtime(session="ada", tools=[multiply]).stream("6 x 7?") as stream:
+                deltas = [delta async for delta in stream]
+            [turn] = await bots.realtime(session="ada").history()
+    words = "Let me see: one moment. It is 42."
+    assert (stream.reply.text, turn.text) == (words, words)
+    assert [d.content for d in deltas if isinstance(d, ToolFinished)] == ["42", "42"]
+    assert asked(stage.sockets[0]) == MIXED
 
 
 @pytest.mark.checklist(6, 7, 8)
