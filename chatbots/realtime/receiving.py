@@ -32,6 +32,7 @@ ASIDE: Final = "aside"
 """The key in a response's metadata that tells one beside the conversation from those in it."""
 
 _ALREADY: Final = "conversation_already_has_active_response"
+_VOICE: Final = "cannot_update_voice"
 
 _State: TypeAlias = Literal["completed", "incomplete", "cancelled", "failed"]
 _STATES: Final = frozenset(get_args(_State))
@@ -104,6 +105,8 @@ def _on_error(now: Standing, event: server.ErrorEvent) -> None:
     about = event.error.event_id
     if about is None and event.error.code == _ALREADY:  # not every server says which event
         about = now.responding.asked
+    if about is None and event.error.code == _VOICE and now.updates:
+        about = now.updates[0]
     now.responding.refused(about)
     if about in now.updates:
         now.updates.remove(about)

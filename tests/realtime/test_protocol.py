@@ -151,6 +151,14 @@ def test_changes_of_the_session_are_confirmed_in_order_and_the_refused_one_is_le
     assert len(outcomes) == 3
 
 
+def test_a_voice_that_is_refused_without_the_event_s_id_is_the_change_that_waits_first() -> None:
+    protocol = Protocol()
+    name = protocol.send(client.SessionUpdate(Session(voice="ash")))
+    error = server.ApiError(code="cannot_update_voice", message="No.")
+    told(protocol, server.ErrorEvent(error=error), server.ErrorEvent(error=error))
+    assert protocol.outcomes() == [Refused(name, error), Refused(None, error)]
+
+
 def test_each_event_gets_an_id_but_audio_which_is_many_and_one_that_has_its_own() -> None:
     protocol = Protocol()
     name = protocol.send(client.SessionUpdate(Session(instructions="Be brief.")))

@@ -96,10 +96,15 @@ def _check_manner(told: Body, name: str, dialect: Dialect) -> None:
             pass
     limit = told.get("max_output_tokens", told.get("max_response_output_tokens", "inf"))
     if limit not in ("inf", None) and not 1 <= limit <= 4096:
+        param = f"{name}.max_output_tokens"
+        way, what, bound = ("below_min", "minimum", ">= 1")
+        if limit > 1:
+            way, what, bound = ("above_max", "maximum", "<= 4096")
         raise Refusal(
-            f"Invalid value: {limit}. It is 1 to 4096, or 'inf'.",
-            "integer_out_of_range",
-            f"{name}.max_output_tokens",
+            f"Invalid '{param}': integer {way[:5]} {what} value. "
+            f"Expected a value {bound}, but got {limit} instead.",
+            f"integer_{way}_value",
+            param,
         )
     _check_audio(translate({"type": "", "session": dict(told)}, GA)["session"], name)
 
@@ -128,7 +133,8 @@ def _check_item(item: Item, dialect: Dialect) -> None:
             raise missing(f"item.{field}")
     if len(item.id or "") > MAX_ITEM_ID:
         raise Refusal(
-            f"Invalid 'item.id': string too long. Its most is {MAX_ITEM_ID} characters.",
+            "Invalid 'item.id': string too long. Expected a string with maximum length "
+            f"{MAX_ITEM_ID}, but got a string with length {len(item.id or '')} instead.",
             "string_above_max_length",
             "item.id",
         )

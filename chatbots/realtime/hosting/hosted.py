@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from chatbots.realtime.events import client, server
@@ -37,7 +38,7 @@ from chatbots.realtime.hosting.demands import (
 from chatbots.realtime.hosting.hearing import Hearing
 from chatbots.realtime.hosting.items import Items, without_audio
 from chatbots.realtime.hosting.outbox import Ids, Outbox
-from chatbots.realtime.hosting.refusal import Refusal, unknown
+from chatbots.realtime.hosting.refusal import Refusal
 from chatbots.realtime.playback import bytes_per_ms
 
 
@@ -140,6 +141,13 @@ def _on_update(host: Hosted, event: client.SessionUpdate) -> list[Demand]:
     if said and said != host.session.model:
         raise Refusal("The model of a session cannot be changed.", param="session.model")
     host.check_voice(event.session, "session")
+    voice = spoken(event.session).voice or UNSET
+    sounded = (item.role == "assistant" and host.items.audio(item.id or "") for item in host.items)
+    if voice not in (UNSET, spoken(host.session).voice) and any(sounded):
+        raise Refusal(
+            "Cannot update a conversation's voice if assistant audio is present.",
+            "cannot_update_voice",
+        )
     host.session = updated(host.session, event.session)
     host.hearing.per_ms = bytes_per_ms(heard(host.session).format)
     host.outbox.tell(server.SessionUpdated(session=host.session))
@@ -169,7 +177,6 @@ def _on_item(host: Hosted, event: client.ConversationItemCreate) -> list[Demand]
         raise Refusal(
             f"Tool call ID '{item.call_id}' not found in conversation.",
             "invalid_tool_call_id",
-            "item.call_id",
         )
     sound = b"".join(_audio(part, place) for place, part in enumerate(item.content or ()))
     item = replace(item, id=item.id or host.outbox.new_id("item_"))
@@ -195,7 +202,7 @@ def _on_retrieve(host: Hosted, event: client.ConversationItemRetrieve) -> list[D
 
 
 def _on_truncate(host: Hosted, event: client.ConversationItemTruncate) -> list[Demand]:
-    item = host.items.get(event.item_id, "item_truncate_invalid_item_id")
+    item = host.items.get(event.item_id, "truncate")
     part = dict(enumerate(item.content or ())).get(event.content_index)
     if item.role != "assistant" or part is None or part.type != "output_audio":
         raise Refusal(
@@ -205,9 +212,7 @@ def _on_truncate(host: Hosted, event: client.ConversationItemTruncate) -> list[D
     sound = host.items.audio(event.item_id)
     has, end = len(sound) // per_ms, event.audio_end_ms
     if end > has or end < 0:
-        raise Refusal(
-            f"Audio content of {has}ms is already shorter than {end}ms", param="audio_end_ms"
-        )
+        raise Refusal(f"Audio content of {has}ms is already shorter than {end}ms")
     host.items.keep(event.item_id, sound[: end * per_ms])
     host.items.transcribe(event.item_id, "")
     host.outbox.tell(
@@ -237,7 +242,8 @@ def _on_cancel(host: Hosted, event: client.ResponseCancel) -> list[Demand]:
 
 
 def _on_output_clear(_: Hosted, event: client.OutputAudioBufferClear) -> list[Demand]:
-    raise unknown(event.type)  # the client plays what it hears itself: this is no WebRTC
+    said = f"Invalid value: '{event.type}'. The client of a WebSocket plays what it hears itself."
+    raise Refusal(said, param="type")
 
 
 _ON: Final[dict[type[Event], Callable[[Hosted, Any], list[Demand]]]] = {

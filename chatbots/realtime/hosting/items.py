@@ -28,10 +28,13 @@ class Items:
     def __iter__(self) -> Iterator[Item]:
         return (self._items[name] for name in self._order)
 
-    def get(self, name: str, code: str = "item_not_found", param: str = "item_id") -> Item:
-        """Return an item; raises `Refusal` where there is none."""
+    def get(self, name: str, verb: str = "retrieve") -> Item:
+        """Return an item, to *verb* it; raises `Refusal` where there is none."""
         if name not in self._items:
-            raise Refusal(f"The item with id '{name}' does not exist.", code, param)
+            raise Refusal(
+                f"Error {verb[:-1]}ing item: the item with id '{name}' does not exist.",
+                f"item_{verb}_invalid_item_id",
+            )
         return self._items[name]
 
     @property
@@ -47,14 +50,19 @@ class Items:
         name = item.id or ""
         if name in self._items:
             raise Refusal(
-                f"An item with id '{name}' already exists.", "item_id_already_exists", "item.id"
+                f"Error adding item: an item with id '{name}' already exists.",
+                "item_create_duplicate_item_id",
             )
         if after is None:
             place = len(self._order)
         elif after == ROOT:
             place = 0
+        elif after not in self._items:
+            raise Refusal(
+                f"Error adding item: the previous item with id '{after}' does not exist.",
+                "item_create_invalid_previous_item_id",
+            )
         else:
-            self.get(after, "previous_item_not_found", "previous_item_id")
             place = self._order.index(after) + 1
         self._order.insert(place, name)
         self._items[name] = item
@@ -80,7 +88,7 @@ class Items:
 
     def delete(self, name: str) -> None:
         """Forget an item; raises `Refusal` where there is none."""
-        self.get(name, "item_delete_invalid_item_id")
+        self.get(name, "delete")
         del self._items[name]
         self._order.remove(name)
         self._audio.pop(name, None)
@@ -99,7 +107,7 @@ class Items:
 
     def retrieve(self, name: str) -> Item:
         """Return an item with its audio; raises `Refusal` where there is none."""
-        item = self.get(name, "item_retrieve_invalid_item_id")
+        item = self.get(name)
         sound = self.audio(name)
         if not sound:
             return item

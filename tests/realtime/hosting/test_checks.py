@@ -47,6 +47,14 @@ def test_a_session_that_cannot_be_is_refused(
     assert caught.value.param == f"session.{param}"
 
 
+@pytest.mark.parametrize(("limit", "code"), [(0, "below_min"), (4097, "above_max")])
+def test_a_limit_out_of_bounds_says_on_which_side(limit: int, code: str) -> None:
+    told = {"type": "realtime", "max_output_tokens": limit}
+    with pytest.raises(Refusal) as caught:
+        read(json.dumps({"type": "session.update", "session": told}), "ga")
+    assert caught.value.code == f"integer_{code}_value"
+
+
 def test_a_response_is_checked_as_well() -> None:
     frame = json.dumps({"type": "response.create", "response": {"tool_choice": "some"}})
     with pytest.raises(Refusal) as caught:

@@ -54,7 +54,7 @@ def test_items_go_where_they_are_put() -> None:
     assert "previous_item_id" not in client.told[0]
     client.send("conversation.item.create", item=item, previous_item_id="no", event_id="mine")
     error = client.error()
-    assert (error["code"], error["event_id"]) == ("previous_item_not_found", "mine")
+    assert (error["code"], error["event_id"]) == ("item_create_invalid_previous_item_id", "mine")
     client.send("conversation.item.retrieve", item_id="a")
     assert client.told[0]["item"]["content"][0]["text"] == "one"
     client.send("conversation.item.delete", item_id="a")
@@ -136,7 +136,7 @@ def test_a_response_answers_what_it_is_given() -> None:
     assert [item.text for item in context] == ["two", "x"]
     assert client.told
     client.send("response.create", response={"input": [reference | {"id": "no"}]})
-    assert client.error()["code"] == "item_not_found"
+    assert client.error()["code"] == "item_retrieve_invalid_item_id"
 
 
 def test_a_response_is_cancelled_by_its_name_or_without() -> None:
@@ -166,13 +166,33 @@ def test_what_was_not_heard_was_not_said(sound: str, per_ms: int) -> None:
     cut = {"item_id": item.id, "content_index": 0}
     assert client.told
     client.send("conversation.item.truncate", audio_end_ms=101, **cut)
-    assert client.error()["message"] == "Audio content of 100ms is already shorter than 101ms"
+    error = client.error()
+    assert error["message"] == "Audio content of 100ms is already shorter than 101ms"
+    assert (error["code"], error.get("param")) == ("invalid_value", None)
     client.send("conversation.item.truncate", audio_end_ms=40, **cut)
     (event,) = client.told
     assert (event["audio_end_ms"], event["content_index"]) == (40, 0)
     (item,) = client.host.items
     assert item.text == ""
     assert len(client.host.items.audio(item.id or "")) == 40 * per_ms
+
+
+def test_the_voice_stays_once_it_was_heard() -> None:
+    client = Client()
+
+    def speaks(voice: str) -> None:
+        output = {"voice": voice, "speed": 1.1}
+        client.send("session.update", session={"type": "realtime", "audio": {"output": output}})
+
+    speaks("ash")
+    answer = client.asks()
+    answer.say("Hello")
+    answer.sound(bytes(4800))
+    answer.end()
+    speaks("ash")
+    assert client.types.count("session.updated") == 2
+    speaks("cedar")
+    assert client.error()["code"] == "cannot_update_voice"
 
 
 def test_only_the_audio_of_the_model_is_cut() -> None:
@@ -188,7 +208,8 @@ def test_only_the_audio_of_the_model_is_cut() -> None:
 def test_a_client_that_plays_itself_has_no_buffer_of_ours() -> None:
     client = Client()
     client.send("output_audio_buffer.clear")
-    assert client.error()["code"] == "unknown_parameter"
+    error = client.error()
+    assert (error["code"], error["param"]) == ("invalid_value", "type")
 
 
 def test_a_session_without_formats_is_pcm() -> None:

@@ -43,8 +43,11 @@ def test_what_is_deleted_is_gone() -> None:
 @pytest.mark.parametrize(
     ("code", "deed"),
     [
-        ("item_id_already_exists", lambda items: items.add(user_text("x", id="a"))),
-        ("previous_item_not_found", lambda items: items.add(user_text("x", id="x"), "no")),
+        ("item_create_duplicate_item_id", lambda items: items.add(user_text("x", id="a"))),
+        (
+            "item_create_invalid_previous_item_id",
+            lambda items: items.add(user_text("x", id="x"), "no"),
+        ),
         ("item_delete_invalid_item_id", lambda items: items.delete("no")),
         ("item_retrieve_invalid_item_id", lambda items: items.retrieve("no")),
     ],
