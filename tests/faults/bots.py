@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import traceback
+from contextlib import nullcontext
 from time import monotonic
 from typing import Any, Final
 
@@ -60,8 +61,9 @@ async def try_bot(trial: Trial, server: Upstream) -> Seen:
     began = monotonic()
     seen = Seen("hung", "", "", 0)
     # An application's own client goes the SDK's way, not over connections of ours.
-    own = AsyncOpenAI(api_key=CANARY, base_url=settings.openai_base_url)
-    async with own, Chatbots(settings, client=own if trial.kind == "sdk" else None) as bots:
+    sdk = trial.kind == "sdk"
+    own = AsyncOpenAI(api_key=CANARY, base_url=settings.openai_base_url) if sdk else None
+    async with own or nullcontext(), Chatbots(settings, client=own) as bots:
         with anyio.move_on_after(trial.hung_after):
             seen = await _end_of(bots, trial)
         turns = await bots.store.load(trial.prompt)
