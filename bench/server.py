@@ -11,6 +11,7 @@ import json
 import socket
 import statistics
 import subprocess
+from functools import partial
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -129,10 +130,7 @@ def cancelling(count: int) -> dict[str, float]:
 
 def lines(rows: dict[str, Found], scale: Scale) -> list[str]:
     """Return the table, line by line."""
-
-    def middle(row: str, metric: str) -> float:
-        return statistics.median(rows[row][metric])
-
+    middle = partial(median_of, rows)
     said = [
         "idle sockets that came in by a token",
         *(
@@ -169,6 +167,11 @@ def lines(rows: dict[str, Found], scale: Scale) -> list[str]:
         ),
     ]
     return said
+
+
+def median_of(rows: dict[str, Found], row: str, metric: str) -> float:
+    """Return the median of what was found."""
+    return statistics.median(rows[row][metric])
 
 
 def by_others(rows: dict[str, Found]) -> list[str]:
