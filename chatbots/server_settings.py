@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -72,8 +72,3 @@ class ServerSettings(BaseModel):
 
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
-
-    def served(self) -> Self:
-        """Return these settings as the server program takes them: what is not set is `SERVED`."""
-        unset = {name: SERVED[name] for name in SERVED.keys() - self.model_fields_set}
-        return self.model_copy(update=unset)

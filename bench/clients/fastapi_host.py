@@ -18,7 +18,7 @@ client = AsyncOpenAI(base_url=os.environ["OPENAI_BASE_URL"])
 ANSWER = "chat_completion_stream_response"
 
 
-@app.websocket("/ws")  # type: ignore[untyped-decorator]  # not installed here
+@app.websocket("/ws")
 async def socket(socket: WebSocket) -> None:
     """Answer one request after the other."""
     await socket.accept()

@@ -79,8 +79,11 @@ def _run(flags: Flags, secrets: list[str]) -> int:
     from chatbots.cli.choose import choose_model
     from chatbots.cli.loop import loop_options
     from chatbots.gates import gate_of
+    from chatbots.server_settings import SERVED
 
-    settings = load_settings(flags).served()
+    settings = load_settings(flags)
+    unset = SERVED.keys() - settings.model_fields_set
+    settings = settings.model_copy(update={name: SERVED[name] for name in unset})
     secrets += settings.secrets
     _warn_of_typos()
     guard = gate_of(settings, insecure=flags.insecure)

@@ -22,6 +22,7 @@ from chatbots.realtime.conversation import UNINTELLIGIBLE
 from chatbots.realtime.conversion import Converter, Kind, Sounding
 from chatbots.realtime.events.client import InputAudioBufferAppend, InputAudioBufferCommit
 from chatbots.realtime.events.server import (
+    ConversationItemInputAudioTranscriptionDelta as Writes,
     InputAudioBufferCommitted,
     InputAudioBufferSpeechStarted,
 )
@@ -34,7 +35,7 @@ from chatbots.services.speech import Speech
 from chatbots.services.spoken import SpokenModel
 
 WRITING: Final = 10.0
-"""Seconds that writing down what the user said may take."""
+"""Seconds that writing down what the user said may take, or the next piece of it."""
 
 SETTLE: Final = 1.0
 """Seconds of silence after the last sound, so that it is heard to be the last."""
@@ -65,6 +66,7 @@ class VoiceCall:
         self._heard = Converter(speech.kind, Kind())
         self._out = _Shared(Sounding(out, speech.kind))
         self._floor = Floor()
+        self._wrote = 0.0
         self._group: TaskGroup | None = None
         self._line: RealtimeSession | None = None
 
@@ -78,6 +80,7 @@ class VoiceCall:
             outcomes = line.outcomes()
             line.on(InputAudioBufferSpeechStarted, lambda _: self._floor.speaks())
             line.on(InputAudioBufferCommitted, self._committed)
+            line.on(Writes, self._writes)
             self._group = await anyio.create_task_group().__aenter__()
         except BaseException:
             await self._model.aclose()
@@ -141,8 +144,10 @@ class VoiceCall:
             await self._session.send(InputAudioBufferAppend.of(pcm))
 
     async def _written_down(self) -> None:
-        with anyio.move_on_after(2 * WRITING):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._wait, 2 * WRITING, tasks.cancel_scope.cancel)
             await self._floor.settled()
+            tasks.cancel_scope.cancel()
 
     def say(self, text: str) -> None:
         """Ask in writing, after what was said before."""
@@ -185,9 +190,18 @@ class VoiceCall:
         if self._group is not None:
             self._group.start_soon(self._written_or_not, event.item_id)
 
+    def _writes(self, _: Writes) -> None:
+        self._wrote = anyio.current_time()
+
     async def _written_or_not(self, item_id: str) -> None:
-        await anyio.sleep(WRITING)
-        self._floor.written(item_id, None)
+        await self._wait(WRITING, lambda: self._floor.written(item_id, None))
+
+    async def _wait(self, seconds: float, then: Callable[[], None]) -> None:
+        """Let *seconds* pass in which nothing is being written down."""
+        end = anyio.current_time() + seconds
+        while (left := max(end, self._wrote + seconds) - anyio.current_time()) > 0:  # noqa: ASYNC110 - each piece moves the end
+            await anyio.sleep(left)
+        then()
 
     async def _answer(self) -> None:
         async with self._out:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 from base64 import b64decode
+from types import SimpleNamespace
+from typing import Any
 
 import anyio
 import pytest
@@ -15,6 +17,7 @@ from chatbots.messages import Message
 from chatbots.realtime import g711
 from chatbots.realtime.audio import size_of
 from chatbots.realtime.events.session import TurnDetection
+from chatbots.services.call import VoiceCall
 from chatbots.services.speech import Speech
 from chatbots.sessions.in_memory import InMemorySessions
 from chatbots.settings import Settings
@@ -303,3 +306,27 @@ async def test_a_telephone_is_heard_and_hears_its_own_kind_of_sound(
     for deltas, letters in ((heard, 9), (written, 3)):
         assert {d.rate for d in deltas} == {8_000}
         assert sum(len(d.pcm) for d in deltas) == letters * 50 * 8
+
+
+async def test_what_is_being_written_down_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    now = 100.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        slept.append(seconds)
+        now += seconds - 1
+        if len(slept) < 3:
+            call._writes(piece)  # a second before the end of patience
+        now += 1
+
+    async with talking() as talk:
+        piece: Any = None
+        call = VoiceCall(talk.bot._chat.model(plays=False), piece, piece, speech=Speech())
+        monkeypatch.setattr(
+            "chatbots.services.call.anyio",
+            SimpleNamespace(current_time=lambda: now, sleep=sleep),
+        )
+        await call._wait(10, lambda: slept.append(0))
+        monkeypatch.undo()
+    assert slept == [10, 9, 9, 0]
