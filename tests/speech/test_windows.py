@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 import numpy as np
-import onnxruntime
 import pytest
 
 from chatbots.speech.windows import windowed
+
+
+onnxruntime: Any = import_module("onnxruntime")  # It has no types.
 
 
 def field(number: int, data: bytes) -> bytes:
