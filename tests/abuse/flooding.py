@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 import anyio
@@ -26,7 +27,7 @@ async def many_in_one_write() -> list[str]:
         async with here.client() as peer:
             await peer.send(b"".join(asked(CHAT, HI, f"r{n}") for n in range(300)))
             codes: Counter[str | None] = Counter()
-            with anyio.move_on_after(5):
+            with anyio.move_on_after(10):
                 codes = Counter([(await peer.said()).get("error_code") for _ in range(292)])
             running = len(here.fake.calls)
             if running > 8:
@@ -42,7 +43,7 @@ async def many_in_one_write() -> list[str]:
 async def too_many_messages() -> list[str]:
     """More messages than the rate allows, of any kind, over two sockets."""
     async with (
-        house(server_rate=60, server_burst=10) as here,
+        house(server_rate=6, server_burst=10) as here,
         here.client() as one,
         here.client() as two,
         here.client("eve") as eve,
@@ -78,7 +79,7 @@ async def too_many_sockets() -> list[str]:
 
 async def _until_alone(here: House) -> None:
     """Wait until the server has noticed that nobody is there."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while '"clients":0' not in (await here.get("/health")).body:
             await anyio.sleep(0.01)
 
@@ -93,7 +94,7 @@ async def too_many_turns() -> list[str]:
             await one.send(asked(STREAM, HI, "a") + asked(CHAT, HI, "b"))
             await here.fake.wait_for_call(2)
             said: dict[str, Any] = {}
-            with anyio.move_on_after(2):
+            with anyio.move_on_after(10):
                 said = await two.ask(STREAM, HI, "c")
             if not said:
                 return ["a third is running"]
@@ -144,7 +145,7 @@ async def _spend(here: House, peer: Peer, how: str) -> None:
 async def half_open() -> list[str]:
     """Connections that say nothing, and handshakes that never end."""
     holes = []
-    async with house() as here:
+    async with house(hasty=True) as here:
         for name, data in (
             ("silent", b""),
             ("half a handshake", handshake()[:-4]),
@@ -181,9 +182,9 @@ async def a_socket_that_is_dead() -> list[str]:
     async with house(server_read_timeout=SOON) as here:
         for name, data in (("silent", b""), ("half a frame", b"\x81\xfe\x10\x00mask{")):
             async with here.client() as peer:
-                await peer.send(data)
                 try:
                     with anyio.fail_after(20 * SOON):
+                        await peer.send(data)
                         while await peer.stream.receive():
                             pass
                 except (anyio.EndOfStream, anyio.BrokenResourceError):
@@ -200,15 +201,16 @@ async def a_reader_that_stops() -> list[str]:
         async with here.client("eve") as eve, here.client() as peer:
             await peer.send(asked(STREAM, HI))
             call = await here.fake.wait_for_call()
-            slowest = 0.0
-            with anyio.move_on_after(10 * SOON + 3):
+            waits = []
+            with anyio.move_on_after(10):
                 while not call.hung_up:
                     began = anyio.current_time()
                     await eve.ask("ping")
-                    slowest = max(slowest, anyio.current_time() - began)
+                    waits.append(anyio.current_time() - began)
                     await anyio.sleep(0.02)
             holes = [] if call.hung_up else ["its stream is still read from upstream"]
-            return holes + ([f"eve waited {slowest:.1f} s for a pong"] if slowest > 0.5 else [])
+            usual = median(waits)  # the machine itself may stand still
+            return holes + ([f"eve waits {usual:.1f} s for a pong"] if usual > 0.2 else [])
 
 
 async def a_writer_that_never_reads() -> list[str]:
@@ -280,7 +282,7 @@ async def vanishing() -> list[str]:
                 await send.send("Hel")
                 await peer.said()
             call = await here.fake.wait_for_call(number)
-            with send, anyio.move_on_after(2 if wanted else SOON):
+            with send, anyio.move_on_after(10 if wanted else SOON):
                 await here.fake.until(lambda call=call: call.hung_up)  # type: ignore[misc]  # bound
             if call.hung_up is not wanted:
                 holes.append(f"hung up: {call.hung_up}, with {more}")

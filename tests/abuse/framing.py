@@ -175,7 +175,7 @@ async def broken_frames() -> list[str]:
 async def _broken(here: House, name: str, data: bytes, codes: set[int]) -> str | None:
     async with here.client() as peer:
         try:
-            with anyio.fail_after(5):
+            with anyio.fail_after(10):
                 await peer.send(data)
                 code = await peer.closed()
         except anyio.BrokenResourceError:
@@ -202,7 +202,7 @@ async def fragments_without_end() -> list[str]:
 
 async def _closed_soon(peer: Peer) -> int | str | None:
     try:
-        with anyio.fail_after(5):
+        with anyio.fail_after(10):
             return await peer.closed()
     except TimeoutError:
         return "nothing"

@@ -72,8 +72,13 @@ class House:
 
 
 @asynccontextmanager
-async def house(*, guarded: bool = True, **settings: Any) -> AsyncGenerator[House]:
-    """Serve as *settings* say, with tokens for ada and eve where it is *guarded*."""
+async def house(
+    *, guarded: bool = True, hasty: bool = False, **settings: Any
+) -> AsyncGenerator[House]:
+    """Serve as *settings* say, with tokens for ada and eve where it is *guarded*.
+
+    *hasty*: a handshake has no more time than `SOON`.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         file = TokenFile(folder / "tokens")
@@ -91,7 +96,7 @@ async def house(*, guarded: bool = True, **settings: Any) -> AsyncGenerator[Hous
                 server = Server(application, idle=chosen.server_read_timeout)
                 with (
                     listen("127.0.0.1", 0) as socket,
-                    mock.patch.object(sockets, "HANDSHAKE", SOON),
+                    mock.patch.object(sockets, "HANDSHAKE", SOON if hasty else 10.0),
                     mock.patch.object(rates, "PAUSE", 0.002),
                 ):
                     async with anyio.create_task_group() as tasks:
