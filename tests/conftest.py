@@ -231,7 +231,7 @@ async def time_flies(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
 
     def jump(timeout: float | None) -> object:
         nonlocal now
-        events = select(timeout and min(timeout, 0.01))  # what is sent on loopback is there by then
+        events = select(timeout and min(timeout, 0.03))  # what is sent on loopback is there by then
         if timeout and not events:
             now += timeout + 1e-6  # past it, as a real clock is
         return events

@@ -309,6 +309,7 @@ async def test_a_person_is_asked_about_a_tool_that_wants_it() -> None:
 
 
 @pytest.mark.checklist(8)
+@pytest.mark.usefixtures("time_flies")
 async def test_a_model_that_calls_on_and_on_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(realtime, "MAX_ROUNDS", 2)
     monkeypatch.setattr(realtime, "MAX_CALLS", 1)
