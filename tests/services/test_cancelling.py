@@ -118,7 +118,7 @@ class Watch:
         assert pool._free.value == pool._limits.max_connections, "a place in the pool is lost"
         tasks = anyio.get_running_tasks()
         assert len(tasks) == self._tasks + held, tasks  # the server's, one for each connection
-        assert descriptors() in (0, self._descriptors + 2 * held)
+        assert descriptors() <= self._descriptors + 2 * held
 
     def hang_up(self) -> None:
         """Close the connections that are kept: the next turn makes its own."""
@@ -132,7 +132,7 @@ async def check_history(on: Talk, bot: Bot, shown: Shown) -> None:
     assert all(turn.state in FINAL for turn in turns), turns
     assert all(SAID.startswith(turn.text) for turn in turns)
     assert not turns or turns[-1].text.startswith(shown.text), "shown, but not stored"
-    assert (await bot.ask("and then?", timeout=5)).text == "and then?"
+    assert (await bot.ask("and then?", timeout=30)).text == "and then?"
     roles = [message["role"] for message in on.fake.calls[-1].json["messages"]]
     assert roles == ["user", "assistant"] * (len(roles) // 2) + ["user"]
 
@@ -259,7 +259,7 @@ def test_cancelled_anywhere_with_a_slow_store(use_uvloop: bool, kind: Kind, way:
             turns = await store.load("s")
             assert all(turn.state in FINAL for turn in turns), turns
             assert not turns or turns[-1].text.startswith(shown.text)
-            assert (await bot.ask("and then?", timeout=5)).text == "and then?"
+            assert (await bot.ask("and then?", timeout=30)).text == "and then?"
             if not struck:
                 break
         assert rounds > 2, "it had no time to be cancelled"

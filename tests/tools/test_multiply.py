@@ -66,6 +66,7 @@ def test_factors_may_have_10_000_digits_on_either_side_of_the_point() -> None:
     [10**MAX_DIGITS, -(10**MAX_DIGITS), 1 << 40_000_000, Decimal("1e10000"), Decimal("1e-10001")],
     ids=["whole", "negative", "huge", "large", "small"],
 )
+@pytest.mark.usefixtures("uncollected")
 def test_longer_ones_are_refused_at_once(factor: int | Decimal) -> None:
     began = time.thread_time()
     with pytest.raises(CalculationError, match="10,000 digits before and after its point"):
