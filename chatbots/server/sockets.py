@@ -7,6 +7,7 @@ from collections.abc import Generator
 from time import perf_counter
 from typing import Any, Final
 
+import anyio
 from anyio.lowlevel import checkpoint
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
@@ -28,6 +29,8 @@ HANDSHAKE: Final = 5.0
 """Seconds until a connection has said what it wants."""
 MAX_HEAD: Final = 512 * 1024
 """Bytes in which it has to be said: some clients send their first frames along."""
+REFUSED: Final = 0.1
+"""Seconds until who is not let in is told so: to knock again and again is to take others' time."""
 TURN: Final = 0.00015
 """Seconds for what one socket has sent, before others have their turn."""
 REST: Final = 0.001
@@ -236,6 +239,8 @@ class _Socket(WebSocketsSansIOProtocol):
                 raise ClientDisconnected
             self._write(message["text"].encode())
             return
+        if kind == "websocket.http.response.start" and message["status"] < 500:
+            await anyio.sleep(REFUSED)
         await super().send(message)
         if self._backlog:
             self._go_on()

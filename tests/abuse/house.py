@@ -97,6 +97,7 @@ async def house(
                 with (
                     listen("127.0.0.1", 0) as socket,
                     mock.patch.object(sockets, "HANDSHAKE", SOON if hasty else 10.0),
+                    mock.patch.object(sockets, "REFUSED", 0),
                     mock.patch.object(rates, "PAUSE", 0.002),
                 ):
                     async with anyio.create_task_group() as tasks:

@@ -258,6 +258,33 @@ async def test_what_was_asked_just_before_the_socket_ends_is_done(kind: str, how
     assert told == [["completed"]] * 5
 
 
+async def test_who_is_refused_is_told_so_later_and_nobody_else_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sleep, asleep, awake = anyio.sleep, anyio.Event(), anyio.Event()
+
+    async def slept(seconds: float) -> None:
+        if seconds == module.REFUSED:
+            asleep.set()
+            await awake.wait()
+        else:
+            await sleep(seconds)
+
+    monkeypatch.setattr(module, "REFUSED", 0.125)
+    monkeypatch.setattr(anyio, "sleep", slept)
+    async with serving(application()) as (_, address):
+        host, port = address.split(":")
+        async with await anyio.connect_tcp(host, int(port)) as stream:
+            await stream.send(handshake(path="/nowhere"))
+            with anyio.fail_after(10):
+                await asleep.wait()
+            async with connect(f"ws://{address}/ws") as ws:
+                await ws.send(ask("ping", {}))
+                assert "pong" in str(await ws.recv())
+            awake.set()
+            assert b" 404 " in await stream.receive()
+
+
 @pytest.mark.parametrize("size", [MAX_FRAME + 1, HARD_LIMIT + 1, 3 * HARD_LIMIT])
 async def test_a_message_that_is_too_large_is_told_to_who_sent_it_and_the_socket_lives(
     size: int,
