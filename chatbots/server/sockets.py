@@ -121,7 +121,7 @@ class _Socket(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.conn = _Frames(max_size=HARD_LIMIT, logger=self.logger)
+        self.conn.__class__ = _Frames  # uvicorn has made it, and another would take memory
 
     def data_received(self, data: bytes) -> None:
         if not (self._backlog or self._is_due) and len(data) <= 4 * SLICE:
@@ -242,6 +242,9 @@ class _Socket(WebSocketsSansIOProtocol):
         if kind == "websocket.http.response.start" and message["status"] < 500:
             await anyio.sleep(REFUSED)
         await super().send(message)
+        if kind == "websocket.accept":
+            # They have been asked for the last time, and take 2 KiB.
+            self.request = self.response = None  # type: ignore[assignment]  # as said
         if self._backlog:
             self._go_on()
         if kind == "websocket.http.response.body":
