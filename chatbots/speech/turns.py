@@ -10,7 +10,7 @@ Change: TypeAlias = Literal["started", "paused", "resumed", "stopped"]
 FRAME_MS: Final = 32
 START_MS: Final = 64
 """How long speech lasts before it is a turn: a click and a key are shorter, and a person waits."""
-PAUSE_MS: Final = 128
+PAUSE_MS: Final = 64
 _DROP: Final = 0.15
 """How far below the threshold speech may fall and still be speech."""
 

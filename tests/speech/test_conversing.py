@@ -105,7 +105,7 @@ async def test_push_to_talk_answers_when_it_is_asked_to() -> None:
         await talk.send("response.create")
         await talk.until("response.done")
     assert talk.of("input_audio_buffer.speech_started") == []
-    assert talk.recogniser.heard == [pytest.approx(600 + 128, abs=32)]
+    assert talk.recogniser.heard == [pytest.approx(600 + 64, abs=32)]
     assert talk.said == "Yes."
 
 

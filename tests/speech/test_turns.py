@@ -12,7 +12,7 @@ def changes(turns: Turns, *likely: float) -> list[tuple[int, Change]]:
 def test_speech_of_64_ms_begins_a_turn_and_silence_ends_it() -> None:
     turns = Turns(silence_ms=10 * FRAME_MS)
     said = changes(turns, *[0.9] * 5, *[0.1] * 12)
-    assert said == [(2, "started"), (9, "paused"), (15, "stopped")]
+    assert said == [(2, "started"), (7, "paused"), (15, "stopped")]
     assert not turns.speaking
 
 
@@ -22,8 +22,8 @@ def test_a_click_is_no_turn() -> None:
 
 def test_who_goes_on_after_a_pause_is_still_in_the_turn() -> None:
     turns = Turns(silence_ms=10 * FRAME_MS)
-    said = changes(turns, *[0.9] * 3, *[0.1] * 5, *[0.9] * 2, *[0.1] * 3, 0.9, *[0.1] * 10)
-    assert said == [(2, "started"), (7, "paused"), (9, "resumed"), (18, "paused"), (24, "stopped")]
+    said = changes(turns, *[0.9] * 3, *[0.1] * 5, *[0.9] * 2, 0.1, 0.9, *[0.1] * 10)
+    assert said == [(2, "started"), (5, "paused"), (9, "resumed"), (14, "paused"), (22, "stopped")]
 
 
 def test_softer_speech_goes_on_where_it_would_not_begin() -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from chatbots.speech.windows import windowed
 
-
 onnxruntime: Any = import_module("onnxruntime")  # It has no types.
 
 
