@@ -29,7 +29,13 @@ def test_who_goes_on_after_a_pause_is_still_in_the_turn() -> None:
 def test_softer_speech_goes_on_where_it_would_not_begin() -> None:
     turns = Turns(threshold=0.5)
     assert changes(turns, *[0.4] * 10) == []
-    assert changes(turns, *[0.6] * 3, *[0.4] * 10) == [(2, "started")]
+    assert changes(turns, *[0.9] * 3, *[0.4] * 10) == [(2, "started")]
+
+
+def test_what_may_be_speech_is_a_turn_when_it_lasts() -> None:
+    assert changes(Turns(), *[0.6] * 7, 0.1, 0.7, 0.9) == [(10, "started")]
+    assert changes(Turns(), *[0.6] * 9) == [(8, "started")]
+    assert changes(Turns(), 0.9, 0.4, 0.9, 0.4) == []
 
 
 def test_a_short_silence_ends_the_turn_without_a_pause() -> None:
