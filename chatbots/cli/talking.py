@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, aclosing, contextmanager
 from typing import IO, Any
 
@@ -20,7 +20,7 @@ from chatbots.cli.realtime import dialer_for
 from chatbots.cli.resuming import resume
 from chatbots.cli.voice import VoiceFlags
 from chatbots.deltas import Delta, Done, Failed
-from chatbots.errors import InvalidRequest
+from chatbots.errors import ConfigurationError, InvalidRequest
 from chatbots.flow.unwrap import unwrapped
 from chatbots.interfaces import Source
 from chatbots.realtime.events.session import TurnDetection
@@ -66,11 +66,14 @@ async def talk(flags: VoiceFlags, settings: Settings) -> int:
             bot = bots.voice(plays=True, speech=_speech(flags), **asking)
             talking = Talking(flags, heard, output, settings)
             with unwrapped():
-                async with bot as call, anyio.create_task_group() as tasks:
-                    tasks.start_soon(talking.speaker.run)
-                    tasks.start_soon(talking.speak, call)
-                    await talking.listen(call)
-                    tasks.cancel_scope.cancel()
+                try:
+                    async with bot as call, anyio.create_task_group() as tasks:
+                        tasks.start_soon(talking.speaker.run)
+                        tasks.start_soon(talking.speak, call)
+                        await talking.listen(call)
+                        tasks.cancel_scope.cancel()
+                except* ConfigurationError as lost:  # microphone and loudspeaker, by one plug
+                    raise next(_leaves(lost)) from None
     if talking.status is None:
         tell("error: Nothing was heard that could be answered.")
     return FAILED if talking.status is None else talking.status
@@ -200,6 +203,11 @@ def _output(flags: VoiceFlags, heard: Iterable[IO[bytes]]) -> Generator[Output]:
 async def _read() -> str:
     # What is no UTF-8 is the bot's to refuse.
     return (await read_whole(sys.stdin)).decode("utf-8", "surrogateescape").strip()
+
+
+def _leaves(group: BaseExceptionGroup[ConfigurationError]) -> Iterator[ConfigurationError]:
+    for error in group.exceptions:
+        yield from _leaves(error) if isinstance(error, BaseExceptionGroup) else (error,)
 
 
 def _yes(*_: object) -> bool:

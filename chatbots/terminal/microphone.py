@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing
-from functools import partial
 from typing import IO
 
 import anyio
-from anyio import to_thread
 
-from chatbots.realtime.audio import CHUNK_MS, RATE, Chunker, ms_of
+from chatbots.realtime.audio import RATE, Chunker, ms_of
 from chatbots.realtime.resampling import Resampler
 from chatbots.realtime.wav import WavReader
-from chatbots.terminal.sound_devices import opened
+from chatbots.terminal.sound_devices import POLL, opened, told
 from chatbots.terminal.speaker import Speaker
 from chatbots.terminal.streams import read_some
 
@@ -25,11 +23,12 @@ async def from_device(device: str | None = None) -> AsyncGenerator[bytes]:
     Raises `ConfigurationError` (`extra_missing`, `sound_unavailable`).
     """
     with opened("input", device) as (stream, rate):
-        resampler = Resampler(rate, RATE)
-        read = partial(stream.read, CHUNK_MS * rate // 1000)
+        resampler, chunker = Resampler(rate, RATE), Chunker()
         while True:
-            heard, _ = await to_thread.run_sync(read)
-            if pcm := resampler.push(bytes(heard)):
+            await anyio.sleep(POLL)
+            with told("listening to the microphone"):
+                heard, _ = stream.read(stream.read_available)
+            for pcm in chunker.push(resampler.push(bytes(heard))):
                 yield pcm
 
 

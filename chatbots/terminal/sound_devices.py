@@ -11,6 +11,9 @@ from chatbots.realtime.audio import RATE
 
 Way: TypeAlias = Literal["input", "output"]
 
+POLL: Final = 0.005
+"""Seconds between two looks at a device: one that stands still must not stop Ctrl-C as well."""
+
 LATENCY: Final = 0.05
 """Seconds of sound that a device holds: what still sounds when an answer is dropped."""
 
@@ -44,7 +47,7 @@ def device_lines() -> str:
 
     Raises `ConfigurationError` (`extra_missing`, `sound_unavailable`).
     """
-    with _told("listing the sound devices"):
+    with told("listing the sound devices"):
         return str(library().query_devices())
 
 
@@ -58,12 +61,16 @@ def opened(way: Way, device: str | None) -> Generator[tuple[Any, int]]:
     sound = library()
     named = int(device) if device is not None and device.isdecimal() else device
     what = "microphone" if way == "input" else "loudspeaker"
-    with _told(f"opening the {what}" + (f" {device!r}" if device else "")):
+    with told(f"opening the {what}" + (f" {device!r}" if device else "")):
         rate = _rate(sound, way, named)
         kind = sound.RawInputStream if way == "input" else sound.RawOutputStream
         stream = kind(samplerate=rate, channels=1, dtype="int16", device=named, latency=LATENCY)
-    with stream:
+        stream.start()
+    try:
         yield stream, rate
+        stream.stop()
+    finally:
+        stream.close()  # what still sounds is cut off: whoever is stopped does not wait for it
 
 
 def _rate(sound: Any, way: Way, device: int | str | None) -> int:
@@ -76,7 +83,8 @@ def _rate(sound: Any, way: Way, device: int | str | None) -> int:
 
 
 @contextmanager
-def _told(deed: str) -> Generator[None]:
+def told(deed: str) -> Generator[None]:
+    """Turn what PortAudio raises into a `ConfigurationError` (`sound_unavailable`)."""
     try:
         yield
     except ConfigurationError:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import IO, Any, Final, Protocol
 
 import anyio
-from anyio import to_thread
+from anyio import from_thread, to_thread
 
 from chatbots.deltas import AudioDelta, Delta, Done, Failed, Interrupted
 from chatbots.realtime.audio import CHUNK_MS, RATE, JitterBuffer, ms_of, size_of
 from chatbots.realtime.resampling import Resampler
 from chatbots.realtime.wav import header
+from chatbots.terminal.sound_devices import POLL, told
 
 ECHO: Final = 0.25
 """Seconds for which a room still sounds of what was played."""
@@ -153,5 +154,16 @@ class DeviceOutput:
         self._resampler = Resampler(RATE, rate)
 
     def write(self, pcm: bytes) -> None:
-        """Play *pcm*; waits until the device has room for it."""
-        self._stream.write(self._resampler.push(pcm))
+        """Play *pcm*; waits until the device has room for it.
+
+        Raises `ConfigurationError` (`sound_unavailable`) where it is gone.
+        """
+        rest = self._resampler.push(pcm)
+        while rest:
+            with told("playing on the loudspeaker"):
+                if size := 2 * self._stream.write_available:
+                    self._stream.write(rest[:size])
+            rest = rest[size:]
+            if rest:
+                from_thread.check_cancelled()
+                time.sleep(POLL)

@@ -19,8 +19,10 @@ import anyio
 import pytest
 
 from chatbots.cli import talking
+from chatbots.errors import ConfigurationError
 from chatbots.realtime.audio import RATE, size_of
 from chatbots.realtime.wav import HEADER_SIZE, WavReader, header
+from chatbots.terminal.speaker import Speaker
 from tests.cli.conftest import Runner
 from tests.cli.running import Upstream, environment_with
 from tests.terminal.sounding import SoundLibrary
@@ -60,7 +62,7 @@ def test_what_is_said_at_the_machine_is_answered_there(
     async def from_device(device: str) -> AsyncGenerator[bytes]:
         async for chunk in microphone(*spoken)(device):
             yield chunk
-        while not (library.streams and library.streams[0].written):  # noqa: ASYNC110
+        while sum(map(len, library.streams[0].written)) < size_of(150):  # noqa: ASYNC110
             await anyio.sleep(0.001)
         async for chunk in microphone(*spoken)(device):
             yield chunk
@@ -75,6 +77,41 @@ def test_what_is_said_at_the_machine_is_answered_there(
     assert stream.asked["device"] == 2
     assert len(b"".join(stream.written)) == size_of(950 if headset else 150)
     assert not stream.open
+
+
+def test_microphone_and_loudspeaker_that_are_unplugged_are_told_in_one_line(
+    upstream: Upstream, run: Runner, library: SoundLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = anyio.Event()
+
+    async def from_device(_: str) -> AsyncGenerator[bytes]:
+        for chunk in [*[CHUNK] * 20, *[bytes(size_of(40))] * 20]:
+            yield chunk
+        await lost.wait()
+        raise ConfigurationError("sound_unavailable", "The microphone is gone.")
+
+    async def unplugged(speaker: Speaker, item: str, pcm: bytes) -> None:
+        try:
+            await lost.wait()
+        finally:  # as a thread does that has begun to write
+            raise ConfigurationError("sound_unavailable", "The loudspeaker is gone.")
+
+    async def play(speaker: Speaker, item: str, pcm: bytes) -> None:
+        await anyio.lowlevel.checkpoint()
+        lost.set()
+        speaker._queue.add(item, pcm)
+        speaker._tell()
+
+    monkeypatch.setattr(talking, "from_device", from_device)
+    monkeypatch.setattr(Speaker, "_sound", unplugged)
+    monkeypatch.setattr(Speaker, "play", play)
+    upstream.hear("Hello?")
+    upstream.answer("Hi there.")
+    ran = run("voice", "--microphone", "USB")
+    assert ran.status == 1
+    error = ran.err.splitlines()[-1]
+    assert error.startswith("chatbots: error: The ")
+    assert error.endswith(" is gone.")
 
 
 def test_who_pushes_to_talk_is_heard_between_two_enters(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 
 class PortAudioError(Exception):
@@ -16,30 +14,36 @@ class Stream:
 
     def __init__(self, **asked: Any) -> None:
         self.asked = asked
-        self.open = False
+        self.open = self.stopped = False
         self.seconds_read = 0.0
         self.written: list[bytes] = []
 
-    def __enter__(self) -> Self:
-        self.open = True
-        return self
+        self.read_available = self.write_available = asked["samplerate"] // 100
+        self.gone = False
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def start(self) -> None:
+        self.open = True
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def close(self) -> None:
         self.open = False
 
     def read(self, frames: int) -> tuple[memoryview, bool]:
+        self._look()
         self.seconds_read += frames / self.asked["samplerate"]
-        time.sleep(frames / 1_000_000)
         return memoryview(b"\x01\x02" * frames), False
 
     def write(self, pcm: bytes) -> bool:
+        self._look()
+        assert len(pcm) <= 2 * self.write_available, "it would wait"
         self.written.append(pcm)
         return False
+
+    def _look(self) -> None:
+        if self.gone:
+            raise PortAudioError("Unanticipated host error")
 
 
 class SoundLibrary:

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from chatbots.errors import InvalidRequest
+from chatbots.errors import ConfigurationError, InvalidRequest
 from chatbots.realtime.audio import RATE, size_of
 from chatbots.realtime.wav import header
 from chatbots.terminal.microphone import from_device, from_file, gated
@@ -89,6 +89,30 @@ async def test_a_device_is_heard_until_nobody_listens(
         assert size <= size_of(round(1000 * library.streams[0].seconds_read))
         assert library.streams[0].open
     assert not library.streams[0].open
+
+
+async def test_a_device_that_stands_still_or_vanishes_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    library = SoundLibrary(24_000)
+    monkeypatch.setitem(sys.modules, "sounddevice", library)
+    async with aclosing(from_device()) as sounds:
+        await anext(sounds)
+        stream = library.streams[0]
+        stream.read_available = 0
+        with anyio.move_on_after(0.05) as waiting:
+            await anext(sounds)
+        assert waiting.cancelled_caught
+    assert not stream.open
+    async with aclosing(from_device()) as sounds:
+        await anext(sounds)
+        library.streams[1].gone = True
+        with pytest.raises(
+            ConfigurationError, match="listening to the microphone: Unantici"
+        ) as told:
+            await anext(sounds)
+    assert told.value.code == "sound_unavailable"
+    assert not library.streams[1].open
 
 
 async def test_while_the_speaker_sounds_the_microphone_hears_silence_as_long() -> None:

@@ -11,6 +11,8 @@ import anyio
 import pytest
 
 from chatbots.deltas import AudioDelta, Delta, Done, Interrupted, TextDelta
+from chatbots.errors import ConfigurationError
+from chatbots.flow.unwrap import unwrapped
 from chatbots.realtime.audio import RATE, JitterBuffer, size_of
 from chatbots.realtime.wav import header
 from chatbots.terminal.sound_devices import opened
@@ -118,6 +120,32 @@ async def test_what_a_device_still_holds_was_not_heard(monkeypatch: pytest.Monke
             await speaker.silent()
     assert told == [("a", 30), ("a", 70), ("a", 110), ("a", 150), ("a", 200)]
     assert sum(map(len, library.streams[0].written)) > size_of(150, 48_000)
+
+
+async def test_a_loudspeaker_that_stands_still_or_vanishes_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    library = SoundLibrary(24_000)
+    monkeypatch.setitem(sys.modules, "sounddevice", library)
+    with opened("output", None) as (stream, rate):
+        stream.write_available = 0
+        async with playing(DeviceOutput(stream, rate)) as (speaker, _):
+            await speaker.play("a", bytes(size_of(200)))
+            await anyio.wait_all_tasks_blocked()
+        assert stream.written == []
+    assert stream.stopped  # and what it was given is played
+    with pytest.raises(ConfigurationError, match="playing on the loudspeaker: Unantici"):
+        await lose(library)
+    assert not library.streams[1].open
+    assert not library.streams[1].stopped
+
+
+async def lose(library: SoundLibrary) -> None:
+    with unwrapped(), opened("output", None) as (stream, rate):
+        stream.gone = True
+        async with playing(DeviceOutput(stream, rate)) as (speaker, _):
+            await speaker.play("a", bytes(size_of(200)))
+            await anyio.sleep_forever()
 
 
 async def test_a_file_says_how_long_it_became(tmp_path: Path) -> None:
