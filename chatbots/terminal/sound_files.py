@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import IO, Final
 
+from anyio import from_thread
+
 from chatbots.errors import ConfigurationError, InvalidRequest
 from chatbots.terminal.speaker import FileOutput
+from chatbots.terminal.streams import PATIENCE, writable
 
 _AT_ONCE: Final = os.O_RDONLY | os.O_NONBLOCK
 """A pipe that nobody writes to yet is waited for where it is read, so that Ctrl-C ends it."""
@@ -51,9 +56,22 @@ def spoken_into(
             with _in_place_of(path.resolve(), old, pace) as output:
                 yield output
             return
-        with os.fdopen(os.dup(1), "wb") if str(path) == "-" else path.open("wb") as file:
+        with _Patient(os.dup(1) if str(path) == "-" else path, "wb") as file:
             yield (output := FileOutput(file, pace=pace))
             output.close()
+
+
+class _Patient(FileIO):
+    """A pipe whose reader may stand still: a thread that writes gives up when it is cancelled."""
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]  # only bytes are written here
+        rest = memoryview(data)
+        while rest:
+            if writable(self.fileno(), PATIENCE):
+                rest = rest[super().write(rest[: select.PIPE_BUF]) :]
+            else:
+                from_thread.check_cancelled()
+        return len(data)
 
 
 @contextmanager

@@ -79,8 +79,8 @@ async def write(text: str, file: TextIO) -> None:
         return
     rest = memoryview(text.encode(file.encoding or "utf-8", "replace"))
     while rest:
-        if not _writable(descriptor, 0):
-            await _until(_writable, descriptor)
+        if not writable(descriptor, 0):
+            await _until(writable, descriptor)
         rest = rest[_put(descriptor, rest) :]
 
 
@@ -130,7 +130,8 @@ def _readable(descriptor: int, seconds: float) -> bool:
     return _polled(descriptor, select.POLLIN, seconds)
 
 
-def _writable(descriptor: int, seconds: float) -> bool:
+def writable(descriptor: int, seconds: float) -> bool:
+    """Wait that long at most; return whether `select.PIPE_BUF` bytes can be written at once."""
     return _polled(descriptor, select.POLLOUT, seconds)
 
 

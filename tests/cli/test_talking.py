@@ -24,7 +24,7 @@ from chatbots.realtime.audio import RATE, size_of
 from chatbots.realtime.wav import HEADER_SIZE, WavReader, header
 from chatbots.terminal.speaker import Speaker
 from tests.cli.conftest import Runner
-from tests.cli.running import Upstream, environment_with
+from tests.cli.running import Upstream, ended, environment_with, process
 from tests.terminal.sounding import SoundLibrary
 
 MS_PER_CHAR = 50
@@ -203,6 +203,29 @@ def test_a_file_is_heard_as_one_question_and_all_programs_know_it(
         ("assistant", "Hello Ada."),
         ("user", "Who am I?"),
     ]
+
+
+def test_a_conversation_goes_on_from_one_program_to_the_other_and_back(
+    upstream: Upstream, run: Runner, answer: str, tmp_path: Path
+) -> None:
+    question = wav(tmp_path / "question.wav", SPEECH)
+    voice = ["voice", "--output", answer, "--transcript"]
+    for said in ("Hello Ada.", "Noted.", "Ada, and 7."):
+        upstream.answer(said)
+    upstream.hear("I am Ada.", "What do you know?")
+    assert run(*voice, "--input", question, "--session", "ada").status == 0
+    assert run("memory", "--continue", "--prompt", "The number is 7.").status == 0
+    ran = run(*voice, "--input", question, "--continue")
+    assert ran == (
+        0,
+        "> What do you know?\nAda, and 7.\n",
+        "chatbots: This goes on with ada.\n",
+    )
+    told = [e["item"] for e in upstream.talks[-1].received if e["type"].endswith("item.create")]
+    assert [item["content"][0]["text"] for item in told] == [
+        "I am Ada.", "Hello Ada.", "The number is 7.", "Noted.",
+    ]  # fmt: skip
+    assert run("sessions", "show", "ada").out.count("Ada, and 7.") == 1
 
 
 @pytest.mark.checklist(124)
@@ -405,6 +428,16 @@ def test_what_cannot_be_is_told_in_one_line_and_no_file_is_lost(
     assert ran.err.count("\n") == 1
     assert Path("both.wav").read_bytes() == before
     assert Path(answer).read_bytes() == b"as it was"
+
+
+def test_a_reader_who_leaves_ends_it_as_a_shell_expects(upstream: Upstream, tmp_path: Path) -> None:
+    for flags in (["--output", str(tmp_path / "a.wav"), "--transcript"], ["--output", "-"]):
+        upstream.answer("Once upon a time there was a river that never ended. " * 20)
+        with process("-m", "chatbots", "voice", "--text", "Hi", *flags) as child:
+            assert child.stdout is not None
+            child.stdout.close()
+            child.stdout = None
+            assert ended(child) == (141, "", "")
 
 
 def test_a_pipe_carries_the_sound_both_ways(upstream: Upstream, tmp_path: Path) -> None:

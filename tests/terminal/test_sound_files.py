@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from anyio import to_thread
 
 from chatbots.errors import ConfigurationError, InvalidRequest
 from chatbots.realtime.audio import RATE
@@ -111,6 +112,19 @@ def test_what_is_no_plain_file_is_written_as_it_comes(
     with spoken_into(Path("-")) as output:
         output.write(b"abcd")
     assert capfdbinary.readouterr().out.endswith(b"abcd")
+
+
+async def test_a_reader_who_stands_still_does_not_stop_ctrl_c() -> None:
+    reader, writer = os.pipe()
+    try:
+        with spoken_into(Path(f"/dev/fd/{writer}")) as output:
+            with anyio.move_on_after(0.05) as waiting:
+                await to_thread.run_sync(output.write, bytes(1 << 20))
+            assert waiting.cancelled_caught
+        assert len(os.read(reader, 1 << 20)) < 1 << 20
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 def test_a_dash_is_a_standard_stream_and_a_reader_who_leaves_is_told() -> None:

@@ -144,7 +144,7 @@ async def test_a_program_with_a_thousand_descriptors_reads_and_writes_as_any_oth
                 with anyio.fail_after(20):
                     assert await anext(read_lines(reader)) == b"line"
                 os.write(high[1], bytes(1 << 16))
-                assert not streams._writable(high[1], 0)
+                assert not streams.writable(high[1], 0)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
@@ -254,13 +254,13 @@ async def test_a_descriptor_that_is_full_after_all_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looks: list[bool] = []
-    look = streams._writable
+    look = streams.writable
 
     def writable(descriptor: int, seconds: float) -> bool:
         looks.append(True)
         return len(looks) == 1 or look(descriptor, seconds)
 
-    monkeypatch.setattr(streams, "_writable", writable)
+    monkeypatch.setattr(streams, "writable", writable)
     with pipe() as (reader, writer):
         full = fill(writer)
         os.set_blocking(writer.fileno(), False)
