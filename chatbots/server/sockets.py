@@ -101,8 +101,8 @@ class _Frames(ServerProtocol):
     def _pass_over(self, size: int) -> Generator[None]:
         mask = yield from self.reader.read_exact(4)
         beginning = yield from self.reader.read_exact(MAX_FRAME + 1)
-        for left in range(size - MAX_FRAME - 1, 0, -SLICE):
-            yield from self.reader.read_exact(min(left, SLICE))
+        for left in range(size - MAX_FRAME - 1, 0, -8 * SLICE):
+            yield from self.reader.read_exact(min(left, 8 * SLICE))
         text = apply_mask(beginning, mask).decode("utf-8", "replace")  # its last letter may be half
         self.events.append(Frame(Opcode.TEXT, text.encode()))
         self.parser_exc, self.parser = None, self.parse()
@@ -144,7 +144,9 @@ class _Socket(WebSocketsSansIOProtocol):
         self._go_on()
 
     def _take_slice(self) -> None:
-        at, self._at = self._at, self._at + SLICE
+        # In the middle of a large frame it costs no more to look at more.
+        size = max(SLICE, min(len(self.conn.reader.buffer), 8 * SLICE))
+        at, self._at = self._at, self._at + size
         super().data_received(self._backlog[at : self._at])
 
     def _must_wait(self) -> bool:
