@@ -16,6 +16,7 @@ from chatbots.model_names import LOCAL
 from chatbots.provider.client import OPENAI_URL
 from chatbots.services.take_turn import Manner
 from chatbots.settings import Settings
+from chatbots.version import installing
 
 if TYPE_CHECKING:
     from chatbots.server.access import Guard
@@ -107,5 +108,5 @@ def _extra() -> Generator[None]:
         raise ConfigurationError(
             "extra_missing",
             f"The server cannot be made: {error}.",
-            hint="Install it with: pip install 'chatriver[server]'",
+            hint=f"Install it with: {installing('server')}",
         ) from error

@@ -10,6 +10,7 @@ from chatbots.server.access import OpenDoor
 from chatbots.server.backend import Limits
 from chatbots.settings import Settings
 from chatbots.tools.registry import ToolRegistry
+from chatbots.version import installing
 
 
 async def test_the_server_is_an_application_to_be_mounted() -> None:
@@ -36,7 +37,7 @@ def test_without_its_extra_there_is_no_server(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(ConfigurationError, match="starlette") as caught:
         Chatbots(Settings(openai_api_key="k")).asgi()
     assert caught.value.code == "extra_missing"
-    assert "chatriver[server]" in str(caught.value.hint)
+    assert installing("server") in str(caught.value.hint)
 
 
 async def test_a_stream_is_an_answer_over_http() -> None:

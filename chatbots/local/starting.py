@@ -17,7 +17,7 @@ from chatbots.errors import ConfigurationError
 from chatbots.local.files import open_lock, try_lock
 from chatbots.local.rendezvous import holder, is_held, process_started
 from chatbots.local.waiting import until
-from chatbots.version import DISTRIBUTION
+from chatbots.version import installing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,7 @@ class Starter:
             raise ConfigurationError(
                 "extra_missing",
                 "The local model needs xllamacpp, which is not installed.",
-                hint=f"Run: pip install '{DISTRIBUTION}[local]'",
+                hint=f"Run: {installing('local')}",
             )
         state = lease.current()
         if failure or state is None:

@@ -12,6 +12,7 @@ from anyio.lowlevel import RunVar
 from msgspec import Struct, field
 
 from chatbots.errors import ConfigurationError
+from chatbots.version import installing
 
 if TYPE_CHECKING:
     import ssl
@@ -210,7 +211,7 @@ def _http(access: Access, tls: ssl.SSLContext, limits: httpx2.Limits) -> httpx2.
         raise ConfigurationError(
             "extra_missing",
             "The environment names a SOCKS proxy, which needs socksio, which is not installed.",
-            hint="Install it with: pip install 'chatriver[socks]'",
+            hint=f"Install it with: {installing('socks')}",
         ) from error
     except (ValueError, httpx2.InvalidURL) as error:
         raise ConfigurationError(

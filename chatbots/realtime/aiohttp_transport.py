@@ -12,6 +12,7 @@ from chatbots.errors import ChatError, ConfigurationError
 from chatbots.realtime.failures import Peer
 from chatbots.realtime.proxies import Proxies
 from chatbots.realtime.transport import HandshakeResponse, Limits
+from chatbots.version import installing
 
 if TYPE_CHECKING:
     from aiohttp import (
@@ -51,7 +52,7 @@ class AiohttpDialer:
             raise ConfigurationError(
                 "extra_missing",
                 "The transport aiohttp needs the library, which is not installed.",
-                hint="Install it with: pip install 'chatriver[aiohttp]'",
+                hint=f"Install it with: {installing('aiohttp')}",
             ) from error
         self._library = aiohttp
         self._limits = limits or Limits()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chatbots.errors import ConfigurationError
+from chatbots.version import installing
 
 
 class Resampler:
@@ -46,6 +47,6 @@ def _stream(source: int, target: int) -> Any:
         raise ConfigurationError(
             "extra_missing",
             f"Sound of {source:,} Hz cannot be made {target:,} Hz: soxr is not installed.",
-            hint="Install it with: pip install 'chatriver[voice]'",
+            hint=f"Install it with: {installing('voice')}",
         ) from error
     return soxr.ResampleStream(source, target, 1, dtype="int16")

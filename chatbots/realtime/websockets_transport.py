@@ -24,6 +24,7 @@ from chatbots.errors import ChatError, ConfigurationError
 from chatbots.realtime.failures import Peer
 from chatbots.realtime.proxies import Proxies
 from chatbots.realtime.transport import HandshakeResponse, Limits
+from chatbots.version import installing
 from chatbots.wakeup import Wakeup
 
 WRITE_BUFFER: Final = 64 * 1024
@@ -214,7 +215,7 @@ def _of(error: Exception, peer: Peer, proxy: str) -> ChatError:
         return ConfigurationError(
             "extra_missing",
             "The environment names a SOCKS proxy; that needs python-socks, which is not installed.",
-            hint="Install it with: pip install 'chatriver[socks]'",
+            hint=f"Install it with: {installing('socks')}",
         )
     if isinstance(error, InvalidProxy):
         return ConfigurationError(

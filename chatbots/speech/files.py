@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from chatbots.errors import ConfigurationError
 from chatbots.local.catalog import is_wanted, load_speech
 from chatbots.speech.helper import Needs
-from chatbots.version import DISTRIBUTION
+from chatbots.version import installing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,5 +62,5 @@ def check_packages() -> None:
         raise ConfigurationError(
             "extra_missing",
             f"To hear and speak on this machine {', '.join(missing)} must be installed.",
-            hint=f"Run: pip install '{DISTRIBUTION}[local-voice]'",
+            hint=f"Run: {installing('local-voice')}",
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from chatbots.local.catalog import is_wanted, load_speech
 from chatbots.realtime.names import VOICES
-from chatbots.version import DISTRIBUTION
+from chatbots.version import installing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ def complaint(name: str, here: Iterable[str]) -> str | None:
         return None
     for weights in load_speech():
         if named(name, weights.voices) is not None:
-            extra = "" if is_wanted(weights) else f"pip install '{DISTRIBUTION}[{weights.extra}]'; "
+            extra = "" if is_wanted(weights) else f"{installing(weights.extra)}; "
             return (
                 f"The voice '{name}' is not on this machine. "
                 f"Run: {extra}chatbots models pull --speech"

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from chatbots.errors import ConfigurationError
 from chatbots.realtime.audio import RATE
+from chatbots.version import installing
 
 Way: TypeAlias = Literal["input", "output"]
 
@@ -28,7 +29,7 @@ def library() -> Any:
         raise ConfigurationError(
             "extra_missing",
             "Microphone and loudspeaker need sounddevice, which is not installed.",
-            hint=f"Install it with: pip install 'chatriver[voice]'. {_USE_FILES}",
+            hint=f"Install it with: {installing('voice')}. {_USE_FILES}",
         ) from error
     except OSError as error:
         raise ConfigurationError(

@@ -17,6 +17,7 @@ from chatbots.tools.mcp_link import Link
 from chatbots.tools.mcp_servers import McpServer
 from chatbots.tools.mcp_tool import McpTool
 from chatbots.tools.registry import ToolRegistry
+from chatbots.version import installing
 
 
 class McpTools:
@@ -119,7 +120,7 @@ def _prepare() -> None:
         raise ConfigurationError(
             "extra_missing",
             "MCP servers need the extra packages of chatriver[mcp].",
-            hint="Install them: pip install 'chatriver[mcp]'.",
+            hint=f"Install them: {installing('mcp')}.",
         ) from error
     for name in ("mcp", "client"):
         if not (logger := logging.getLogger(name)).handlers:

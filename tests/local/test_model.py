@@ -18,6 +18,7 @@ from chatbots.errors import ConfigurationError
 from chatbots.local.model import LocalModel
 from chatbots.local.rendezvous import key_of, meet
 from chatbots.local.running import running
+from chatbots.version import installing
 from tests.local.processes import eventually, lives, local_model, no_helper_is_left, starts
 
 CHILD = """
@@ -302,7 +303,7 @@ async def test_a_missing_extra_is_told_with_the_command_that_installs_it(tmp_pat
     with pytest.raises(ConfigurationError) as caught:
         await model.endpoint()
     assert caught.value.code == "extra_missing"
-    assert caught.value.hint == "Run: pip install 'chatriver[local]'"
+    assert caught.value.hint == f"Run: {installing('local')}"
     await model.aclose()
 
 

@@ -13,6 +13,7 @@ from chatbots.local.helper import Config
 from chatbots.local.lease import Lease
 from chatbots.local.rendezvous import Process, Rendezvous, State, meet, sign, write_state
 from chatbots.local.starting import Starter
+from chatbots.version import installing
 from tests.local.processes import eventually, lives, no_helper_is_left, stand_in, starts
 
 
@@ -52,7 +53,7 @@ async def test_a_helper_is_started_once_and_then_found(tmp_path: Path) -> None:
     [
         ("refuse", "local_model_failed", "cannot load it. Its last words: the file is broken."),
         ("die", "local_model_failed", "its process died. Its last words: I had a bad day."),
-        ("missing", "extra_missing", "pip install 'chatriver[local]'"),
+        ("missing", "extra_missing", installing("local")),
     ],
 )
 async def test_a_failed_start_says_why(tmp_path: Path, mode: str, code: str, said: str) -> None:

@@ -92,7 +92,7 @@ async def test_without_its_extra_a_socks_proxy_is_a_matter_of_configuration(
 
     monkeypatch.setattr("websockets.asyncio.client.connect_socks_proxy", missing)
     dialer = WebSocketsDialer(proxies=Proxies(all="socks5://127.0.0.1:1"))
-    with pytest.raises(ConfigurationError, match=r"chatriver\[socks\]"):
+    with pytest.raises(ConfigurationError, match=r"pip install .*\[socks\]"):
         await dialer.dial("ws://h/", {})
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from chatbots.local import catalog
 from chatbots.speech.voices import complaint, named
+from chatbots.version import installing
 
 HERE = ("af_heart", "am_puck", "af_nova", "joe")
 
@@ -35,7 +36,7 @@ def test_an_unknown_voice_is_told_with_those_there_are() -> None:
 @pytest.mark.parametrize(
     ("name", "extra", "run"),
     [
-        ("joe", None, "pip install 'chatriver[piper]'; chatbots models pull --speech"),
+        ("joe", None, f"{installing('piper')}; chatbots models pull --speech"),
         ("joe", "there", "chatbots models pull --speech"),
         ("am_puck", None, "chatbots models pull --speech"),
         ("puck", None, "chatbots models pull --speech"),

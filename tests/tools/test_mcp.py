@@ -110,7 +110,7 @@ async def test_without_the_package_it_is_said_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "mcp", None)
-    with pytest.raises(ConfigurationError, match=r"chatriver\[mcp\]") as caught:
+    with pytest.raises(ConfigurationError, match=r"pip install .*\[mcp\]") as caught:
         async with McpTools([]):
             pytest.fail("There is no package.")
     assert caught.value.code == "extra_missing"
