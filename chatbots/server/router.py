@@ -149,7 +149,8 @@ async def _outcome(call: Call) -> tuple[str, str]:
     except ChatError as failed:
         error = failed
     except Exception as bug:
-        telemetry.emit("error", "server.bug", type=kind, error=f"{type(bug).__name__}: {bug}")
+        what = f"{type(bug).__name__}: {bug}"
+        telemetry.emit("error", "server.bug", type=kind, error=what, exc_info=True)
         data = {"done": True} if route.streams else None
         request_id = call.request.request_id
         return rpc.failure(route.answer, request_id, None, message=BUG, data=data), rpc.INTERNAL

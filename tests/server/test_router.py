@@ -148,5 +148,6 @@ async def test_a_bug_is_an_error_of_the_servers_and_says_nothing_else() -> None:
         assert (frame["error_code"], frame["error_category"]) == ("internal", "internal")
         assert "line 5" not in frame["error"]
         assert stream["data"] == {"done": True}
-        assert "RuntimeError: at line 5" in [line.get("error") for line in lines]
+        told = {line.get("error"): line.get("exc_info") for line in lines}
+        assert told["RuntimeError: at line 5"] is True  # the log says where
         assert "error" not in await peer.ask("chat_completion", user("Hi"))
