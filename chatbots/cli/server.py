@@ -66,7 +66,12 @@ def _parsed(argv: Sequence[str] | None) -> Flags:
     add("--tools", action="append", metavar="WHICH", help=f"default {TOOLS}: {TOOLS_HELP}")
     add_servers(add)
     add("--insecure", action="store_true", help="let in whoever can reach it, without tokens")
-    add("-v", "--verbose", action="store_true", help="logs at info: a line for each request")
+    add(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="logs at info: a line for each request (default: errors)",
+    )
     add("--debug", action="store_true", help="logs at debug; tracebacks")
     return parser.parse_args(argv, namespace=Flags())
 
@@ -79,12 +84,19 @@ def _run(flags: Flags, secrets: list[str]) -> int:
     from chatbots.cli.choose import choose_model
     from chatbots.cli.loop import loop_options
     from chatbots.gates import gate_of
+    from chatbots.logs import set_up_logging
     from chatbots.server_settings import SERVED
 
     settings = load_settings(flags)
     unset = SERVED.keys() - settings.model_fields_set
     settings = settings.model_copy(update={name: SERVED[name] for name in unset})
     secrets += settings.secrets
+    if settings.log_level is None:
+        # What only the operator can mend, clients are not told.
+        color = settings.no_color is None
+        set_up_logging(
+            level="error", form=settings.log_format, secrets=settings.secrets, color=color
+        )
     _warn_of_typos()
     guard = gate_of(settings, insecure=flags.insecure)
     settings = choose_model(settings)

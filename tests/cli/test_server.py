@@ -61,17 +61,23 @@ def test_it_says_where_it_is_and_serves_until_it_is_told_to_end(
         with connect(f"ws://127.0.0.1:{port}/ws") as ws:
             payload = {"messages": [{"role": "user", "content": "Hi"}]}
             frame = {"type": "chat_completion", "request_id": "r", "payload": payload}
-            ws.send(json.dumps(frame))
-            told.append(json.loads(ws.recv(10)))
+            for _ in range(2):
+                ws.send(json.dumps(frame))
+                told.append(json.loads(ws.recv(10)))
 
     upstream.answer("Hello there.")
+    upstream.answer(status=401, error="Not with this key.")
     thread = while_served(port, client)
     done = run("server", "--port", str(port))
     thread.join()
     where = f"127.0.0.1:{port}"
     told_where = f"chatbots: serving http://{where}, the socket is ws://{where}/ws\n"
-    assert done == (0, "", told_where)
-    health, answer = told
+    assert (done.status, done.out) == (0, "")
+    logged = done.err.removeprefix(told_where).splitlines()
+    assert [json.loads(line)["event"] for line in logged] == ["request.error", "server.trouble"]
+    assert "Not with this key." in logged[1]
+    health, answer, refused = told
+    assert "Not with this key." not in refused["error"]
     assert health == {"status": "ok", "clients": 0}
     assert answer["data"]["choices"][0]["message"]["content"] == "Hello there."
     asked = upstream.calls[0].json
