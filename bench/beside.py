@@ -31,7 +31,7 @@ EACH: Final = 20
 ASKED: Final = 15 * EACH
 ROUNDS: Final = 3
 BRIEF: Final = EACH
-STARTED: Final = 1.0
+STARTED: Final = 2.0
 """Seconds an abuser has to be at full speed."""
 MODEL: Final = "burst:20"
 

@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 
 from chatbots.errors import ConfigurationError
 from chatbots.server.backend import Limits
-from chatbots.server.serving import listen
+from chatbots.server.serving import UNREAD, listen
 from chatbots.testing import ScriptedModel
 from chatbots.testing.scripted import Gate
 from tests.server.peer import application, serving, user
@@ -134,6 +134,11 @@ async def test_a_signal_lets_what_runs_end_and_a_second_one_does_not(twice: bool
         await anyio.connect_tcp(host, int(port))
     assert server.ended_by == (signal.SIGTERM if twice else None)
     assert time.monotonic() - started < 10
+
+
+def test_the_system_keeps_little_for_one_who_does_not_read() -> None:
+    with listen("127.0.0.1", 0) as made:
+        assert made.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) in (UNREAD, 2 * UNREAD)
 
 
 def test_an_address_may_be_of_the_newer_kind() -> None:
