@@ -61,7 +61,7 @@ def connected(port: int, first: bytes = b"") -> socket.socket:
 
 
 def entered(port: int, token: str) -> socket.socket:
-    """Open a socket; what is sent before the answer to a handshake is lost."""
+    """Open a socket, and wait until one is let in (RFC 6455, section 4.1)."""
     here = connected(port, handshake(token))
     while b"\r\n\r\n" not in here.recv(1 << 16, socket.MSG_PEEK):
         pass

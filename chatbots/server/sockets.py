@@ -63,7 +63,16 @@ class _Http(HttpToolsProtocol):
         if self._unclear > MAX_HEAD and not self._waiting.cancelled():
             self.transport.abort()
         else:
+            self._read = data
             super().data_received(data)
+            self._read = b""
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        upgrade = sys.exception()  # It says where the handshake ends.
+        if upgrade is not None and (rest := self._read[upgrade.args[0] :]):
+            socket: Any = self.transport.get_protocol()
+            socket.data_received(rest)
 
     def on_message_begin(self) -> None:
         self._heard()

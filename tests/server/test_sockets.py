@@ -198,6 +198,18 @@ async def test_a_connection_that_says_too_much_before_what_it_wants_is_closed(
                 pytest.fail("It took 64 MiB.")
 
 
+async def test_frames_that_come_along_with_the_handshake_are_answered() -> None:
+    heard = b""
+    async with serving(application()) as (_, address):
+        host, port = address.split(":")
+        async with await anyio.connect_tcp(host, int(port)) as stream:
+            await stream.send(handshake() + PINGED * 3)
+            with anyio.fail_after(10):
+                while heard.count(b"pong") < 3:
+                    heard += await stream.receive()
+    assert heard.startswith(b"HTTP/1.1 101 ")
+
+
 async def test_a_body_may_be_as_long_as_it_likes() -> None:
     async with serving(application()) as (_, address):
         host, port = address.split(":")
