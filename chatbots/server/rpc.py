@@ -55,7 +55,7 @@ def read(data: str | bytes | None) -> Request:
         raise Unreadable(_invalid("A frame must be text; this one is binary."))
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     if len(raw) > MAX_FRAME:
-        why = f"The frame has {len(raw):,} bytes; at most {MAX_FRAME:,} are allowed."
+        why = f"The frame is too large; at most {MAX_FRAME:,} bytes are allowed."
         raise Unreadable(InvalidRequest("frame_too_large", why), _rescued(raw))
     try:
         _check_depth(raw)
