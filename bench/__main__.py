@@ -53,6 +53,7 @@ SMOKE: Final = (
     "store",
     "realtime",
     "server",
+    "voice",
     "beside",
 )
 

@@ -25,19 +25,13 @@ import anyio.to_thread
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 
+from bench.hearing import QUESTIONS
 from bench.measure import Found, Report
 from chatbots.clients import find_weights, local_speech, weights_of
 from chatbots.local.model import Endpoint
 from chatbots.settings import Settings
 from chatbots.speech.files import needs_of
 
-QUESTIONS: Final = (
-    "What is the capital of France?",
-    "What is the capital of Japan?",
-    "How many days are there in a week?",
-    "Who wrote Romeo and Juliet?",
-    "What is the capital of Spain?",
-)
 STORY: Final = "Tell me a long story about a river, in ten sentences."
 RATE: Final = 24_000
 STEP: Final = 20
@@ -48,67 +42,65 @@ DETECTION: Final[dict[str, object]] = {
     "type": "server_vad",
     "silence_duration_ms": SILENCE_MS,
 }
+NO_WEIGHTS: Final = "The weights are not here. Fetch them with: chatbots models pull --speech"
 LOUD: Final = 1_000
 """A sample above this is heard."""
-SAY: Final = """
-import sys, msgspec
-from pathlib import Path
-from chatbots.speech.helper import Needs, voices_of
-from chatbots.speech.spoken import spoken
-needs, folder, *texts = sys.argv[1:]
-voice = voices_of(msgspec.json.decode(needs, type=Needs), threads=2)["af_heart"]
-for place, text in enumerate(texts):
-    Path(folder, f"{place}.pcm").write_bytes(voice.say(spoken(text)))
-"""
 
 
 def report(*, smoke: bool) -> Report:
     """Measure and return the table, with helper processes of our own: they outlive a program."""
+    settings = Settings(chatbots_local=True, chatbots_local_idle=0)
+    path = find_weights(settings)
+    if path is None:
+        if smoke:
+            return Report(f"The speech stack of this machine: not measured. {NO_WEIGHTS}", {})
+        raise SystemExit(NO_WEIGHTS)
     with TemporaryDirectory() as folder:
         os.environ["XDG_STATE_HOME"] = folder
-        rows = anyio.run(_measure, 3 if smoke else 15, 60 if smoke else 3600)
+        rows = anyio.run(_measure, settings, path, smoke)
     lines = ["The speech stack of this machine, warm  (median, lowest to highest)"]
     for name, found in rows.items():
         for what, values in found.items():
             middle, low, high = statistics.median(values), min(values), max(values)
-            lines.append(f"  {name:44} {middle:8.3f} [{low:.3f} to {high:.3f}]  {what}")
+            lines.append(f"  {name:46} {middle:8.3f} [{low:.3f} to {high:.3f}]  {what}")
     return Report("\n".join(lines), rows)
 
 
-async def _measure(turns: int, seconds: int) -> dict[str, Found]:
-    settings = Settings(chatbots_local=True, chatbots_local_idle=0)
-    path = find_weights(settings)
-    if path is None:
-        raise SystemExit("The weights are not here. Fetch them with: chatbots models pull --speech")
+async def _measure(settings: Settings, path: Path, smoke: bool) -> dict[str, Found]:
     needs = msgspec.json.encode(needs_of(weights_of(settings)[0], path)).decode()
-    questions = await anyio.to_thread.run_sync(_said, needs)
+    questions, rows = await anyio.to_thread.run_sync(_alone, needs, 1 if smoke else 5)
     model = await local_speech(settings)
     at = await model.endpoint()
     try:
-        return await _rows(at, questions, turns, seconds)
+        turns, seconds = (1, 60) if smoke else (15, 3600)
+        return rows | await _rows(at, questions, turns, seconds)
     finally:
         await model.aclose()
 
 
-def _said(needs: str) -> list[bytes]:
-    """Return the questions as the voice of the machine says them, from a process of its own."""
+def _alone(needs: str, rounds: int) -> tuple[list[bytes], dict[str, Found]]:
+    """Return questions as the voice of the machine says them, and what each engine takes."""
     with TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-c", SAY, needs, folder, *QUESTIONS], check=True)
-        return [Path(folder, f"{n}.pcm").read_bytes() for n in range(len(QUESTIONS))]
+        command = [sys.executable, "-m", "bench.hearing", needs, folder, str(rounds)]
+        told = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+        said = [path.read_bytes() for path in sorted(Path(folder).iterdir())]
+    return said, json.loads(told)
 
 
 async def _rows(at: Endpoint, questions: list[bytes], turns: int, seconds: int) -> dict[str, Found]:
     asked = [questions[number % len(questions)] for number in range(turns)]
     async with talking(at, None) as talk:
         await talk.push(questions[0])  # the language model may have to load
+        thought = [await talk.write(QUESTIONS[number % 5]) for number in range(turns)]
         pushed = [await talk.push(question) for question in asked]
     async with talking(at, DETECTION) as talk:
         spoken = [await talk.speak(question) for question in asked]
-        stops = [await talk.interrupt(questions[0]) for _ in range(max(2, turns // 3))]
+        stops = [await talk.interrupt(questions[0]) for _ in range(-(-turns // 3))]
     before = _rss(at.pid)
     async with talking(at, DETECTION) as talk:
         await talk.be_silent(seconds)
     return {
+        "to think, up to the first word": {"s": thought},
         "push to talk: end of speech to first sound": {"s": pushed},
         f"found by {SILENCE_MS} ms of silence: the same": {"s": spoken},
         "barge-in: its first sound to its notice": {"s": [notice for notice, _ in stops]},
@@ -132,6 +124,14 @@ class Talk:
         await self._send("response.create")
         return await self._answer() - begun
 
+    async def write(self, question: str) -> float:
+        """Ask in writing; return how long the first word of the answer takes."""
+        begun = time.perf_counter()
+        await self._ask(question, response={"output_modalities": ["text"]})
+        first = await self._until("response.output_text.delta")
+        await self._until("response.done")
+        return first - begun
+
     async def speak(self, question: bytes) -> float:
         """Say *question* as a person does; return how long it is silent until the answer."""
         async with anyio.create_task_group() as tasks:
@@ -145,10 +145,7 @@ class Talk:
 
         The latter is infinite where the story was over before.
         """
-        part = {"type": "input_text", "text": STORY}
-        item = {"type": "message", "role": "user", "content": [part]}
-        await self._send("conversation.item.create", item=item)
-        await self._send("response.create")
+        await self._ask(STORY)
         await self._until("response.output_audio.delta")
         async with anyio.create_task_group() as tasks:
             begun = time.perf_counter() + _loud(word)[0]
@@ -170,6 +167,12 @@ class Talk:
             await self._append(bytes(2 * RATE))
         await self._send("input_audio_buffer.clear")
         await self._until("input_audio_buffer.cleared")
+
+    async def _ask(self, text: str, **how: object) -> None:
+        part = {"type": "input_text", "text": text}
+        item = {"type": "message", "role": "user", "content": [part]}
+        await self._send("conversation.item.create", item=item)
+        await self._send("response.create", **how)
 
     async def _answer(self) -> float:
         first = await self._until("response.output_audio.delta")
