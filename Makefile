@@ -56,6 +56,7 @@ voice: $(VOICE) ## Be answered aloud, in answer.wav, by models on this machine
 weights: $(DEV)
 	@$(PY) -m chatbots models pull --all
 	@packaging/speech_samples.sh $(VENV)/speech-samples
+	@packaging/noise_samples.sh $(VENV)/noise-samples
 
 test: $(DEV) ## Run the fast tests: no weights, nothing slow
 	$(PYTEST) -n $(WORKERS) $(FAST)
