@@ -23,7 +23,7 @@ from chatbots.speech.kokoro import RATE
 from chatbots.speech.moonshine import RATE as HEARD, Moonshine
 from chatbots.speech.spoken import spoken
 
-NAMES: Final = ("af_heart", "am_michael", "joe")
+NAMES: Final = ("af_heart", "joe")
 TEXTS: Final = (
     "The capital of France is Paris.",
     "There are seven days in a week, and twelve months in a year.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from chatbots.local.catalog import Weights, load, load_speech
 from chatbots.speech import ear, files, thinking, turns
 from tests.test_readme import ROOT
@@ -26,6 +28,11 @@ def test_what_is_downloaded_is_as_much_as_it_says() -> None:
         row.size for row in load_speech() if row.source and not (row.extra or row.without)
     )
     assert f"{load()[0].size // 1_000_000} MB for thinking, {fetched // 1_000_000} MB" in PAGE
+
+
+def test_every_voice_is_named_on_the_page() -> None:
+    named = set(re.findall(r"`(a[fm]_[a-z]+|joe)`", PAGE))
+    assert named == {voice for row in load_speech() for voice in row.voices}
 
 
 def test_the_waits_are_those_of_the_code() -> None:

@@ -97,8 +97,9 @@ class Piper:
         with self._writing:
             process, self._process = self._process, None
             if process is not None:
-                with suppress(OSError), process:
-                    pass  # closes what it reads from, and waits for its end
+                assert process.stdin is not None  # noqa: S101 - it is a pipe
+                with suppress(OSError), process:  # whose end is waited for
+                    process.stdin.close()  # first: whoever waits for its sound waits no more
 
     def _asked(self, text: str, speed: float, mark: Mark) -> IO[bytes]:
         """Ask for *text*, unless *mark* is set; return where its sound will come."""

@@ -9,6 +9,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from chatbots.speech import piper
@@ -77,7 +78,7 @@ async def test_stopped_in_the_middle_it_says_nothing_and_goes_on_with_the_next(
         except RuntimeError as error:
             caught.append(error)
 
-    thread = threading.Thread(target=say)
+    thread = threading.Thread(target=say, daemon=True)
     thread.start()
     await eventually(model.with_name("joe.onnx.begun").exists, within=20)
     mark.terminate = True
@@ -85,6 +86,23 @@ async def test_stopped_in_the_middle_it_says_nothing_and_goes_on_with_the_next(
     assert "InterruptedError" in str(caught[0])
     early.terminate = mark.terminate = True  # too late to stop anything
     assert (len(voice.say("Two")), voice.pid) == (SECOND, pid)
+
+
+async def test_closed_while_it_speaks_it_ends(voice: Piper, model: Path) -> None:
+    caught: list[RuntimeError] = []
+
+    def say() -> None:
+        try:
+            voice.say("forever")
+        except RuntimeError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
+    await eventually(model.with_name("joe.onnx.begun").exists, within=20)
+    await anyio.to_thread.run_sync(voice.close)
+    thread.join(20)
+    assert "ended" in str(caught[0])
 
 
 async def test_a_process_that_died_is_told_and_followed_by_another(voice: Piper) -> None:
@@ -133,7 +151,7 @@ async def test_piper_itself_is_understood_and_stopped_in_the_middle_of_a_sentenc
             except RuntimeError as error:
                 caught.append(error)
 
-        thread = threading.Thread(target=say)
+        thread = threading.Thread(target=say, daemon=True)
         thread.start()
         await eventually(lambda: seconds_of(voice.pid) > spent + 0.3, within=60)
         mark.terminate = True
