@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import runpy
 import struct
 import sys
 import wave
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chatbots.errors import InvalidRequest
-from chatbots.realtime.audio import RATE
+from chatbots.realtime.audio import RATE, size_of
 from chatbots.realtime.wav import header
 from chatbots.testing.threaded import FakeOpenAIThread
 from tests.pages import Program
-from tests.terminal.sounding import SoundLibrary
+from tests.terminal.sounding import PortAudioError, SoundLibrary, Stream
 
 ROOT = Path(__file__).parent.parent
 Example = Callable[..., str]
@@ -166,6 +168,42 @@ def test_voice_is_answered_by_voice(
         assert heard.getnframes() == 9 * 50 * RATE // 1000
 
 
+class Talker(SoundLibrary):
+    """A room where one question is asked and echoes; unplugged when the answer has sounded."""
+
+    def RawInputStream(self, **asked: Any) -> Stream:  # noqa: N802 - sounddevice's
+        stream = super().RawInputStream(**asked)
+        question = io.BytesIO(b"\0\x20" * RATE)
+        silence = io.BytesIO(bytes(2 * RATE))
+
+        def read(frames: int) -> tuple[memoryview, bool]:
+            stream.seconds_read += frames / RATE
+            sounded = sum(map(len, self.streams[0].written))
+            if sounded >= size_of(9 * 50) or stream.seconds_read > 30:
+                raise PortAudioError("Unplugged")
+            heard = question.read(2 * frames) or silence.read(2 * frames)
+            return memoryview(b"\0\x20" * frames if sounded else heard), False
+
+        stream.read = read  # type: ignore[method-assign]
+        return stream
+
+
+@pytest.mark.checklist(124)
+def test_voice_at_the_devices_is_answered_there_and_does_not_hear_itself(
+    example: Example,
+    fake_openai: FakeOpenAIThread,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", library := Talker(RATE))
+    fake_openai.hear("What is a river?", "It flows.")
+    fake_openai.answer("It flows.")
+    with pytest.raises(SystemExit, match=r"^error: .* listening to the microphone: Unplugged"):
+        example("voice_to_voice")
+    assert capsys.readouterr().out == "\n> What is a river?\nIt flows."
+    assert sum(map(len, library.streams[0].written)) == size_of(9 * 50)
+
+
 def test_what_is_heard_is_not_overwritten(example: Example, tmp_path: Path) -> None:
     sound(path := tmp_path / "q.wav", 500)
     before = path.read_bytes()
@@ -182,10 +220,15 @@ def test_what_is_heard_is_not_overwritten(example: Example, tmp_path: Path) -> N
 
 
 @pytest.mark.checklist(125)
-def test_a_file_is_played(example: Example, tmp_path: Path) -> None:
+def test_a_file_is_played(
+    example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pcm = sound(tmp_path / "sound.wav", 500)
     assert example("audio_player", "sound.wav", "heard.wav").endswith("sound.wav: 0.50 s\n")
     assert (tmp_path / "heard.wav").read_bytes() == header(RATE, len(pcm)) + pcm
+    monkeypatch.setitem(sys.modules, "sounddevice", library := SoundLibrary(RATE))
+    assert example("audio_player", "sound.wav").endswith("sound.wav: 0.50 s\n")
+    assert b"".join(library.streams[0].written) == pcm
 
 
 @pytest.mark.checklist(126)
@@ -196,4 +239,6 @@ def test_sound_is_recorded_and_devices_are_listed(
     assert example("audio_recorder", "out.wav", "0.25", "in.wav") == "out.wav: 0.25 s\n"
     assert (tmp_path / "out.wav").read_bytes() == header(RATE, 12_000) + pcm[:12_000]
     monkeypatch.setitem(sys.modules, "sounddevice", SoundLibrary(RATE))
+    assert example("audio_recorder", "out.wav", "0.25") == "out.wav: 0.25 s\n"
+    assert (tmp_path / "out.wav").read_bytes() == header(RATE, 12_000) + b"\x01\x02" * 6_000
     assert example("audio_recorder", "--list-devices") == "> 0 Headset, ALSA (1 in, 2 out)\n"

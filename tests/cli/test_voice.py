@@ -36,6 +36,28 @@ def test_a_written_question_is_answered_into_a_file(
     assert lasts(answer) == 12 * MS_PER_CHAR
 
 
+@pytest.mark.checklist(27)
+def test_the_voice_and_the_language_are_told(upstream: Upstream, run: Runner, answer: str) -> None:
+    upstream.answer("Hallo.")
+    flags = ["--voice", "brand-new", "--language", "de"]
+    assert run("voice", "--text", "Hi", "--output", answer, *flags).status == 0
+    told = upstream.talks[0].received[0]["session"]["audio"]
+    assert told["output"]["voice"] == "brand-new"
+    assert told["input"]["transcription"]["language"] == "de"
+
+
+@pytest.mark.checklist(153)
+def test_without_sound_devices_one_line_says_so_and_files_do(
+    upstream: Upstream, run: Runner, answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    ran = run("voice", "--text", "Hi")
+    assert (ran.status, ran.err.count("\n")) == (1, 1)
+    assert "pip install 'chatriver[voice]'" in ran.err
+    upstream.answer("Hello.")
+    assert run("voice", "--text", "Hi", "--output", answer).status == 0
+
+
 def test_devices_are_listed(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", SoundLibrary(24_000))
     assert run("voice", "--list-devices").out == "> 0 Headset, ALSA (1 in, 2 out)\n"
