@@ -14,7 +14,6 @@ from typing import IO
 import anyio
 
 from chatbots import Chatbots, ChatError, Speech, TextDelta, UserSaid, VoiceCall
-from chatbots.flow.unwrap import unwrapped
 from chatbots.terminal.microphone import from_device, from_file, gated
 from chatbots.terminal.sound_devices import opened
 from chatbots.terminal.sound_files import heard_from, spoken_into
@@ -30,20 +29,19 @@ async def say(call: VoiceCall, sound: AsyncIterator[bytes]) -> None:
 async def talk(call: VoiceCall, sound: AsyncIterator[bytes], speaker: Speaker) -> None:
     """Have *sound* heard, and play what is answered; show both as text."""
     speaker.on_played = call.played  # an answer that is spoken into ends where it was heard
-    with unwrapped():  # an error of one of the tasks comes out as itself
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(speaker.run)
-            tasks.start_soon(say, call, sound)
-            async for delta in call.deltas:
-                await speaker.take(delta)
-                match delta:
-                    case UserSaid(text=words):
-                        print(f"\n> {words}")
-                    case TextDelta(text):
-                        print(text, end="", flush=True)
-                    case _:
-                        pass
-            tasks.cancel_scope.cancel()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(speaker.run)
+        tasks.start_soon(say, call, sound)
+        async for delta in call.deltas:
+            await speaker.take(delta)
+            match delta:
+                case UserSaid(text=words):
+                    print(f"\n> {words}")
+                case TextDelta(text):
+                    print(text, end="", flush=True)
+                case _:
+                    pass
+        tasks.cancel_scope.cancel()
     print()
 
 
