@@ -17,8 +17,8 @@ from websockets.exceptions import (
     ProxyError,
     WebSocketException,
 )
-from websockets.frames import DATA_OPCODES, Frame, Opcode
-from websockets.protocol import Event
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 
 from chatbots.errors import ChatError, ConfigurationError
 from chatbots.realtime.failures import Peer
@@ -33,6 +33,13 @@ MANY: Final = 16
 """Messages that may wait to be read before no more is taken from the socket, but what is there."""
 FEW: Final = 4
 """Messages left from which more is taken."""
+
+MOST: Final = 2**63
+"""Bytes of a message, where there is no limit."""
+
+_HEAD_END: Final = b"\r\n\r\n"
+_TEXT: Final = 0x81  # a whole message of text (RFC 6455, 5.2)
+_CONTROL: Final = (0x88, 0x89, 0x8A)
 
 # At its level for debugging the library logs the headers, with the key: nobody is to hear it.
 _SILENT: Final = logging.Logger("websockets", logging.CRITICAL + 1)  # noqa: LOG001 - as it says
@@ -147,15 +154,18 @@ class WebSocketsConn:
 
 
 class _Connection(ClientConnection):
-    """Hands whole messages of text over as they came, past the library's queue.
+    """Takes whole messages of text out of the bytes itself, and leaves the rest to the library.
 
-    The way through that costs as much as everything else that is done for a small message.
-    At the first message that is not like that the rest goes the library's way, in order.
+    The library's way costs more than all else that is done for a small message.
+    At the first frame that is neither such a message nor control, all goes that way, in order.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._ready: deque[Frame] = deque()
+        self._ready: deque[bytes | bytearray] = deque()
+        self._rest = bytearray()
+        """What may be the end of the head of the server's answer; later the begin of a frame."""
+        self._opened = False
         self._direct = True
         self._news = Wakeup()
 
@@ -165,32 +175,81 @@ class _Connection(ClientConnection):
             if not self._direct:
                 return await self.recv()
             await self._news
-        frame = self._ready.popleft()
+        message = self._ready.popleft()
         if len(self._ready) == FEW:
             self.transport.resume_reading()
         try:
-            return bytes(frame.data).decode()
+            return message.decode()
         except UnicodeDecodeError:  # `recv` says so to the peer, and raises what it means
             self._ready.clear()
             self._direct = False
-            self.recv_messages.put(frame)
+            self.recv_messages.put(Frame(Opcode.TEXT, bytes(message)))
             return await self.recv()
-
-    def process_event(self, event: Event) -> None:
-        """Keep a message of text; leave the rest to the library."""
-        if self._direct and isinstance(event, Frame) and event.opcode in DATA_OPCODES:
-            if event.opcode is Opcode.TEXT and event.fin:
-                self._ready.append(event)
-                if len(self._ready) == MANY:
-                    self.transport.pause_reading()
-                return
-            self._direct = False
-        super().process_event(event)
 
     def data_received(self, data: bytes) -> None:
         """Take in what the socket received, all of it, and then let it be read."""
-        super().data_received(data)
+        if not self._opened:
+            data = self._opening(data)
+        if self._direct and self._opened:
+            before = len(self._ready)
+            self._take(data)
+            if before < MANY <= len(self._ready):
+                self.transport.pause_reading()
+            data = b""
+        if not self._direct:
+            data = bytes(self._rest) + data
+            self._rest.clear()
+        if data:
+            super().data_received(data)
         self._news.wake()
+
+    def _opening(self, data: bytes) -> bytes:
+        """Let the library have the head of the server's answer; return what comes after it."""
+        both = bytes(self._rest) + data
+        end = both.find(_HEAD_END)
+        self._opened = end >= 0
+        head = data[: end + len(_HEAD_END) - len(self._rest)] if self._opened else data
+        self._rest[:] = b"" if self._opened else both[1 - len(_HEAD_END) :]
+        super().data_received(head)
+        self._direct = not self._opened or self.protocol.state is State.OPEN
+        return data[len(head) :]
+
+    def _take(self, data: bytes) -> None:
+        """Take the messages, let the library have control frames, and keep what is not whole."""
+        buffer: bytes | bytearray = data
+        if self._rest:
+            self._rest += data
+            buffer = self._rest
+        at, limit = 0, self.protocol.max_message_size or MOST
+        while self._direct and len(buffer) - at > 1:
+            first, size, begin = buffer[at], buffer[at + 1], at + 2
+            if 125 < size < 128:
+                begin += 2 if size == 126 else 8
+                if begin > len(buffer):
+                    break
+                size = int.from_bytes(buffer[at + 2 : begin])
+            ours = first == _TEXT and buffer[at + 1] < 128 and size <= limit
+            if not ours and (first not in _CONTROL or size > 125):
+                self._direct = False
+            elif (end := begin + size) > len(buffer):
+                break
+            elif ours:
+                self._ready.append(buffer[begin:end])
+                at = end
+            else:
+                super().data_received(bytes(buffer[at:end]))
+                self._direct = self.protocol.state is State.OPEN
+                at = end
+        if buffer is self._rest:
+            del self._rest[:at]
+        else:
+            self._rest += buffer[at:]
+
+    def eof_received(self) -> None:
+        """Let the library see what was begun, and not ended."""
+        if self._opened and self._rest:
+            super().data_received(bytes(self._rest))
+        super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let `recv` tell what it means, once all is read."""

@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint
 from websockets.asyncio.server import ServerConnection, serve
 
 from chatbots.errors import ConfigurationError, ProviderError
+from chatbots.realtime import websockets_transport
 from chatbots.realtime.proxies import Proxies
 from chatbots.realtime.transport import Limits, WebSocketDialer
 from chatbots.realtime.websockets_transport import WebSocketsDialer
@@ -216,5 +217,65 @@ async def test_what_is_no_utf_8_ends_the_session_after_what_came_before() -> Non
         socket = await WebSocketsDialer().dial(f"ws://127.0.0.1:{port}", {})
         assert await socket.read_message() == "before"
         with pytest.raises(ProviderError, match="makes no sense"):
+            await socket.read_message()
+        await socket.close()
+
+
+SIZES = (0, 5, 125, 126, 65_535, 65_536, 200_000)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 7, 126, 4096, 1_000_000])
+async def test_messages_are_whole_however_their_bytes_come(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handshake, text of every form of its length, and control frames between."""
+
+    class Dripping(websockets_transport._Connection):
+        def data_received(self, data: bytes) -> None:
+            for at in range(0, len(data), at_once):
+                super().data_received(data[at : at + at_once])
+
+    sizes = SIZES[:4] if at_once < 126 else SIZES
+    said = [chr(0x61 + number) * size for number, size in enumerate(sizes)]
+
+    async def say(socket: ServerConnection) -> None:
+        for message in said:
+            await socket.send(message)
+            await (await socket.ping())
+        await socket.close(3000, "enough")
+
+    monkeypatch.setattr(websockets_transport, "_Connection", Dripping)
+    async with serve(say, "127.0.0.1", 0, compression=None) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        socket = await WebSocketsDialer().dial(f"ws://127.0.0.1:{port}", {})
+        assert [await socket.read_message() for _ in said] == said
+        with pytest.raises(ProviderError):
+            await socket.read_message()
+        await socket.close()
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "words"),
+    [
+        (b"\xc1\x02no", "makes no sense"),  # a bit nobody agreed on
+        (b"\x81\x82\0\0\0\0no", "makes no sense"),  # masked
+        (b"\x89\x7e\0\x80" + bytes(128), "makes no sense"),  # a ping too long
+        (b"\x81\x7f" + (2**40).to_bytes(8), "bytes"),  # a message too long
+        (b"\x81\x05half", "dropped"),
+    ],
+)
+async def test_what_is_no_frame_is_the_library_s_to_refuse(spoilt: bytes, words: str) -> None:
+    async def say(socket: ServerConnection) -> None:
+        await socket.send("before")
+        socket.transport.write(spoilt)
+        if b"half" in spoilt:
+            socket.transport.close()
+        await socket.wait_closed()
+
+    async with serve(say, "127.0.0.1", 0, compression=None) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        socket = await WebSocketsDialer().dial(f"ws://127.0.0.1:{port}", {})
+        assert await socket.read_message() == "before"
+        with pytest.raises(ProviderError, match=words):
             await socket.read_message()
         await socket.close()
