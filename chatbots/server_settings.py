@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
-
-SERVED: Final = {
-    "openai_model": "gpt-3.5-turbo",
-    "openai_max_tokens": 1000,
-    "openai_temperature": 0.7,
-}
-"""What the server program takes where nothing is set, unlike the other programs: the defaults of
-the backend that its clients were written for."""
 
 
 class ServerSettings(BaseModel):

@@ -17,7 +17,7 @@ from chatbots.errors import ChatError
 from chatbots.realtime import turns
 from chatbots.realtime.events.beta import BETA_NAMES
 from chatbots.realtime.events.registry import CLIENT, REFERENCE_CLIENT, REFERENCE_SERVER, SERVER
-from chatbots.server_settings import SERVED, ServerSettings
+from chatbots.server_settings import ServerSettings
 from chatbots.sessions.turn import TABLE, diagram
 from chatbots.settings import Settings
 from chatbots.testing.faults import names
@@ -64,7 +64,6 @@ def settings_page() -> str:
         f"| `{name.upper()}` | {_default(field)} | {field.description} |"
         for name, field in _fields()
     )
-    served = ", ".join(f"`{name.upper()}={value}`" for name, value in SERVED.items())
     return f"""# Settings
 
 {NOTE.format(source="chatbots/settings.py")}
@@ -73,8 +72,7 @@ of `Settings` in lower case.
 The strongest wins: a flag of the command, the environment, `.env`, `instructions.txt` (for the
 instructions), the default.
 A variable that is empty counts as not set.
-Where they are not set the server, `chatbots serve`, takes {served}, as the backend did that its
-clients were written for; `/info` says what it has.
+`/info` says which ones a server, `chatbots serve`, has.
 `Settings(...)` reads nothing; `Settings.load()` reads the environment and the files.
 
 What is of a database server, `DB_HOST`, `DB_PORT`, `DB_USER` and `DB_PASSWORD`, is checked already,

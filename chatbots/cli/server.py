@@ -85,11 +85,8 @@ def _run(flags: Flags, secrets: list[str]) -> int:
     from chatbots.cli.loop import loop_options
     from chatbots.gates import gate_of
     from chatbots.logs import set_up_logging
-    from chatbots.server_settings import SERVED
 
     settings = load_settings(flags)
-    unset = SERVED.keys() - settings.model_fields_set
-    settings = settings.model_copy(update={name: SERVED[name] for name in unset})
     secrets += settings.secrets
     if settings.log_level is None:
         # What only the operator can mend, clients are not told.
