@@ -28,7 +28,7 @@ from chatbots.testing.realtime.talk import Talk
 from tests.local.serving import Site
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 20
+PATIENCE = 30
 """Seconds to wait for another process."""
 
 PROMPTS = {"prompt_toolkit": "\x1b[?2004h", "readline": "> "}

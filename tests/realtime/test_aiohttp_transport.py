@@ -126,7 +126,7 @@ async def test_the_peers_ping_is_answered() -> None:
             group.start_soon(socket.read_message)
             await socket.ping()  # the peer has taken note of its socket
             (other,) = peer.open
-            with anyio.fail_after(5):
+            with anyio.fail_after(20):
                 await (await other.ping())
             group.cancel_scope.cancel()
         await socket.close()

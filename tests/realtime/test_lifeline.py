@@ -318,7 +318,7 @@ async def test_what_the_session_was_told_since_the_next_one_was_opened_that_is_t
         living(stage, time=clock(0.05)) as (line, outcomes),
     ):
         await ready.wait()
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while line.next is None:  # noqa: ASYNC110 - it tells nobody
                 await anyio.sleep(0.005)
         link = await line.connected()
