@@ -369,7 +369,7 @@ def test_nothing_of_the_sdk_is_imported_before_the_first_turn() -> None:
         "print([name for name in ('openai', 'httpx2', 'numpy') if name in sys.modules])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=90
     )
     assert done.stdout == "[]\n", done.stderr
 

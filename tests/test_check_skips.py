@@ -39,7 +39,7 @@ def gate(checkout: Path, listed: str, *options: str) -> subprocess.CompletedProc
     (checkout / "tests" / "skips.txt").write_text(listed, "utf-8")
     command = [sys.executable, "packaging/check_skips.py", "-p", "no:cacheprovider", *options]
     return subprocess.run(
-        [*command, "tests"], cwd=checkout, capture_output=True, text=True, timeout=50
+        [*command, "tests"], cwd=checkout, capture_output=True, text=True, timeout=90
     )
 
 

@@ -33,7 +33,7 @@ def python(*arguments: str, given: str = "", cwd: Path = ROOT) -> subprocess.Com
 def run(*command: str, given: str = "", cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     return subprocess.run(
-        command, input=given, env=clean, cwd=cwd, capture_output=True, text=True, timeout=50
+        command, input=given, env=clean, cwd=cwd, capture_output=True, text=True, timeout=90
     )
 
 

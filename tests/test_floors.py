@@ -53,7 +53,7 @@ def copy(tmp_path: Path) -> Path:
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     program = str(Path(sys.executable).with_name("lint-imports"))
     return subprocess.run(
-        [program, "--no-cache"], cwd=folder, capture_output=True, text=True, timeout=50
+        [program, "--no-cache"], cwd=folder, capture_output=True, text=True, timeout=90
     )
 
 

@@ -16,7 +16,7 @@ HEAVY = ("anyio", "asyncio", "httpx2", "msgspec", "numpy", "openai", "pydantic",
 
 def python(code: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=90
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

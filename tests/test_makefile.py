@@ -16,7 +16,7 @@ TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     """Run a command as from a shell, not as from the make that may be running these tests."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    return subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=50)
+    return subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=90)
 
 
 def test_make_alone_lists_the_targets() -> None:

@@ -27,7 +27,7 @@ def blocks(language: str) -> list[str]:
 def run(*command: str, fake: FakeOpenAIThread, folder: Path) -> str:
     where = os.environ | {"OPENAI_BASE_URL": fake.base_url, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        command, env=where, cwd=folder, capture_output=True, text=True, timeout=30
+        command, env=where, cwd=folder, capture_output=True, text=True, timeout=90
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -37,7 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT, copy, ignore=left_out, dirs_exist_ok=True)
     built = tmp_path_factory.mktemp("built")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(built)]
-    done = subprocess.run([*command, str(copy)], capture_output=True, text=True, timeout=50)
+    done = subprocess.run([*command, str(copy)], capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, done.stdout + done.stderr
     (found,) = built.glob("*.whl")
     return found
@@ -111,7 +111,7 @@ def lend_dependencies(venv: Path) -> None:
 
 def run(*command: str, cwd: Path) -> str:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    done = subprocess.run(command, cwd=cwd, env=clean, capture_output=True, text=True, timeout=50)
+    done = subprocess.run(command, cwd=cwd, env=clean, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

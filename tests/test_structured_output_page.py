@@ -24,7 +24,7 @@ def block(language: str) -> str:
 def run(*command: str, fake: FakeOpenAIThread) -> str:
     where = os.environ | {"OPENAI_BASE_URL": fake.base_url, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, *command], env=where, cwd=ROOT, capture_output=True, text=True, timeout=30
+        [sys.executable, *command], env=where, cwd=ROOT, capture_output=True, text=True, timeout=90
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -91,7 +91,7 @@ def test_the_client_in_typescript_does_the_same(address: str, tmp_path: Path) ->
 
     def npm(*words: str) -> str:
         done = subprocess.run(
-            ["npm", *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=50
+            ["npm", *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=90
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

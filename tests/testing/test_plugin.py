@@ -38,7 +38,7 @@ def run(folder: Path, *options: str, **files: str) -> subprocess.CompletedProces
         (folder / f"{name}.py").write_text(text, "utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    return subprocess.run(command, cwd=folder, env=kept, capture_output=True, text=True, timeout=50)
+    return subprocess.run(command, cwd=folder, env=kept, capture_output=True, text=True, timeout=90)
 
 
 def test_a_fixture_serves_a_test_that_is_not_async(fake_openai: FakeOpenAIThread) -> None:
