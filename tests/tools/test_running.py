@@ -327,7 +327,7 @@ def test_a_tool_that_was_left_behind_does_not_keep_the_process() -> None:
 
         @tool(timeout=0.05)
         def stuck() -> None:
-            time.sleep(60)
+            time.sleep(600)
 
         async def main():
             print(await run_tool(stuck, ToolCall("c", "stuck", ""), ToolContext(request_id="r")))
