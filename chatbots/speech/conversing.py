@@ -29,7 +29,7 @@ from chatbots.realtime.hosting.demands import (
 from chatbots.realtime.hosting.host import Host
 from chatbots.speech.ear import Ear, News
 from chatbots.speech.engines import Engines
-from chatbots.speech.performing import Form, Performance, Step, heard_of
+from chatbots.speech.performing import Form, Guess, Performance, Step, heard_of
 from chatbots.speech.silero import RATE
 from chatbots.speech.thinking import request
 from chatbots.speech.writing import Writing
@@ -42,28 +42,12 @@ _MISSED: Final = 0.5
 """Seconds of a turn that nobody listened to as they came: more than padding of silence."""
 
 
-class _Guess:
-    """What was probably said, and what is probably to be answered, before the turn is over."""
-
-    def __init__(self) -> None:
-        self.scope = anyio.CancelScope()
-        self.done = anyio.Event()
-        self.text: str | None = None
-        """What was made out; None: nothing could be."""
-        self.performance: Performance | None = None
-
-    def drop(self) -> None:
-        self.scope.cancel()
-        if self.performance is not None:
-            self.performance.scope.cancel()
-
-
 class _Heard(Struct, frozen=True):
     """A turn that is over: what is written down of it, what is yet to be, and a guess, if any."""
 
     writing: Writing
     rest: bytes
-    guess: _Guess | None
+    guess: Guess | None
 
     @property
     def seconds(self) -> float:
@@ -79,37 +63,41 @@ class Conversation:
         self._send = send
         self._ear = Ear(engines.silero())
         self._writing = self._new_writing()
-        self._guess: _Guess | None = None
+        self._guess: Guess | None = None
         self._hearing: dict[str, anyio.Event] = {}
         self._giving: dict[str, Performance] = {}
         self._prepared: tuple[str, Performance] | None = None
         self._spoken: dict[str, list[tuple[str, int]]] = {}
-        self._put, self._take = anyio.create_memory_object_stream[bytes](math.inf)
+        self._ahead: anyio.CancelScope | None = None
+        """What the model reads while the user speaks; None where it is to begin."""
+        self._frames = anyio.create_memory_object_stream[bytes](math.inf)
 
     async def run(self, frames: AsyncIterable[bytes | str]) -> None:
         """Converse until the client leaves."""
-        with self._put, self._take:
+        put, take = self._frames
+        with put, take:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._write)
                 self._do([Configured(self._host.session)], tasks)
                 async for frame in frames:
                     self._do(self._host.receive(frame), tasks)
-                    if self._put.statistics().current_buffer_used > MAX_WAITING:
+                    if put.statistics().current_buffer_used > MAX_WAITING:
                         break
                 tasks.cancel_scope.cancel()
 
     async def _write(self) -> None:
-        async for frame in self._take:
+        async for frame in self._frames[1]:
             await self._send(frame)
 
     def _flush(self) -> None:
         for frame in self._host.data_to_send():
-            self._put.send_nowait(frame)
+            self._frames[0].send_nowait(frame)
 
     def _do(self, demands: list[Demand], tasks: TaskGroup) -> None:
         for demand in demands:
             match demand:
                 case Heard(audio):
+                    self._start_reading(tasks)
                     for news in self._ear.push(audio):
                         self._on_news(news, tasks)
                 case Spoken(item_id, live=live):
@@ -122,6 +110,8 @@ class Conversation:
                         performance.scope.cancel()
                 case Configured(session):
                     self._drop_guess()  # it was made as the session was
+                    self._stop_reading()
+                    self._ahead = None
                     self._ear.configure(session)
                     self._engines.prepare(Form.of(manner_of(session, None)).voice)
                 case Cleared():
@@ -141,7 +131,7 @@ class Conversation:
                 self._writing.seconds += len(news.sound) / 2 / RATE
                 tasks.start_soon(self._take_down, self._writing, news.sound)
             case "paused" if self._may_guess:
-                self._guess = _Guess()
+                self._guess = Guess()
                 tasks.start_soon(self._make_out, self._guess, self._writing, news.sound)
             case "resumed":
                 self._drop_guess()
@@ -164,7 +154,7 @@ class Conversation:
             self._prepared[1].scope.cancel()
             self._prepared = None
 
-    async def _make_out(self, guess: _Guess, writing: Writing, sound: bytes) -> None:
+    async def _make_out(self, guess: Guess, writing: Writing, sound: bytes) -> None:
         """Recognise a turn that may be over, and begin the answer that it may get."""
         with guess.scope:
             try:
@@ -267,7 +257,24 @@ class Conversation:
         performance.scope.cancel()
         return None
 
+    def _start_reading(self, tasks: TaskGroup) -> None:
+        if self._ahead is None:
+            self._ahead = anyio.CancelScope()
+            tasks.start_soon(self._read_ahead, self._ahead)
+
+    async def _read_ahead(self, scope: anyio.CancelScope) -> None:
+        with scope:
+            manner = manner_of(self._host.session, None)
+            form = Form.of(manner)
+            items = list(self._host.items)
+            await self._engines.read_ahead(partial(request, manner, items, audible=form.audible))
+
+    def _stop_reading(self) -> None:
+        if self._ahead is not None:
+            self._ahead.cancel()
+
     def _performance(self, manner: ResponseParams, items: list[Item]) -> Performance:
+        self._stop_reading()  # what was read so far is read
         form = Form.of(manner)
         asked = partial(request, manner, items, audible=form.audible)
         return Performance(self._engines, asked, form)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 import anyio.to_thread
+from msgspec.structs import replace
 
-from chatbots.errors import ProviderError
+from chatbots.errors import ChatError, ProviderError
+from chatbots.flow.channel import open_channel
 from chatbots.speech.spoken import spoken
 from chatbots.speech.voices import named
 
 if TYPE_CHECKING:
     from chatbots.interfaces import ChatModel
+    from chatbots.messages import ModelRequest
     from chatbots.speech.silero import Silero
 
 
@@ -47,6 +50,7 @@ class Engines:
     """What all conversations of a process share; *silero* makes one for each.
 
     *voices* by their names; the first is that of who names none.
+    *reads_ahead*: the model reads what it will be asked about while the user speaks.
     """
 
     def __init__(
@@ -56,14 +60,25 @@ class Engines:
         recogniser: Recogniser,
         voices: Mapping[str, Voice],
         silero: Callable[[], Silero],
+        reads_ahead: bool = False,
     ) -> None:
         self.model = model
         self.silero = silero
+        self._reads_ahead = reads_ahead
         self._recogniser = recogniser
         self.voices = voices
         # One at a time each: two at once would both be late.
         self._hearing = anyio.CapacityLimiter(1)
         self._saying = anyio.CapacityLimiter(1)
+
+    async def read_ahead(self, request: Callable[[], ModelRequest]) -> None:
+        """Have the model read *request*, so that it has less to read when it is asked."""
+        if not self._reads_ahead:
+            return
+        with suppress(ChatError):
+            asked = request()
+            sampling = replace(asked.sampling, max_tokens=1)
+            await self.model.complete(replace(asked, sampling=sampling), open_channel()[0])
 
     async def hear_any(self, pcm: bytes) -> str:
         """Return what is said in *pcm*, as `hear`; empty where nobody speaks.

@@ -101,6 +101,7 @@ def engines_of(needs: Needs, config: Config) -> Engines:
         else MoonshineJs(heard, threads=config.threads),
         voices=voices_of(needs, threads=config.threads),
         silero=lambda: Silero(network),
+        reads_ahead=True,
     )
 
 

@@ -146,6 +146,23 @@ class Performance:
         return self._tell(methodcaller("end", result.state, reason, usage=_usage(result)))
 
 
+class Guess:
+    """What was probably said, and what is probably to be answered, before the turn is over."""
+
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()
+        self.done = anyio.Event()
+        self.text: str | None = None
+        """What was made out; None: nothing could be."""
+        self.performance: Performance | None = None
+
+    def drop(self) -> None:
+        """Stop it."""
+        self.scope.cancel()
+        if self.performance is not None:
+            self.performance.scope.cancel()
+
+
 def _usage(result: ModelAnswer) -> ResponseUsage | None:
     if result.usage is None:
         return None

@@ -66,6 +66,8 @@ def engines_of(
     model: ChatModel,
     recogniser: Recogniser | None = None,
     voice: Voice | None = None,
+    *,
+    reads_ahead: bool = False,
     **voices: Voice,
 ) -> Engines:
     return Engines(
@@ -73,4 +75,5 @@ def engines_of(
         recogniser=recogniser or Recogniser(),
         voices={"af_heart": voice or Voice()} | voices,
         silero=lambda: Silero(Loud()),
+        reads_ahead=reads_ahead,
     )

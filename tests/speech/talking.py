@@ -23,14 +23,16 @@ PUSH_TO_TALK: dict[str, Any] = {"audio": {"input": {"turn_detection": None}}}
 class Talk:
     """A conversation; `told` is what the client was told, in order."""
 
-    def __init__(self, model: ScriptedModel, recogniser: Recogniser, voice: Voice) -> None:
+    def __init__(
+        self, model: ScriptedModel, recogniser: Recogniser, voice: Voice, *, reads_ahead: bool
+    ) -> None:
         self.model = model
         self.recogniser = recogniser
         self.voice = voice
         self.told: list[dict[str, Any]] = []
         self._put, self.frames = anyio.create_memory_object_stream[bytes | str](1000)
         self.host = Host(model="local")
-        engines = engines_of(model, recogniser, voice)
+        engines = engines_of(model, recogniser, voice, reads_ahead=reads_ahead)
         self.conversation = Conversation(engines, self.host, self._take)
 
     async def _take(self, frame: bytes) -> None:
@@ -76,9 +78,9 @@ class Talk:
 
 @asynccontextmanager
 async def talking(
-    model: ScriptedModel, *heard: str, voice: Voice | None = None
+    model: ScriptedModel, *heard: str, voice: Voice | None = None, reads_ahead: bool = False
 ) -> AsyncGenerator[Talk]:
-    talk = Talk(model, Recogniser(*heard), voice or Voice())
+    talk = Talk(model, Recogniser(*heard), voice or Voice(), reads_ahead=reads_ahead)
     with talk.frames:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(talk.conversation.run, talk.frames)

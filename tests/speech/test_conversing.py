@@ -390,3 +390,23 @@ async def test_what_was_not_listened_to_as_it_came_is_heard_whole() -> None:
         await talk.send("response.create")
         await talk.until("response.done")
     assert talk.recogniser.heard == [pytest.approx(2032, abs=32)]
+
+
+async def test_the_model_reads_what_it_will_be_asked_about_while_the_user_speaks() -> None:
+    model = ScriptedModel([Gate(), "?"], "Yes.", ["?"], "Yes.")
+    async with talking(model, "Are you there?", "Still?", reads_ahead=True) as talk:
+        await talk.session(instructions="Be kind.", **PUSH_TO_TALK)
+        await talk.append(tone(300))
+        await eventually(lambda: len(model.requests) == 1)
+        await talk.append(tone(300))
+        await talk.send("input_audio_buffer.commit")
+        await talk.send("response.create")
+        await talk.until("response.done")
+        assert (model.cancelled, len(model.requests), talk.said) == (1, 2, "Yes.")
+        await talk.session(instructions="Be brief.")
+        await talk.append(tone(300))
+        await eventually(lambda: len(model.requests) == 3)
+    ahead, asked, again = model.requests
+    assert (ahead.sampling.max_tokens, asked.sampling.max_tokens) == (1, None)
+    assert asked.messages[: len(ahead.messages)] == ahead.messages
+    assert again.messages[0].content.startswith("Be brief.")

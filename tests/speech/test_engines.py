@@ -4,9 +4,13 @@ import anyio
 import pytest
 
 from chatbots.errors import ProviderError
+from chatbots.messages import ModelRequest
+from chatbots.realtime.events.session import ResponseParams
+from chatbots.speech.thinking import request
 from chatbots.testing import ScriptedModel
 from tests.local.processes import eventually
 from tests.speech.engines_of import Recogniser, Voice, engines_of
+from tests.speech.test_ear import tone
 
 
 async def test_text_is_said_as_it_is_spoken_and_sound_is_heard() -> None:
@@ -65,3 +69,22 @@ async def test_what_an_engine_cannot_do_is_told_without_what_was_said() -> None:
     assert "Hello" not in str(caught.value)
     with pytest.raises(ProviderError, match="cannot be made out: IndexError"):
         await engines.hear(b"")
+
+
+async def test_the_model_reads_ahead_where_it_may_and_what_comes_of_it_is_nothing() -> None:
+    def asked() -> ModelRequest:
+        return request(ResponseParams(), [], audible=True)
+
+    model = ScriptedModel("Hm.")
+    await engines_of(model).read_ahead(asked)
+    assert model.requests == []
+    engines = engines_of(model, reads_ahead=True)
+    for _ in range(2):  # the second fails: there is no other answer
+        await engines.read_ahead(asked)
+    assert [one.sampling.max_tokens for one in model.requests] == [1, 1]
+
+
+async def test_of_noise_nothing_is_made_out() -> None:
+    engines = engines_of(ScriptedModel(), Recogniser("You", "Hello."))
+    assert await engines.hear_any(bytes(32_000)) == ""
+    assert await engines.hear_any(tone(500, 16_000)) == "You"
