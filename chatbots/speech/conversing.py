@@ -129,7 +129,7 @@ class Conversation:
                 self._writing = self._new_writing(self._host.hearing.speaking)
             case "cut":
                 self._writing.seconds += len(news.sound) / 2 / RATE
-                tasks.start_soon(self._take_down, self._writing, news.sound)
+                tasks.start_soon(self._take_live, self._writing, news.sound)
             case "paused" if self._may_guess:
                 self._guess = Guess()
                 tasks.start_soon(self._make_out, self._guess, self._writing, news.sound)
@@ -182,6 +182,13 @@ class Conversation:
     async def _take_down(self, writing: Writing, piece: bytes) -> None:
         await writing.take(piece)
         self._tell_words(writing)
+
+    async def _take_live(self, writing: Writing, piece: bytes) -> None:
+        await self._take_down(writing, piece)
+        if not self._giving:
+            self._stop_reading()
+            self._ahead = anyio.CancelScope()
+            await self._read_ahead(self._ahead, writing.text)
 
     def _tell_words(self, writing: Writing, text: str | None = None) -> None:
         """Tell the client, if it wants to know, what is new in what is written down."""
@@ -262,11 +269,11 @@ class Conversation:
             self._ahead = anyio.CancelScope()
             tasks.start_soon(self._read_ahead, self._ahead)
 
-    async def _read_ahead(self, scope: anyio.CancelScope) -> None:
+    async def _read_ahead(self, scope: anyio.CancelScope, said: str = "") -> None:
         with scope:
             manner = manner_of(self._host.session, None)
             form = Form.of(manner)
-            items = list(self._host.items)
+            items = [*self._host.items, user_text(said)]
             await self._engines.read_ahead(partial(request, manner, items, audible=form.audible))
 
     def _stop_reading(self) -> None:

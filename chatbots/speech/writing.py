@@ -23,6 +23,11 @@ class Writing:
         self._failed: ChatError | None = None
         self._in_turn = anyio.Lock()
 
+    @property
+    def text(self) -> str:
+        """What is written down by now."""
+        return self._text()
+
     async def take(self, piece: bytes) -> None:
         """Write down the next piece, after those before it."""
         async with self._in_turn:

@@ -381,15 +381,39 @@ async def test_an_item_with_sound_is_heard_as_well() -> None:
 
 async def test_what_was_not_listened_to_as_it_came_is_heard_whole() -> None:
     async with talking(ScriptedModel("I see."), "One.") as talk:
-        await talk.append(tone(2000, level=3_000))  # too soft to be taken for a turn
-        await talk.append(tone(400))
-        await talk.until("input_audio_buffer.speech_started")
-        await talk.send("input_audio_buffer.clear")
-        await talk.append(tone(2000, level=3_000) + tone(32))
+        await talk.append(tone(2000, level=3_000) + tone(32))  # too soft, and too short, for a turn
         await talk.send("input_audio_buffer.commit")
         await talk.send("response.create")
         await talk.until("response.done")
-    assert talk.recogniser.heard == [pytest.approx(2032, abs=32)]
+    assert talk.recogniser.heard == [pytest.approx(2032, abs=40)]
+
+
+async def test_an_item_with_sound_is_not_what_the_microphone_heard() -> None:
+    async with talking(ScriptedModel("I see."), "One.") as talk:
+        await talk.session(**PUSH_TO_TALK)
+        await talk.append(tone(600))
+        part = {"type": "input_audio", "audio": b64encode(silence(600)).decode()}
+        item = {"id": "silent", "type": "message", "role": "user", "content": [part]}
+        await talk.send("conversation.item.create", item=item)
+        await talk.send("input_audio_buffer.commit")
+        await talk.send("response.create")
+        await talk.until("response.done")
+    silent, spoken = list(talk.host.items)[:2]
+    assert (silent.id, silent.text, spoken.text) == ("silent", "", "One.")
+
+
+async def test_the_beginning_of_a_long_turn_is_read_while_it_goes_on() -> None:
+    model = ScriptedModel("?", ["?", Gate()], "I see.")
+    async with talking(model, "One.", "Two.", reads_ahead=True) as talk:
+        await talk.session(**PUSH_TO_TALK)
+        await talk.append(LONG + tone(600))
+        await eventually(lambda: model.requests[-1:] != [] and len(model.requests) == 2)
+        assert model.requests[1].messages[-1].content == "One."
+        await talk.send("input_audio_buffer.commit")
+        await talk.send("response.create")
+        await talk.until("response.done")
+    assert model.requests[-1].messages[-1].content == "One. Two."
+    assert model.cancelled == 1
 
 
 async def test_the_model_reads_what_it_will_be_asked_about_while_the_user_speaks() -> None:
