@@ -157,7 +157,7 @@ async def test_what_goes_wrong_is_told_by_its_code(error: ProviderError | None, 
 
 async def test_where_the_voice_fails_the_answer_has_failed_and_thinking_ends() -> None:
     class Mute(Voice):
-        def say(self, phonemes: str, *, speed: float = 1.0, mark: object = None) -> bytes:
+        def say(self, text: str, *, speed: float = 1.0, mark: object = None) -> bytes:
             raise ValueError
 
     answer, model = Answer(), ScriptedModel(["Yes, ", Gate()])
