@@ -5,6 +5,7 @@ It needs their weights, and the extra `piper`: `chatbots models pull --speech`.
 
 from __future__ import annotations
 
+import os
 import re
 import statistics
 import time
@@ -64,16 +65,25 @@ def _measured(voice: Voice, text: str, ear: Moonshine) -> dict[str, float]:
     begun = time.perf_counter()
     voice.say(spoken((Clauses().push(f"{text} ") or [text])[0]))
     first = time.perf_counter() - begun
-    begun = time.perf_counter()
+    begun, spent = time.perf_counter(), _spent(voice)
     sound = voice.say(spoken(text))
-    whole = time.perf_counter() - begun
+    whole, spent = time.perf_counter() - begun, _spent(voice) - spent
     heard = _words(ear.hear(resampled(sound, RATE, HEARD)))
     return {
         "first": first,
         "factor": whole / (len(sound) / 2 / RATE),
+        "spent": spent / (len(sound) / 2 / RATE),
         "wrong": _errors(_words(text), heard),
         "words": len(_words(text)),
     }
+
+
+def _spent(voice: Voice) -> float:
+    """Return the seconds of a processor that were used here and in the voice's own process."""
+    pids = {os.getpid(), getattr(voice, "pid", None) or os.getpid()}
+    stats = [Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2] for pid in pids]
+    ticks = sum(int(stat.split()[field]) for stat in stats for field in (11, 12))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _line(name: str, found: Found) -> str:
@@ -81,6 +91,7 @@ def _line(name: str, found: Found) -> str:
     return (
         f"  {name:12} {middle:.2f} s for a second of speech"
         f" [{min(found['factor']):.2f} to {max(found['factor']):.2f}],"
+        f" {statistics.median(found['spent']):.2f} s of a processor,"
         f" first clause after {statistics.median(found['first']):.2f} s"
         f" [{min(found['first']):.2f} to {max(found['first']):.2f}],"
         f" {sum(found['wrong']):.0f} of {sum(found['words']):.0f} words misheard"
