@@ -53,7 +53,7 @@ def test_without_sound_devices_one_line_says_so_and_files_do(
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     ran = run("voice", "--text", "Hi")
     assert (ran.status, ran.err.count("\n")) == (1, 1)
-    assert "pip install 'chatriver[voice]'" in ran.err
+    assert "[voice]'. Or use files in their place" in ran.err
     upstream.answer("Hello.")
     assert run("voice", "--text", "Hi", "--output", answer).status == 0
 
