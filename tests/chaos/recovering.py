@@ -25,7 +25,7 @@ async def recover_many(folder: Path, times: int, *, seed: int, guard: str | None
         connection.execute("BEGIN IMMEDIATE")
         for turn in range(TURNS):
             said = (Message("user", f"Tell me about number {turn}, please."),)
-            begun = turns.accept(connection, f"s{turn}", "r", said, now=0.0, owner=owner)
+            begun, _ = turns.accept(connection, f"s{turn}", "r", said, now=0.0, owner=owner)
             answer = [Message("assistant", f"Number {turn} is the one after {turn - 1}, and")]
             turns.keep(connection, begun, answer, "streaming")
         connection.execute("COMMIT")

@@ -14,6 +14,7 @@ import anyio
 from chatbots.sessions.sqlite import turns, words
 from chatbots.sessions.sqlite.errors import unusable
 from chatbots.sessions.sqlite.glance import Glance
+from chatbots.sessions.sqlite.known import Known
 from chatbots.sessions.sqlite.owners import Owner
 from chatbots.sessions.sqlite.schema import open_reader, open_writer
 from chatbots.sessions.sqlite.worker import Act, Job, Worker
@@ -32,6 +33,7 @@ class Database:
         self._writer = Writer(
             path, self._open, "sessions-writer", chore=words.read_up, ending=self._disown
         )
+        self.known = Known()
         self._glance = Glance(path)
         self._reader = Worker(path, partial(open_reader, path), "sessions-reader")
 
@@ -105,6 +107,7 @@ class Database:
             self._owner = None
 
     def _open(self) -> sqlite3.Connection:
+        self.known.forget()  # it may be another file by now
         connection = open_writer(self.path)
         try:
             if self._owner is None:

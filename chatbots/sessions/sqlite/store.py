@@ -31,15 +31,19 @@ class SQLiteSessions(SQLiteShelf):
         """Accept a turn; see `SessionStore.begin`."""
         db, words = self._db, tuple(said)
 
-        def act(connection: sqlite3.Connection) -> Turn:
+        def act(connection: sqlite3.Connection) -> tuple[Turn, int | None]:
             return turns.accept(
                 connection, session, request_id, words, now=self._clock(), owner=db.owner
             )
 
-        return await db.write(act, undo=self._withdraw)
+        turn, number = await db.write(act, undo=self._withdraw)
+        if number is not None:
+            db.known.begun(turn, number)
+        return turn
 
-    def _withdraw(self, turn: Turn) -> None:
+    def _withdraw(self, begun: tuple[Turn, int | None]) -> None:
         """Take back what was begun for a task that is gone."""
+        turn, _ = begun
         if turn.state not in FINAL:
             self._db.post(partial(turns.withdraw, turn=turn), frees=turn.session)
 
@@ -47,6 +51,7 @@ class SQLiteSessions(SQLiteShelf):
         self, turn: Turn, answer: Sequence[Message], *, state: UnderWay = "streaming"
     ) -> None:
         """Keep the partial answer; see `SessionStore.checkpoint`."""
+        self._db.known.doubt(turn.session)
         await self._db.write(partial(turns.keep, turn=turn, answer=tuple(answer), state=state))
 
     async def finish(
@@ -71,11 +76,17 @@ class SQLiteSessions(SQLiteShelf):
             usage=usage,
             now=self._clock(),
         )
-        return await self._db.write(act, frees=turn.session, owed=True)
+        self._db.known.doubt(turn.session)
+        ended = await self._db.write(act, frees=turn.session, owed=True)
+        self._db.known.ended(ended)
+        return ended
 
     async def load(self, session: SessionId, *, last: int | None = None) -> Sequence[Turn]:
         """Return the session's turns, oldest first; see `SessionStore.load`."""
-        act = partial(turns.load, session=session, last=last)
+        known = self._db.known.at_once(session, last)
+        if known is not None:
+            return known
+        act = partial(turns.load, session=session, last=last, known=self._db.known)
         loaded, owner = await self._db.read_session(session, act)
         if owner is not None and not self._db.owner.is_alive(owner):
             recover = partial(turns.recover_one, session=session, owner=self._db.owner)
@@ -95,12 +106,14 @@ class SQLiteSessions(SQLiteShelf):
         await self._db.write(
             partial(turns.mark, session=session, seq=seq, pinned=pinned, summary=summary)
         )
+        self._db.known.forget(session)
 
     async def forget(self, session: SessionId) -> None:
         """Delete a session; see `SessionStore.forget`. The text is in no page and no log after."""
         await self._db.write(
             partial(turns.forget, session=session), frees=session, after=_write_anew
         )
+        self._db.known.forget(session)
 
 
 def _write_anew(connection: sqlite3.Connection) -> None:

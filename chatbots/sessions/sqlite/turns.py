@@ -14,6 +14,7 @@ from chatbots.errors import StorageError
 from chatbots.messages import FinalState, Message, SessionId, Turn, UnderWay, Usage
 from chatbots.sessions.alike import conflict, not_found
 from chatbots.sessions.sqlite import words
+from chatbots.sessions.sqlite.known import Known
 from chatbots.sessions.sqlite.owners import Owner
 from chatbots.sessions.sqlite.writer import Busy
 from chatbots.sessions.turn import (
@@ -56,37 +57,38 @@ def accept(
     *,
     now: float,
     owner: Owner,
-) -> Turn:
+) -> tuple[Turn, int | None]:
     """Begin a turn, or return the one that the request made.
 
+    And the number of a session where the turn is new and nothing before it has notes.
     Raises `InvalidRequest` (`request_id_conflict`), and `Busy` while another turn runs.
     """
-    row = db.execute("SELECT id, turns, owner FROM sessions WHERE name = ?", (session,)).fetchone()
+    find = "SELECT id, turns, noted, owner FROM sessions WHERE name = ?"
+    row = db.execute(find, (session,)).fetchone()
     if row is None:
-        number, seq = new_session(db, session, title_of(said), now), 1
+        number, turns, noted = new_session(db, session, title_of(said), now), 0, 0
     else:
-        number, turns, runs = row
-        seq = turns + 1
+        number, turns, noted, runs = row
         known = db.execute(f"{_ALL} AND request_id = ?", (number, request_id)).fetchone()
         if known is not None:
             turn = turn_of(session, known)
             if turn.said != said:
                 raise conflict(request_id)
             if turn.state in FINAL:
-                return turn
+                return turn, None
         if runs is not None:
             if owner.is_alive(runs):
                 raise Busy(session, foreign=runs != owner.name)
             recover(db, number)
             if known is not None:
-                return recovered(turn_of(session, known))
-    turn = begun(session, request_id, said, seq=seq, began_at=now)
+                return recovered(turn_of(session, known)), None
+    turn = begun(session, request_id, said, seq=turns + 1, began_at=now)
     insert(db, number, turn)
     db.execute(
         "UPDATE sessions SET turns = ?, owner = ?, changed_at = ? WHERE id = ?",
-        (seq, owner.name, now, number),
+        (turn.seq, owner.name, now, number),
     )
-    return turn
+    return turn, None if noted else number
 
 
 def withdraw(db: Connection, turn: Turn) -> None:
@@ -177,8 +179,11 @@ def recover_one(db: Connection, session: SessionId, owner: Owner) -> None:
         recover(db, row[0])
 
 
-def load(db: Connection, session: SessionId, last: int | None) -> tuple[list[Turn], str | None]:
-    """Return turns of a session, oldest first, and who runs the newest."""
+def load(
+    db: Connection, session: SessionId, last: int | None, known: Known | None = None
+) -> tuple[list[Turn], str | None]:
+    """Return turns of a session, oldest first, and who runs the newest; none that are *known* is
+    read again."""
     found = db.execute(
         "SELECT id, turns, noted, owner FROM sessions WHERE name = ?", (session,)
     ).fetchone()
@@ -186,10 +191,14 @@ def load(db: Connection, session: SessionId, last: int | None) -> tuple[list[Tur
         return [], None
     number, turns, noted, owner = found
     first = 0 if last is None else max(0, turns - last)
-    rows = db.execute(_LAST, (number, first)).fetchall()
-    if noted and first:
-        rows = [*db.execute(_NOTED, (number, first, number)), *rows]
-    return [turn_of(session, row) for row in rows], owner
+
+    def read(after: int) -> list[Turn]:
+        return [turn_of(session, row) for row in db.execute(_LAST, (number, after))]
+
+    if known is not None and not noted:
+        return known.turns(session, number, first, read), owner
+    found = db.execute(_NOTED, (number, first, number)) if noted and first else ()
+    return [*[turn_of(session, row) for row in found], *read(first)], owner
 
 
 def mark(

@@ -15,8 +15,8 @@ from chatbots.sessions.sqlite.worker import Act, Job, Outcome, Worker, tell
 
 POLL: Final = 0.1
 """Seconds between two looks at a session that another process is using."""
-GATHER: Final = 0.004
-"""Seconds a commit waits at most for as many jobs as the last one had."""
+GATHER: Final = 0.01
+"""Seconds a commit waits at most for as many jobs as the last ones had."""
 CHORE_EVERY: Final = 256
 """Turns that end between two chores."""
 RETRY: Final = 1.0
@@ -64,16 +64,17 @@ class Writer(Worker):
 
     def _gather(self) -> None:
         # A commit for many costs little more than one for one. Who is alone never waits.
-        for _ in range(2):
+        # Cold, as it is each time, one costs as much as ten jobs in it.
+        for _ in range(4):
             if self._queue.qsize() + 1 < self._together:
-                sleep(GATHER / 2)
+                sleep(GATHER / 4)
 
     def _work(self, jobs: Sequence[Job[Any]]) -> list[Outcome]:
         again = [job for jobs in self._waiting.values() for job in jobs if job.foreign]
         self._stop_waiting(again)
         todo, self._owed = [*self._owed, *again, *jobs], []
         told: list[Outcome] = []
-        self._together = len(jobs)
+        self._together = max(len(jobs), self._together // 2)
         while todo:
             outcomes = self._commit([job for job in todo if job.owed or not job.abandoned])
             self._owe(outcomes)

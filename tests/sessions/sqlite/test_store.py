@@ -18,7 +18,7 @@ import pytest
 from chatbots.errors import StorageError
 from chatbots.images import Image
 from chatbots.messages import Message, Turn, Usage
-from chatbots.sessions.sqlite import schema
+from chatbots.sessions.sqlite import known, schema
 from chatbots.sessions.sqlite.store import SQLiteSessions
 from chatbots.tool_calls import ToolCall
 from tests.sessions.sqlite.processes import begun_elsewhere
@@ -147,7 +147,10 @@ async def test_a_beginning_that_is_cancelled_on_its_way_has_begun_nothing(path: 
         assert len(begun) < 40
 
 
-async def test_an_end_that_is_cancelled_on_its_way_is_kept(path: Path) -> None:
+async def test_an_end_that_is_cancelled_on_its_way_is_kept(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known, "MOMENT", float("inf"))
     async with opened(path) as store:
         turn = await store.begin("s", "r", HI)
         async with anyio.create_task_group() as tasks:
@@ -155,6 +158,8 @@ async def test_an_end_that_is_cancelled_on_its_way_is_kept(path: Path) -> None:
             await anyio.lowlevel.checkpoint()
             tasks.cancel_scope.cancel()
         with anyio.fail_after(20):
+            while (await store.load("s"))[0].state == "accepted":
+                await anyio.lowlevel.checkpoint()
             assert (await store.begin("s", "r2", HI)).seq == 2
         assert (await store.load("s"))[0].text == "Hello."
 
@@ -400,6 +405,7 @@ async def test_a_turn_that_cannot_be_read_is_refused_by_whatever_meets_it(path: 
     async with opened(path) as store:
         turn = await store.begin("s", "r", HI)
         await store.finish(turn, HELLO, state="completed")
+        await store.mark("s", 1, pinned=True)  # what has notes is read each time
         for _ in range(2):  # the second time in the loop itself
             await store.load("s")
         with closing(sqlite3.connect(path)) as db:
@@ -413,6 +419,51 @@ async def test_a_turn_that_cannot_be_read_is_refused_by_whatever_meets_it(path: 
         ):
             with pytest.raises(StorageError, match="a turn in it cannot be read"):
                 await use()
+
+
+async def test_what_another_process_does_to_a_session_is_seen_by_its_next_turn(path: Path) -> None:
+    async def told(store: SQLiteSessions, name: str) -> list[tuple[str, bool]]:
+        turn = await store.begin("s", name, HI)
+        loaded = await store.load("s")
+        await store.finish(turn, HELLO, state="completed")
+        return [(turn.request_id, turn.pinned) for turn in loaded]
+
+    async with opened(path) as ours, opened(path) as other:
+        await told(ours, "1")
+        await told(ours, "2")
+        await told(other, "3")
+        assert await told(ours, "4") == [(name, False) for name in "1234"]
+        assert await told(ours, "5") == [(name, False) for name in "12345"]
+        await other.mark("s", 1, pinned=True)
+        assert (await told(ours, "6"))[0] == ("1", True)
+        await other.forget("s")
+        assert await told(other, "7") == [("7", False)]
+        assert await told(ours, "8") == [("7", False), ("8", False)]
+        await other.rename("s", "t")
+        assert await told(ours, "9") == [("9", False)]
+        assert [turn.request_id for turn in await ours.load("t")] == ["7", "8"]
+
+
+async def test_what_was_noted_just_now_is_known_by_the_turn_that_runs(path: Path) -> None:
+    async with opened(path) as store:
+        turn = await store.begin("s", "1", HI)
+        await store.finish(turn, HELLO, state="completed")
+        await store.begin("s", "2", HI)
+        await store.mark("s", 1, summary="They said hello.")
+        assert (await store.load("s"))[0].summary == "They said hello."
+
+
+async def test_a_conversation_that_goes_on_is_not_read_anew(path: Path) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError
+
+    async with opened(path) as store:
+        for number in range(3):
+            turn = await store.begin("s", str(number), HI)
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(store._db, "read_session", read)
+                assert len(await store.load("s")) == number + 1
+            await store.finish(turn, HELLO, state="completed")
 
 
 async def test_who_uses_it_while_it_is_closed_is_answered_or_refused(path: Path) -> None:

@@ -30,7 +30,7 @@ class Two:
     def begin(
         self, session: str, name: str, *, owner: Owner | None = None, now: float = 7.0
     ) -> Turn:
-        return turns.accept(self.db, session, name, HI, now=now, owner=owner or self.me)
+        return turns.accept(self.db, session, name, HI, now=now, owner=owner or self.me)[0]
 
     def end(self, turn: Turn, *, usage: Usage | None = None) -> Turn:
         return turns.end(
