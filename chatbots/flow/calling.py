@@ -6,7 +6,7 @@ the usual loop cannot end normally on a broken answer.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias, TypedDict, Unpack, overload
 
@@ -245,26 +245,35 @@ class Stream(Generic[OutputT_co]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Delta:
-        if self._transcript.terminal is not None:
-            self._transcript.reply()  # a failed turn raises, however often it is asked
-            raise StopAsyncIteration
-        if self._source is None:
-            raise RuntimeError("A stream is read inside `async with stream(...) as s`.")
-        try:
-            delta = await self._source.receive()
-        except anyio.EndOfStream:
-            # The turn and its reader may both be cancelled, the turn first; then that is the word.
-            await checkpoint_if_cancelled()
-            self._transcript.reply()  # a service that sent no terminal: say so
-            raise
-        if isinstance(delta, TextDelta):
-            self._transcript.heard += len(delta.text)
-            return delta
-        self._transcript.add(delta)
-        if isinstance(delta, Failed):
-            self._transcript.reply()
-        return delta
+    def __anext__(self) -> Awaitable[Delta]:
+        return self.following()
+
+    async def following(self, only: type[str] | None = None) -> Any:
+        """Return the next `Delta`, or, where *only* `str` is wanted, the next piece of text.
+
+        It is one coroutine for both, for it is made for each token.
+        Raises `StopAsyncIteration` after the last, and the `ChatError` of a turn that failed.
+        """
+        while self._transcript.terminal is None:
+            if self._source is None:
+                raise RuntimeError("A stream is read inside `async with stream(...) as s`.")
+            try:
+                delta = await self._source.receive()
+            except anyio.EndOfStream:
+                # The turn and its reader may both be cancelled, the turn first; that is the word.
+                await checkpoint_if_cancelled()
+                self._transcript.reply()  # a service that sent no terminal: say so
+                raise
+            if isinstance(delta, TextDelta):
+                self._transcript.heard += len(delta.text)
+                return delta.text if only is str else delta
+            self._transcript.add(delta)
+            if isinstance(delta, Failed):
+                break
+            if only is None:
+                return delta
+        self._transcript.reply()  # a failed turn raises, however often it is asked
+        raise StopAsyncIteration
 
     async def _run(self, out: SendChannel) -> None:
         async with out:
@@ -275,11 +284,7 @@ class Stream(Generic[OutputT_co]):
 class _Texts(AsyncIterator[str]):
     # No generator: one that is left early is closed later, by a task of the loop's.
     def __init__(self, stream: Stream[Any]) -> None:
-        self._next = stream.__anext__
+        self._following = stream.following
 
-    async def __anext__(self) -> str:
-        following = self._next
-        while True:
-            delta = await following()
-            if isinstance(delta, TextDelta):
-                return delta.text
+    def __anext__(self) -> Awaitable[str]:
+        return self._following(str)

@@ -111,10 +111,8 @@ class ReceiveChannel(ObjectReceiveStream[Delta]):
         shared = self._shared
         flusher = shared.flusher
         while flusher.due is None:
-            if shared.receiver_closed:
-                raise anyio.ClosedResourceError
-            if shared.sender_closed:
-                raise anyio.EndOfStream
+            if not shared.capacity:
+                raise anyio.ClosedResourceError if shared.receiver_closed else anyio.EndOfStream
             shared.due = None
             await shared.readable
         # Without a window nobody needs the time, and asking for it is not free.

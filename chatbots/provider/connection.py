@@ -32,7 +32,7 @@ NEXT_ADDRESS: Final = 0.25
 """Seconds before a host's next address is tried as well (RFC 8305, section 5)."""
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(asyncio.Protocol):
     """A connection to one server, for one request at a time.
 
     `ask` sends it and waits for the head of the answer; `pour` hands over its body.
@@ -43,8 +43,6 @@ class Connection(asyncio.BufferedProtocol):
         self.answer = Incoming()
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
-        # Lent for each read: asyncio would allocate (and the system map) four times as much.
-        self._buffer = memoryview(bytearray(READ_SIZE))
         self._news = Wakeup()
         self._error: Exception | None = None
         self._asked = False
@@ -57,7 +55,8 @@ class Connection(asyncio.BufferedProtocol):
         """Connect to a server; raises `OSError`, also where TLS fails."""
         connected = await _connected(host, port)
         loop, name = asyncio.get_running_loop(), host if tls else None
-        _, made = await loop.create_connection(cls, sock=connected, ssl=tls, server_hostname=name)
+        kind = _Lending if isinstance(loop, asyncio.BaseEventLoop) else cls
+        _, made = await loop.create_connection(kind, sock=connected, ssl=tls, server_hostname=name)
         return made
 
     @property
@@ -142,10 +141,8 @@ class Connection(asyncio.BufferedProtocol):
         take, pieces = self._take, self.answer.pieces
         if take is None or not pieces:
             return False
-        data = pieces.pop()
-        if pieces:
-            data = b"".join([*pieces, data])
-            pieces.clear()
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
         if not take(data):
             return False
         self._take = None
@@ -157,18 +154,14 @@ class Connection(asyncio.BufferedProtocol):
         """Keep the way out."""
         self._transport = cast("asyncio.Transport", transport)
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's
-        """Lend room for one network read."""
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
         """Take in a network read and wake the reader."""
         if not self._asked:
             # An answer to no question: whatever follows could be taken for another one's.
             self.abort()
             return
         try:
-            self.answer.feed(self._buffer[:nbytes])
+            self.answer.feed(data)
         except NotHTTP as error:
             self._hand_over()
             self._fail(httpx2.RemoteProtocolError(str(error)))
@@ -178,7 +171,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._hand_over() or self.answer.whole:
                 self._news.wake()
             return
-        self._held += nbytes
+        self._held += len(data)
         if self._held > HIGH_WATER:
             self._transport.pause_reading()
         self._news.wake()
@@ -188,6 +181,20 @@ class Connection(asyncio.BufferedProtocol):
         if not (self._asked and self.answer.ends()):
             self._fail(httpx2.ReadError(str(exc or "The server closed the connection.")))
         self._news.wake()
+
+
+class _Lending(Connection, asyncio.BufferedProtocol):
+    """A connection on asyncio's own loop, which would else allocate 256 KiB for each read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._buffer = memoryview(bytearray(READ_SIZE))
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(self._buffer[:nbytes])
 
 
 async def _connected(host: str, port: int) -> socket.socket:

@@ -58,15 +58,16 @@ class StreamedAnswer:
         self._size += len(data)
         if self._size > MAX_BODY:
             self._error = EventTooLarge(f"it has more than {MAX_BODY:,} bytes")
-        text = self._text
+        answer, text = self.answer, self._text
         if text:
             self._text = ""
             self._show(TextDelta(text))
-        elif self.answer.called:
-            self.answer.called = False
+        elif answer.called:
+            answer.called = False
             self.heard_at = monotonic()
-        over = self.ended or (not self.answer.talks and self.answer.finished)
-        return over or bool(self._waiting or self._error)
+        if self._waiting or self._error is not None:
+            return True
+        return not answer.talks and (self.ended or answer.finished)
 
     def take_whole(self, data: bytes) -> None:
         """Take in a whole answer, and show nothing of one that is not; `settle` does the rest."""
@@ -125,6 +126,7 @@ class StreamedAnswer:
                     continue
             if event == END:
                 self.ended = True
+                answer.talks = False
                 break
             part = decode(event)
             if part.error is not None:

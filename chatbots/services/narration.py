@@ -97,7 +97,8 @@ class Narration(ObjectSendStream[Delta]):
                 # First remember, then show: what is stored may be ahead of the screen, not behind.
                 self.said.add(item.text)
             self._unlogged += 1
-            self._begin(monotonic())
+            if self._first_at is None:
+                self._begin(monotonic())
         if monotonic() >= self._keep_at:
             # Before more is shown: a crash while it is kept must not cost more than the interval.
             self._keep_at = monotonic() + KEEP_INTERVAL
@@ -106,9 +107,8 @@ class Narration(ObjectSendStream[Delta]):
         await self._out.send(item)
 
     def _begin(self, now: float) -> None:
-        if self._first_at is None:
-            self._first_at = now
-            self._keep_at = now + KEEP_INTERVAL
+        self._first_at = now
+        self._keep_at = now + KEEP_INTERVAL
 
     async def keep_now(self, doing: UnderWay | None = None) -> None:
         """Have kept what was said, and what the turn is doing from now on if that is new."""
@@ -117,15 +117,16 @@ class Narration(ObjectSendStream[Delta]):
 
     def send_nowait(self, item: Delta) -> None:
         """Pass *item* on at once; raises `anyio.WouldBlock` where only `send` can."""
-        send, now = self._send_nowait, monotonic()
+        now = monotonic()
         if now >= self._keep_at:
             raise anyio.WouldBlock
-        send(item)
+        self._send_nowait(item)
         if isinstance(item, TextDelta):
             if self._own:
                 self.said.add(item.text)
             self._unlogged += 1
-            self._begin(now)
+            if self._first_at is None:
+                self._begin(now)
 
     def metrics(self, answer: ModelAnswer) -> Metrics:
         """Return how quick the turn was that got *answer*, now that it is over."""

@@ -292,8 +292,7 @@ class Way:
                 await checkpoint()
             if self._over:
                 return
-            self.connection.get_buffer(-1)[: len(read)] = read
-            self.connection.buffer_updated(len(read))
+            self.connection.data_received(read)
             assert self.connection._held <= self._high_water + len(read)
         await waited(rounds)
         if lost:
