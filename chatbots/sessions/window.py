@@ -106,17 +106,20 @@ def visible(turns: Iterable[Turn]) -> list[Message]:
     a row are refused by some chat templates, and a failure must not poison what follows.
     Who spoke on, before any of the answer was heard, was not done: what was said is carried.
     """
-    seen: list[Message] = []
-    for turn in turns:
-        spoken = (m for m in turn.answer if m.role == "assistant")
-        if turn.state not in FINAL:
-            continue
-        if any(m.content or m.tool_calls for m in spoken):
-            unknown = CRASHED if turn.reason == "crashed" else CANCELLED
-            seen.extend(_paired((*turn.said, *turn.answer), unknown))
-        elif turn.reason == SPOKEN_INTO:
-            seen.extend((*turn.said, Message("assistant", NOTHING_HEARD)))
-    return seen
+    return [message for turn in turns for message in _seen(turn)]
+
+
+def _seen(turn: Turn) -> Sequence[Message]:
+    if turn.state not in FINAL:
+        return ()
+    if [m for m in turn.answer if m.role == "assistant" and (m.content or m.tool_calls)]:
+        said = (*turn.said, *turn.answer)
+        if not [m for m in said if m.tool_calls or m.role == "tool" or not m.content]:
+            return said  # as most are
+        return tuple(_paired(said, CRASHED if turn.reason == "crashed" else CANCELLED))
+    if turn.reason == SPOKEN_INTO:
+        return (*turn.said, Message("assistant", NOTHING_HEARD))
+    return ()
 
 
 def _paired(messages: Sequence[Message], unknown: str) -> Iterator[Message]:
@@ -157,14 +160,14 @@ def fit(
     First come those that are pinned, the newest first; then, if *sums_up*, the newest summary;
     then the newest turns without a gap, *last* of them at most.
     """
-    shown = {turn.seq: visible([turn]) for turn in turns}
+    shown = {turn.seq: _seen(turn) for turn in turns}
     told = next((turn for turn in reversed(turns) if sums_up and turn.summary), None)
     summary, after = (_told(told), told.seq) if told else ((), 0)
     pinned = [turn.seq for turn in reversed(turns) if turn.pinned and shown[turn.seq]]
     newest = [seq for seq in _unbroken(turns) if shown[seq]][:last]
     rest = [seq for seq in newest if seq > after and seq not in pinned]
     kept, used = {*pinned, *rest}, None
-    if tokens_of([*summary, *(m for seq in kept for m in shown[seq])], most) > room:
+    if tokens_of([*summary, *[m for seq in kept for m in shown[seq]]], most) > room:
         kept, used = _taken(((s, shown[s]) for s in pinned), 0, room, count, optional=True)
         if used + (size := tokens_of(summary, count)) > room:
             summary, size, after = (), 0, 0
@@ -180,7 +183,7 @@ def fit(
         return "older" if too_old else "no_room"
 
     carried = tuple([turn for turn in turns if turn.seq in kept])
-    said = (*summary, *(message for turn in carried for message in shown[turn.seq]))
+    said = (*summary, *[message for turn in carried for message in shown[turn.seq]])
     gaps = _gaps(turns, kept, why)
     return Past(messages=said, summary=summary, turns=carried, left_out=gaps, tokens=used)
 
