@@ -65,9 +65,9 @@ class Writer(Worker):
     def _gather(self) -> None:
         # A commit for many costs little more than one for one. Who is alone never waits.
         # Cold, as it is each time, one costs as much as ten jobs in it.
-        for _ in range(4):
+        for _ in range(2):
             if self._queue.qsize() + 1 < self._together:
-                sleep(GATHER / 4)
+                sleep(GATHER / 2)
 
     def _work(self, jobs: Sequence[Job[Any]]) -> list[Outcome]:
         again = [job for jobs in self._waiting.values() for job in jobs if job.foreign]

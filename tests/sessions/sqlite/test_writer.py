@@ -241,7 +241,7 @@ async def test_a_commit_waits_a_moment_for_others_and_for_nobody_who_is_alone(
 
     assert await alone() == 0
     writer._work([Job(values, waited=False) for _ in range(5)])
-    assert await alone() == 4
+    assert await alone() == 2
     assert sum(waits) == pytest.approx(module.GATHER)
-    assert await alone() == 4
+    assert await alone() == 2
     assert await alone() == 0
