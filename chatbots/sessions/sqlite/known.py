@@ -95,7 +95,7 @@ class Known:
         """Know that a *turn* has ended which had `begun` here."""
         kept = self._kept.get(turn.session)
         runs = kept.current if kept is not None else None
-        if kept and runs and (runs.request_id, runs.began_at) == (turn.request_id, turn.began_at):
+        if kept and runs and _name(runs) == _name(turn):
             self._keep(turn.session, kept.and_then((turn,)))
 
     def doubt(self, session: str) -> None:
@@ -121,6 +121,10 @@ class Known:
     def _drop(self, session: str) -> None:
         kept = self._kept.pop(session, None)
         self._size -= kept.size if kept else 0
+
+
+def _name(turn: Turn) -> tuple[int, str, float | None]:
+    return turn.seq, turn.request_id, turn.began_at
 
 
 def _weight(turn: Turn) -> int:

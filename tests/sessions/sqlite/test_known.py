@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from chatbots.messages import Message, Turn, TurnState
 from chatbots.sessions.sqlite import known as module
@@ -125,6 +126,7 @@ def test_what_ends_here_need_not_be_read() -> None:
     known.begun(turn(2, "accepted"), 1)
     assert now(known) == [1, 2]
     known.ended(turn(2, session="t"))
+    known.ended(replace(turn(2), seq=0))  # so a store says that its session is gone
     known.begun(Turn(session="s", request_id="other", seq=2, state="accepted", said=()), 1)
     known.ended(turn(2))
     file = File(known, turn(1), turn(2))
