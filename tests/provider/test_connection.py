@@ -349,14 +349,16 @@ async def test_an_idle_connection_closes_in_time() -> None:
         await gone(connection)
 
 
-def test_another_event_loop_serves_as_well() -> None:
+@pytest.mark.parametrize("uvloop", [False, True])
+def test_either_event_loop_serves_and_only_asyncios_is_lent_a_buffer(*, uvloop: bool) -> None:
     async def script(stream: SocketStream) -> None:
         await stream.send(HEAD + b"3\r\none\r\n0\r\n\r\n")
         await forever(stream)
 
     async def main() -> None:
         async with connected(script) as connection:
+            assert isinstance(connection, asyncio.BufferedProtocol) is not uvloop
             await connection.ask(REQUEST)
             assert await rest(connection) == b"one"
 
-    anyio.run(main, backend_options={"use_uvloop": True})
+    anyio.run(main, backend_options={"use_uvloop": uvloop})
