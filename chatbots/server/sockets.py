@@ -101,11 +101,11 @@ class _Frames(ServerProtocol):
     def fail(self, code: int, reason: str = "") -> None:
         # The parser says no more of it: it ends with this, and goes on with `parser`.
         error = sys.exception()
-        size = error.size if isinstance(error, PayloadTooBig) and not error.current_size else None
-        if size is None or size > PASSED_OVER:
-            super().fail(code, reason)
-        else:
+        size = (isinstance(error, PayloadTooBig) and error.size) or 0
+        if HARD_LIMIT < size <= PASSED_OVER:  # else it is parts that are too large together
             self.parser = self._pass_over(size)
+        else:
+            super().fail(code, reason)
 
     def _pass_over(self, size: int) -> Generator[None]:
         mask = yield from self.reader.read_exact(4)
@@ -243,13 +243,15 @@ class _Socket(WebSocketsSansIOProtocol):
 
     async def send(self, message: Any) -> None:
         kind = message["type"]
-        if kind == "websocket.send" and self.conn.state is State.OPEN and "text" in message:
+        if kind == "websocket.send" and "text" in message:
             if not self.writable.is_set():
                 await self.writable.wait()
-            if self.disconnected:
+            if self.disconnected or self.conn.state is not State.OPEN:
                 raise ClientDisconnected
             self._write(message["text"].encode())
             return
+        if kind == "websocket.close" and self.close_sent:
+            raise ClientDisconnected
         if kind == "websocket.http.response.start" and message["status"] < 500:
             await anyio.sleep(REFUSED)
         await super().send(message)

@@ -270,6 +270,17 @@ async def test_what_was_asked_just_before_the_socket_ends_is_done(kind: str, how
     assert told == [["completed"]] * 5
 
 
+async def test_answers_that_come_after_the_socket_was_closed_are_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    data = PINGED * 3 + framed(b"x", 3)
+    async with serving(application()) as (_, address), socket_to(address, data) as stream:
+        with anyio.fail_after(10), suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+            while True:
+                await stream.receive()
+    assert caplog.records == []
+
+
 async def test_who_is_refused_is_told_so_later_and_nobody_else_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
