@@ -23,6 +23,7 @@ from chatbots.realtime.outcomes import (
     Interrupted,
     Outcome,
     Refused,
+    Updated,
     UserSaid,
 )
 from chatbots.realtime.receiving import Standing
@@ -31,6 +32,7 @@ from chatbots.tool_calls import ToolCall
 from tests.realtime import said
 from tests.realtime.said import audio, created, done, growing, speech_started, text
 
+VOICE = server.ApiError(code="cannot_update_voice", message="No.")
 USAGE = responses.ResponseUsage(total_tokens=9)
 
 
@@ -301,3 +303,20 @@ def test_what_is_sent_is_checked_first() -> None:
     assert now.frames == [b'{"type":"input_audio_buffer.clear"}']
     with pytest.raises(InvalidRequest):
         now.check(ConversationItemDelete(7))  # type: ignore[arg-type]  # on purpose
+
+
+def test_a_change_of_the_session_is_confirmed_or_refused_and_waits_no_more() -> None:
+    now = standing()
+    now.updates += ["a", "b", "c"]
+    for event in (
+        server.SessionUpdated(session=Session()),
+        said.refused("c"),
+        server.ErrorEvent(error=VOICE),
+        server.SessionUpdated(session=Session()),
+    ):
+        now.take_in(event)
+    confirmed, refused, voice = now.outcomes
+    assert isinstance(confirmed, Updated)
+    assert isinstance(refused, Refused)
+    assert (confirmed.event_id, refused.event_id) == ("a", "c")
+    assert voice == Refused("b", VOICE)
