@@ -245,12 +245,6 @@ class _Connection(ClientConnection):
         else:
             self._rest += buffer[at:]
 
-    def eof_received(self) -> None:
-        """Let the library see what was begun, and not ended."""
-        if self._opened and self._rest:
-            super().data_received(bytes(self._rest))
-        super().eof_received()
-
     def connection_lost(self, exc: Exception | None) -> None:
         """Let `recv` tell what it means, once all is read."""
         super().connection_lost(exc)

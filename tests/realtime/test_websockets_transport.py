@@ -242,6 +242,7 @@ async def test_messages_are_whole_however_their_bytes_come(
         for message in said:
             await socket.send(message)
             await (await socket.ping())
+        await socket.recv()
         await socket.close(3000, "enough")
 
     monkeypatch.setattr(websockets_transport, "_Connection", Dripping)
@@ -249,6 +250,7 @@ async def test_messages_are_whole_however_their_bytes_come(
         port = next(iter(server.sockets)).getsockname()[1]
         socket = await WebSocketsDialer().dial(f"ws://127.0.0.1:{port}", {})
         assert [await socket.read_message() for _ in said] == said
+        await socket.write_message("All was read.")
         with pytest.raises(ProviderError):
             await socket.read_message()
         await socket.close()
@@ -259,7 +261,7 @@ async def test_messages_are_whole_however_their_bytes_come(
     [
         (b"\xc1\x02no", "makes no sense"),  # a bit nobody agreed on
         (b"\x81\x82\0\0\0\0no", "makes no sense"),  # masked
-        (b"\x89\x7e\0\x80" + bytes(128), "makes no sense"),  # a ping too long
+        (b"\x89\x7f" + (2**40).to_bytes(8), "bytes"),  # a ping too long
         (b"\x81\x7f" + (2**40).to_bytes(8), "bytes"),  # a message too long
         (b"\x81\x05half", "dropped"),
     ],
@@ -278,4 +280,29 @@ async def test_what_is_no_frame_is_the_library_s_to_refuse(spoilt: bytes, words:
         assert await socket.read_message() == "before"
         with pytest.raises(ProviderError, match=words):
             await socket.read_message()
+        await socket.close()
+
+
+async def test_a_refusal_may_be_short() -> None:
+    said = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 1\r\n\r\nx"
+    async with answering(said) as port:
+        error = await refusal(WebSocketsDialer(), f"ws://127.0.0.1:{port}/")
+    assert error.code == "upstream_auth"
+
+
+async def test_no_more_is_taken_from_the_socket_than_somebody_reads() -> None:
+    async def say(socket: ServerConnection) -> None:
+        for number in range(100):
+            await socket.send(str(number))
+        await socket.wait_closed()
+
+    async with serve(say, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        socket = await WebSocketsDialer().dial(f"ws://127.0.0.1:{port}", {})
+        transport = socket._socket.transport
+        with anyio.fail_after(10):
+            while transport.is_reading():  # noqa: ASYNC110 - it tells nobody
+                await anyio.sleep(0.005)
+        assert [await socket.read_message() for _ in range(100)] == list(map(str, range(100)))
+        assert transport.is_reading()
         await socket.close()
