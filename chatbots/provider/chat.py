@@ -154,10 +154,13 @@ class _Exchange:
         return answer.result()
 
     async def _streamed(self, response: Response, answer: StreamedAnswer) -> ModelAnswer:
+        def begin(data: bytes) -> bool:
+            return answer.take(data) or answer.shown  # from there on another deadline counts
+
         more = True
         while more and not (answer.ended or answer.answer.finished):
             with self._patience.for_content(answer):
-                more = await response.pour(answer.take)
+                more = await response.pour(answer.take if answer.shown else begin)
             await answer.settle()
         if more and answer.answer.finished:
             await _read_on(response, answer)

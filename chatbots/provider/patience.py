@@ -37,10 +37,8 @@ class Patience(Struct, frozen=True, kw_only=True):
         Ends early, and in silence, where content came meanwhile: then wait again.
         """
         patience = self.gap if answer.shown else self.first_token
-        # No longer than the gap: it may begin to count any time.
-        with anyio.move_on_after(min(answer.heard_at + patience - monotonic(), self.gap)) as scope:
+        with anyio.move_on_after(answer.heard_at + patience - monotonic()) as scope:
             yield
-        patience = self.gap if answer.shown else self.first_token
         if scope.cancelled_caught and monotonic() - answer.heard_at >= patience:
             raise self._stalled() if answer.shown else self.never_began()
 

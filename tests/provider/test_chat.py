@@ -707,6 +707,35 @@ async def test_a_stream_without_content_is_given_up_in_time(
         assert len(fake.calls) == calls
 
 
+@pytest.mark.parametrize("own_client", [False, True])
+async def test_a_first_token_may_take_longer_than_the_gap_to_the_next(
+    own_client: bool, monkeypatch: pytest.MonkeyPatch, time_flies: Callable[[], float]
+) -> None:
+    for module in ("patience", "streamed"):
+        monkeypatch.setattr(f"chatbots.provider.{module}.monotonic", time_flies)
+
+    async def player(exchange: Exchange) -> None:
+        await exchange.start(200, {"content-type": "text/event-stream"})
+        await exchange.send(b": soon\n\n")
+        await anyio.sleep(9)
+        await exchange.finish(SAID + b"data: [DONE]\n\n")
+
+    async with (
+        FakeOpenAI() as fake,
+        AsyncOpenAI(api_key=KEY, base_url=fake.base_url, max_retries=0) as given,
+        model_on(fake) as ours,
+    ):
+
+        async def client() -> AsyncOpenAI:
+            return given
+
+        fake.play(player)
+        patience = Patience(first_token=20, gap=2)
+        model = OpenAIChat(client if own_client else ours._client, model="m", patience=patience)
+        pieces, _ = await told(model, asking(stream=True))
+        assert (pieces, len(fake.calls)) == (["Hi"], 1)
+
+
 async def test_a_whole_answer_may_take_as_long_as_its_turn() -> None:
     async with FakeOpenAI() as fake, model_on(fake) as ours:
         model = OpenAIChat(ours._client, model="m", patience=Patience(first_token=0.1, gap=0.1))

@@ -57,20 +57,6 @@ async def test_content_that_came_meanwhile_is_waited_for_anew() -> None:
         await anyio.sleep_forever()
 
 
-async def test_a_gap_that_is_shorter_than_the_time_to_begin_counts_from_the_first_content() -> None:
-    coming, patience = answer(shown=False), Patience(first_token=60, gap=0.05)
-
-    async def wait() -> None:
-        while True:
-            with patience.for_content(coming):
-                coming.shown = True
-                await anyio.sleep_forever()
-
-    with anyio.fail_after(20), pytest.raises(ProviderError) as failed:
-        await wait()
-    assert failed.value.code == "stream_stalled"
-
-
 async def test_what_comes_in_time_is_no_matter() -> None:
     with SHORT.for_content(answer(shown=True)):
         pass
