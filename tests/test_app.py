@@ -244,7 +244,7 @@ async def test_the_timeout_and_the_prompts_length_are_the_settings() -> None:
             assert caught.value.code == "prompt_too_long"
             fake.answer(hold=anyio.Event())
             with pytest.raises(ChatError) as caught:
-                await bots.memory().ask("Hi")
+                await bots.stateless().ask("Hi")
             assert caught.value.code == "upstream_timeout"
 
 
