@@ -18,7 +18,7 @@ from chatbots.interfaces import SessionStore
 from chatbots.messages import FinalState, Message, Turn, UnderWay, Usage
 from chatbots.sessions import turn as table
 from chatbots.sessions.alike import conflict, marked, selected
-from chatbots.sessions.sqlite import database, glance, schema, turns, worker
+from chatbots.sessions.sqlite import database, glance, known, schema, turns, worker
 from chatbots.sessions.sqlite.store import SQLiteSessions
 from tests.simulation.life import Life
 
@@ -210,9 +210,8 @@ class SQLiteDisk:
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(worker.Worker, "submit", submit))
             stack.enter_context(mock.patch.object(worker.Worker, "close", close))
-            stack.enter_context(
-                mock.patch.object(glance, "QUICK", math.inf)
-            )  # or never: it is timed
+            for timed, name in ((glance, "QUICK"), (known, "MOMENT")):  # always, or else never
+                stack.enter_context(mock.patch.object(timed, name, math.inf))
             stack.enter_context(mock.patch.object(database, "open_writer", unsynced))
             for name in _WRITES:
                 written = _then(getattr(turns, name), reach)
