@@ -17,7 +17,6 @@ from websockets.exceptions import (
     ProxyError,
     WebSocketException,
 )
-from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
 from chatbots.errors import ChatError, ConfigurationError
@@ -157,12 +156,13 @@ class _Connection(ClientConnection):
     """Takes whole messages of text out of the bytes itself, and leaves the rest to the library.
 
     The library's way costs more than all else that is done for a small message.
-    At the first frame that is neither such a message nor control, all goes that way, in order.
+    At the first frame that is neither such a message nor control, or no UTF-8, all goes that way,
+    in order.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._ready: deque[bytes | bytearray] = deque()
+        self._ready: deque[str] = deque()
         self._rest = bytearray()
         """What may be the end of the head of the server's answer; later the begin of a frame."""
         self._opened = False
@@ -176,15 +176,9 @@ class _Connection(ClientConnection):
                 return await self.recv()
             await self._news
         message = self._ready.popleft()
-        if len(self._ready) == FEW:
+        if len(self._ready) == FEW and not self.recv_messages.paused:
             self.transport.resume_reading()
-        try:
-            return message.decode()
-        except UnicodeDecodeError:  # `recv` says so to the peer, and raises what it means
-            self._ready.clear()
-            self._direct = False
-            self.recv_messages.put(Frame(Opcode.TEXT, bytes(message)))
-            return await self.recv()
+        return message
 
     def data_received(self, data: bytes) -> None:
         """Take in what the socket received, all of it, and then let it be read."""
@@ -234,8 +228,11 @@ class _Connection(ClientConnection):
             elif (end := begin + size) > len(buffer):
                 break
             elif ours:
-                self._ready.append(buffer[begin:end])
-                at = end
+                try:
+                    self._ready.append(buffer[begin:end].decode())
+                    at = end
+                except UnicodeDecodeError:
+                    self._direct = False
             else:
                 super().data_received(bytes(buffer[at:end]))
                 self._direct = self.protocol.state is State.OPEN

@@ -306,3 +306,35 @@ async def test_no_more_is_taken_from_the_socket_than_somebody_reads() -> None:
         assert [await socket.read_message() for _ in range(100)] == list(map(str, range(100)))
         assert transport.is_reading()
         await socket.close()
+
+
+@pytest.mark.parametrize("after", [b"", b"\x82\x03bin", b"\x01\x03beg"])
+async def test_what_is_no_utf_8_comes_in_its_turn_whatever_follows(after: bytes) -> None:
+    async def say(socket: ServerConnection) -> None:
+        socket.transport.write(b"\x81\x06before\x81\x01\xff" + after)
+        socket.transport.close()
+
+    async with serve(say, "127.0.0.1", 0, compression=None) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        socket = await WebSocketsDialer().dial(f"ws://127.0.0.1:{port}", {})
+        with pytest.raises(ProviderError):  # the connection may be gone before it is looked at
+            await socket.ping()
+        assert await socket.read_message() == "before"
+        with pytest.raises(ProviderError):
+            await socket.read_message()
+        await socket.close()
+
+
+async def test_who_reads_text_takes_no_more_of_what_is_not_text() -> None:
+    async def say(socket: ServerConnection) -> None:
+        socket.transport.write(b"\x81\x01t" * 20 + b"\x82\x01b" * 40)
+        await socket.send("after")
+        await socket.wait_closed()
+
+    async with serve(say, "127.0.0.1", 0, compression=None) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        socket = await WebSocketsDialer().dial(f"ws://127.0.0.1:{port}", {})
+        assert [await socket.read_message() for _ in range(20)] == ["t"] * 20
+        assert not socket._socket.transport.is_reading()
+        assert [await socket.read_message() for _ in range(41)] == [b"b"] * 40 + ["after"]
+        await socket.close()
