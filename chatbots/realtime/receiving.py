@@ -93,7 +93,7 @@ def _on_session(now: Standing, event: server.SessionCreated | server.SessionUpda
             now.turns.interruptible = detection.interrupt_response is not False
         case _:
             now.turns.interruptible = True
-    if now.updates:
+    if now.updates and isinstance(event, server.SessionUpdated):
         now.outcomes.append(Updated(now.updates.popleft(), now.session))
 
 
@@ -102,15 +102,17 @@ def _on_rate_limits(now: Standing, event: server.RateLimitsUpdated) -> None:
 
 
 def _on_error(now: Standing, event: server.ErrorEvent) -> None:
-    about = event.error.event_id
-    if about is None and event.error.code == _ALREADY:  # not every server says which event
+    error = event.error
+    about = error.event_id or None
+    if about is None and error.code == _ALREADY:  # not every server says which event
         about = now.responding.asked
-    if about is None and event.error.code == _VOICE and now.updates:
+    of_session = error.code == _VOICE or (error.param or "").startswith("session")
+    if about is None and of_session and now.updates:
         about = now.updates[0]
     now.responding.refused(about)
     if about in now.updates:
         now.updates.remove(about)
-    now.outcomes.append(Refused(about, event.error))
+    now.outcomes.append(Refused(about, error))
 
 
 def _on_user(now: Standing, event: ServerEvent) -> None:

@@ -151,12 +151,32 @@ def test_changes_of_the_session_are_confirmed_in_order_and_the_refused_one_is_le
     assert len(outcomes) == 3
 
 
-def test_a_voice_that_is_refused_without_the_event_s_id_is_the_change_that_waits_first() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        server.ApiError(code="cannot_update_voice", message="No."),
+        server.ApiError(code="invalid_value", param="session.voice", message="No."),
+        server.ApiError(code="cannot_update_voice", message="No.", event_id=""),
+    ],
+)
+def test_a_change_that_is_refused_without_the_event_s_id_is_the_one_that_waits_first(
+    error: server.ApiError,
+) -> None:
     protocol = Protocol()
     name = protocol.send(client.SessionUpdate(Session(voice="ash")))
-    error = server.ApiError(code="cannot_update_voice", message="No.")
     told(protocol, server.ErrorEvent(error=error), server.ErrorEvent(error=error))
     assert protocol.outcomes() == [Refused(name, error), Refused(None, error)]
+
+
+def test_that_a_session_has_begun_confirms_no_change_of_it() -> None:
+    protocol = Protocol()
+    name = protocol.send(client.SessionUpdate(Session(instructions="Be brief.")))
+    told(protocol, server.SessionCreated(session=Session()))
+    assert protocol.outcomes() == []
+    told(protocol, server.SessionUpdated(session=Session(instructions="Be brief.")))
+    (confirmed,) = protocol.outcomes()
+    assert isinstance(confirmed, Updated)
+    assert (confirmed.event_id, confirmed.session.instructions) == (name, "Be brief.")
 
 
 def test_each_event_gets_an_id_but_audio_which_is_many_and_one_that_has_its_own() -> None:
