@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import reduce
 from typing import Any, Final
 
@@ -62,7 +63,7 @@ class Lifeline:
         if self.over is not None and self._up.is_set():
             raise self.over  # it was open before
         tries = self._dialling.patience.first_tries
-        self.next = await self._dialling.dial(self._conversation, self._wanted, tries=tries)
+        self.next = await self._dialling.dial(self._conversation, self._wanted(), tries=tries)
         self.over = None
 
     async def connected(self) -> Link:
@@ -146,7 +147,7 @@ class Lifeline:
         await dialling.clock.sleep(max(left - dialling.patience.renew_before, left / 2, 0.0))
         try:
             tries = dialling.patience.tries
-            self.next = await dialling.dial(self._conversation, self._wanted, tries=tries)
+            self.next = await dialling.dial(self._conversation, self._wanted(), tries=tries)
         except ChatError as error:  # it may go better once the session has expired
             telemetry.emit("warning", "realtime.renewal", code=error.code)
         self._move()
@@ -161,10 +162,10 @@ class Lifeline:
         self._told.pop(event_id or "", None)
         self._items.pop(event_id or "", None)
 
-    @property
-    def _wanted(self) -> Session | None:
-        """What a session is to be."""
-        return reduce(merged, self._told.values(), None)
+    def _wanted(self, without: Collection[str | None] = ()) -> Session | None:
+        """Return what a session is to be, *without* what these events told it."""
+        told = (session for name, session in self._told.items() if name not in without)
+        return reduce(merged, told, None)
 
     def _may_move(self, link: Link) -> bool:
         """Tell whether the next connection can take over: nobody has the word, nothing is owed."""
@@ -179,7 +180,7 @@ class Lifeline:
         assert link is not None  # noqa: S101 - whoever calls this has opened it
         for early in link.early:
             self._telling.tell(*early)
-        config = self._wanted
+        config = self._wanted()
         if config is None or config == link.protocol.told:
             self._telling.asking.updated(None, link.protocol.now.session)
         else:  # it was changed since the connection was opened
@@ -221,8 +222,9 @@ class Lifeline:
             self._telling.notice("reconnecting", f"{error.message} Connecting again.")
         if self.next is None or not error.retryable:
             tries = self._dialling.patience.tries
+            config = self._wanted(now.updates)  # what may be refused would end all, told at first
             self.next = await self._dialling.dial(
-                self._conversation, self._wanted, tries=tries, failed=self._failed, after=error
+                self._conversation, config, tries=tries, failed=self._failed, after=error
             )
         asking = self._telling.asking
         self._take_over(owed, *(event for event in waiting if asking.waits(event.event_id)))

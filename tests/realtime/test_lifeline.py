@@ -349,6 +349,33 @@ async def test_a_change_that_a_lost_connection_has_not_confirmed_the_next_one_co
         assert now.instructions == BRIEF.instructions
 
 
+async def test_a_change_that_is_refused_only_by_the_next_connection_does_not_end_it() -> None:
+    async def loses(socket: Socket) -> None:
+        await socket.begin()
+        await socket.hear("session.update")
+        await drop(socket)
+
+    async def refuses(socket: Socket) -> None:
+        await socket.begin()
+        asked = await socket.hear("session.update")
+        await socket.say(refused(asked["event_id"]))
+        await socket.hear("session.update")
+        await socket.say(server.SessionUpdated(session=BRIEF))
+
+    async with playing(loses, refuses) as stage, living(stage) as (line, _):
+
+        async def change(told: Session) -> Session:
+            link = await line.connected()
+            event = line.note(client.SessionUpdate(told))
+            link.protocol.send(event)
+            link.attend()
+            return await line._telling.asking.changed(event.event_id or "", 60)
+
+        with pytest.raises(ProviderError, match="No"):
+            await change(Session(voice="nobody's"))
+        assert (await change(BRIEF)).instructions == BRIEF.instructions
+
+
 async def test_an_answer_is_not_torn_apart_by_a_renewal() -> None:
     begun, go_on = anyio.Event(), anyio.Event()
 
