@@ -22,7 +22,7 @@ NO_TYPE: Final = "error"
 """The type of the answer to a frame that has none."""
 INTERNAL: Final = "internal"
 
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?')
 _REQUEST_ID: Final = re.compile(rb'\s*\{[^{]*?"request_id"\s*:\s*"([ !#-\[\]-~]+)"')
 """An id that is not deeper in what is no JSON: the payload of a `cancel` has another's."""
 _MISSING: Final = re.compile("missing required field `(.*)`")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from time import process_time
 
 import pytest
 from msgspec import Raw
@@ -61,6 +62,12 @@ def test_what_is_no_request_says_why_and_keeps_the_id_if_there_is_one(
 def test_many_brackets_side_by_side_are_not_deep() -> None:
     texts = json.dumps([["}" * 99, "\\", '"['] for _ in range(99)])
     assert rpc.read(f'{{"type":"p","request_id":"r1","payload":{texts}}}').type == "p"
+
+
+def test_a_string_without_an_end_costs_no_more_than_others() -> None:
+    began = process_time()
+    why('{"type":"p","request_id":"r1","payload":' + "[" * 99 + '"' + '\\"' * 40_000)
+    assert process_time() - began < 5, "it is looked for from each quote: 1 MiB would take hours"
 
 
 def test_a_frame_too_large_is_told_by_its_id() -> None:
