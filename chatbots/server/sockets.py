@@ -102,7 +102,8 @@ class _Frames(ServerProtocol):
         # The parser says no more of it: it ends with this, and goes on with `parser`.
         error = sys.exception()
         size = (isinstance(error, PayloadTooBig) and error.size) or 0
-        if HARD_LIMIT < size <= PASSED_OVER:  # else it is parts that are too large together
+        alone = self.current_size is None  # no part of a message
+        if alone and HARD_LIMIT < size <= PASSED_OVER:
             self.parser = self._pass_over(size)
         else:
             super().fail(code, reason)
@@ -228,6 +229,9 @@ class _Socket(WebSocketsSansIOProtocol):
         # uvicorn logs it as an error of the application's.
         if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
             self.frames = []
+            if self.conn.state is State.CONNECTING:
+                self.transport.abort()  # It came along with the handshake: nobody can be told.
+                return
             self.conn.send_close(1007)
             self.handle_parser_exception()
         else:
@@ -235,7 +239,10 @@ class _Socket(WebSocketsSansIOProtocol):
 
     def handle_parser_exception(self) -> None:
         self.handle_events()  # of what came before it
-        if self.conn.state is State.OPEN:
+        if self.conn.close_sent is None:
+            if self.conn.eof_sent:
+                self.transport.abort()  # as above
+                return
             self.conn.parser_exc = None  # It is passed over.
             self.data_received(b"")
         elif not self.transport.is_closing():

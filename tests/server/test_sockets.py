@@ -150,7 +150,8 @@ async def test_frames_are_bounded_and_wrong_ones_close_without_a_word_in_the_log
 ) -> None:
     async with serving(application(guard=None)) as (_, address):
         parts = [b"x" * MAX_FRAME] * (HARD_LIMIT // MAX_FRAME + 1)
-        for frame, code in ((b"\xff\xfe", 1007), (parts, 1009)):
+        late = [b"", b"x" * (HARD_LIMIT + 1)]
+        for frame, code in ((b"\xff\xfe", 1007), (parts, 1009), (late, 1009)):
             async with connect(f"ws://{address}/ws") as ws:
                 await ws.send(frame, text=True)
                 with pytest.raises(ConnectionClosed) as caught:
@@ -208,6 +209,32 @@ async def test_frames_that_come_along_with_the_handshake_are_answered() -> None:
                 while heard.count(b"pong") < 3:
                     heard += await stream.receive()
     assert heard.startswith(b"HTTP/1.1 101 ")
+
+
+async def test_a_large_frame_that_comes_along_with_the_handshake_is_told_and_passed_over() -> None:
+    large = framed(ask("ping", {"pad": "x" * 2 * HARD_LIMIT}, "r7").encode())
+    async with (
+        serving(application()) as (_, address),
+        socket_to(address, large + PINGED, early=True) as stream,
+    ):
+        heard = b""
+        with anyio.fail_after(20):
+            while b"pong" not in heard:
+                heard += await stream.receive()
+    assert b'"request_id":"r7","error":"The frame is too large' in heard
+
+
+@pytest.mark.parametrize("wrong", [framed(b"x", 3), framed(b"\xff"), b"\x81\xff\x40" + bytes(11)])
+async def test_wrong_frames_that_come_along_with_the_handshake_are_nothing_for_the_log(
+    wrong: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(application()) as (_, address):
+        for before in (b"", PINGED):
+            async with socket_to(address, before + wrong, early=True) as stream:
+                with anyio.fail_after(20), suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                    while True:
+                        await stream.receive()
+    assert caplog.records == []
 
 
 async def test_a_body_may_be_as_long_as_it_likes() -> None:
@@ -353,12 +380,17 @@ async def test_what_is_passed_over_is_not_kept() -> None:
 
 
 @asynccontextmanager
-async def socket_to(address: str, data: bytes) -> AsyncGenerator[SocketStream]:
-    """Open a WebSocket, and send *data* on it at once."""
+async def socket_to(
+    address: str, data: bytes, *, early: bool = False
+) -> AsyncGenerator[SocketStream]:
+    """Open a WebSocket, and send *data* on it at once; *early*: with the handshake."""
     host, port = address.split(":")
     async with await anyio.connect_tcp(host, int(port)) as stream:
-        await stream.send(handshake())
-        assert b"101" in await stream.receive()
+        if early:
+            data = handshake() + data
+        else:
+            await stream.send(handshake())
+            assert b"101" in await stream.receive()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stream.send, data)
             yield stream
