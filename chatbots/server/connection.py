@@ -173,7 +173,9 @@ class Connection:
         error = self._counted(error)
         telemetry.emit("info", "server.refused", request_id=request_id, code=error.code)
         message = telemetry.redact(str(error))
-        await self._outbox.put(rpc.failure(rpc.NO_TYPE, request_id, error, message=message))
+        taken = request_id in self._running  # as in `router.failure`
+        data, name = ({"request_id": request_id}, None) if taken else (None, request_id)
+        await self._outbox.put(rpc.failure(rpc.NO_TYPE, name, error, message=message, data=data))
 
     async def _work(self, call: Call) -> None:
         try:

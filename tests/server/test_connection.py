@@ -57,6 +57,10 @@ async def test_requests_at_once_are_bounded_and_each_has_an_id_of_its_own() -> N
         assert (full["request_id"], full["error_code"]) == ("r3", "too_many_requests")
         twice = await peer.ask("chat_completion", user("Hi"), request_id="r1")
         assert twice["error_code"] == "request_id_conflict"
+        for frame in ('{"type":"no","request_id":"r1"}', '{"type":5,"request_id":"r1"}'):
+            peer.write(frame)
+            wrong = await peer.read()
+            assert (wrong["request_id"], wrong["data"]) == (None, {"request_id": "r1"})
         assert (await peer.ask("ping", request_id="r4"))["type"] == "pong"
         gate.open()
         assert {(await peer.read())["request_id"] for _ in range(2)} == {"r1", "r2"}
