@@ -56,7 +56,10 @@ HINTS: Final = {
 }
 """What a client can do, where an error's own hint is for the operator."""
 
-FIELDS: Final = {"session": "session_id", "prompt": "messages", "system message": "messages"}
+FIELDS: Final = {
+    "images": "messages", "prompt": "messages", "session": "session_id",
+    "system message": "messages",
+}  # fmt: skip
 """What a request calls that which an error names otherwise."""
 
 BUG: Final = "The server failed at this request; its log says where."

@@ -93,6 +93,14 @@ async def test_a_payload_of_a_wrong_shape_is_refused_by_its_field(
         assert (await peer.ask("ping"))["type"] == "pong"
 
 
+async def test_an_image_that_cannot_be_sent_is_wrong_in_the_messages() -> None:
+    image = {"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}
+    asked = {"messages": [{"role": "user", "content": [image]}]}
+    async with connected(application()) as peer:
+        frame = await peer.ask("chat_completion", asked)
+    assert (frame["error_code"], frame["param"]) == ("invalid_request", "messages")
+
+
 async def test_a_payload_may_be_null() -> None:
     async with connected(application()) as peer:
         peer.write('{"type":"tools_list","request_id":"r1","payload":null}')
