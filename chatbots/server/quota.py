@@ -61,7 +61,7 @@ class Ledger:
             while self._owed:
                 if os.write(file, self._owed[0]) < len(self._owed[0]):
                     # Half a line, on a full disk: it ends here, and counts for nobody.
-                    self._owed[0] = b"\n" + self._owed[0].lstrip(b"\n")
+                    self._owed[0] = b" \n" + self._owed[0].lstrip()
                     raise OSError("there is no room left")  # noqa: TRY301 (mapped below)
                 del self._owed[0]
             self._read(file)
