@@ -47,6 +47,7 @@ class Application:
                 Route("/ws", _upgrade_required),
             ]
         )
+        self._routes.router.redirect_slashes = False  # It would send on to any Host that is named.
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; see the ASGI specification."""

@@ -64,7 +64,8 @@ async def test_info_tells_what_is_served_and_strangers_the_version_alone() -> No
 @pytest.mark.checklist(238)
 async def test_other_paths_are_not_found_and_a_get_at_the_socket_says_what_it_is() -> None:
     app = application()
-    assert (await get(app, "/nowhere")).status_code == 404
+    for path in ("/nowhere", "/health/"):
+        assert (await get(app, path)).status_code == 404
     response = await get(app, "/ws")
     assert (response.status_code, response.headers["upgrade"]) == (426, "websocket")
     [start, body] = await handshake(app, {"path": "/other"})
