@@ -29,6 +29,8 @@ HANDSHAKE: Final = 5.0
 """Seconds until a connection has said what it wants."""
 MAX_HEAD: Final = 512 * 1024
 """Bytes in which it has to be said: some clients send their first frames along."""
+UNREADABLE: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+"""The answer to a handshake that cannot be read."""
 REFUSED: Final = 0.1
 """Seconds until who is not let in is told so: to knock again and again is to take others' time."""
 TURN: Final = 0.00015
@@ -41,14 +43,6 @@ CONTROLS: Final = 20
 """Pings and pongs a second of one socket; what it sends after them is read a second later."""
 PARTS: Final = 16 * 1024
 """Parts that a message may come in; those without a byte would take memory without end."""
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 class _Http(HttpToolsProtocol):
@@ -227,7 +221,9 @@ class _Socket(WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         # uvicorn logs it as an error of the application's.
-        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
+        try:
+            _ = self.curr_msg_data_type == "text" and b"".join(self.frames).decode()
+        except UnicodeDecodeError:
             self.frames = []
             if self.conn.state is State.CONNECTING:
                 self.transport.abort()  # It came along with the handshake: nobody can be told.
@@ -236,6 +232,13 @@ class _Socket(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
         else:
             super().send_receive_event_to_app()
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.conn.handshake_exc is not None and not self.transport.is_closing():
+            # websockets takes no body, 128 headers at most, of 8 KiB; uvicorn would never answer.
+            self.transport.write(UNREADABLE)
+            self.transport.close()
 
     def handle_parser_exception(self) -> None:
         self.handle_events()  # of what came before it

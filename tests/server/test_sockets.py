@@ -199,6 +199,23 @@ async def test_a_connection_that_says_too_much_before_what_it_wants_is_closed(
                 pytest.fail("It took 64 MiB.")
 
 
+@pytest.mark.parametrize(
+    "more",
+    ["Cookie: " + "x" * 9000, "X: y\r\n" * 150 + "X: y", "Content-Length: 1"],
+    ids=["a long header", "many headers", "a body"],
+)
+async def test_a_handshake_that_cannot_be_read_is_answered(more: str) -> None:
+    async with serving(application()) as (_, address):
+        host, port = address.split(":")
+        async with await anyio.connect_tcp(host, int(port)) as stream:
+            await stream.send(handshake()[:-2] + more.encode() + b"\r\n\r\n")
+            with anyio.fail_after(20), suppress(anyio.EndOfStream):
+                heard = await stream.receive()
+                await stream.receive()
+                pytest.fail("It is not closed.")
+    assert heard.startswith(b"HTTP/1.1 400 ")
+
+
 async def test_frames_that_come_along_with_the_handshake_are_answered() -> None:
     heard = b""
     async with serving(application()) as (_, address):
