@@ -129,7 +129,7 @@ class _Socket(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         if not (self._backlog or self._is_due) and len(data) <= 4 * SLICE:
-            super().data_received(data)
+            self._hear(data)
             return
         # What came at once, up to 256 KiB, may be 40,000 frames: others have their turn meanwhile.
         self._backlog, self._at = self._backlog[self._at :] + data, 0
@@ -137,6 +137,13 @@ class _Socket(WebSocketsSansIOProtocol):
             self.transport.pause_reading()
         else:
             self._take()
+
+    def _hear(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.transport.is_closing():
+            # websockets takes no body, 128 headers at most, of 8 KiB; uvicorn would never answer.
+            self.transport.write(UNREADABLE)
+            self.transport.close()
 
     def _take(self) -> None:
         self._is_due = False
@@ -151,7 +158,7 @@ class _Socket(WebSocketsSansIOProtocol):
         # In the middle of a large frame it costs no more to look at more.
         size = max(SLICE, min(len(self.conn.reader.buffer), 8 * SLICE))
         at, self._at = self._at, self._at + size
-        super().data_received(self._backlog[at : self._at])
+        self._hear(self._backlog[at : self._at])
 
     def _must_wait(self) -> bool:
         return self._is_due or self.read_paused or self.transport.is_closing()
@@ -232,13 +239,6 @@ class _Socket(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
         else:
             super().send_receive_event_to_app()
-
-    def handle_events(self) -> None:
-        super().handle_events()
-        if self.conn.handshake_exc is not None and not self.transport.is_closing():
-            # websockets takes no body, 128 headers at most, of 8 KiB; uvicorn would never answer.
-            self.transport.write(UNREADABLE)
-            self.transport.close()
 
     def handle_parser_exception(self) -> None:
         self.handle_events()  # of what came before it
