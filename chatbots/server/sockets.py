@@ -96,8 +96,7 @@ class _Frames(ServerProtocol):
         # The parser says no more of it: it ends with this, and goes on with `parser`.
         error = sys.exception()
         size = (isinstance(error, PayloadTooBig) and error.size) or 0
-        alone = self.current_size is None  # no part of a message
-        if alone and HARD_LIMIT < size <= PASSED_OVER:
+        if self.current_size is None and HARD_LIMIT < size <= PASSED_OVER:  # no part of another
             self.parser = self._pass_over(size)
         else:
             super().fail(code, reason)
@@ -242,10 +241,9 @@ class _Socket(WebSocketsSansIOProtocol):
 
     def handle_parser_exception(self) -> None:
         self.handle_events()  # of what came before it
-        if self.conn.close_sent is None:
-            if self.conn.eof_sent:
-                self.transport.abort()  # as above
-                return
+        if self.conn.close_sent is None and self.conn.eof_sent:
+            self.transport.abort()  # as above
+        elif self.conn.close_sent is None:
             self.conn.parser_exc = None  # It is passed over.
             self.data_received(b"")
         elif not self.transport.is_closing():
