@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -66,7 +66,7 @@ class Conversation:
         self._guess: Guess | None = None
         self._hearing: dict[str, anyio.Event] = {}
         self._giving: dict[str, Performance] = {}
-        self._prepared: tuple[str, Performance] | None = None
+        self._prepared: Guess | None = None
         self._spoken: dict[str, list[tuple[str, int]]] = {}
         self._ahead: anyio.CancelScope | None = None
         """What the model reads while the user speaks; None where it is to begin."""
@@ -131,7 +131,7 @@ class Conversation:
                 self._writing.seconds += len(news.sound) / 2 / RATE
                 tasks.start_soon(self._take_live, self._writing, news.sound)
             case "paused" if self._may_guess:
-                self._guess = Guess()
+                self._guess = Guess(list(self._host.items))
                 tasks.start_soon(self._make_out, self._guess, self._writing, news.sound)
             case "resumed":
                 self._drop_guess()
@@ -151,7 +151,7 @@ class Conversation:
 
     def _drop_prepared(self) -> None:
         if self._prepared is not None:  # nobody has asked for it
-            self._prepared[1].scope.cancel()
+            self._prepared.drop()
             self._prepared = None
 
     async def _make_out(self, guess: Guess, writing: Writing, sound: bytes) -> None:
@@ -165,7 +165,8 @@ class Conversation:
                 guess.done.set()
             if guess.text:
                 manner = manner_of(self._host.session, None)
-                items = [*self._host.items, user_text(guess.text)]
+                guess.past = self._as_heard(guess.past)
+                items = [*guess.past, user_text(guess.text)]
                 guess.performance = self._performance(manner, items)
                 await guess.performance.run()
 
@@ -205,7 +206,7 @@ class Conversation:
             text = heard.guess.text
             if heard.guess.performance is not None:
                 self._drop_prepared()
-                self._prepared = (spoken.item_id, heard.guess.performance)
+                self._prepared, heard.guess.item = heard.guess, spoken.item_id
         elif heard is None or heard.seconds < seconds - _MISSED:
             heard = await self._hear_whole(spoken)
         try:
@@ -229,8 +230,8 @@ class Conversation:
     async def _answer(self, answer: Answer) -> None:
         for heard in list(self._hearing.values()):
             await heard.wait()
-        prepared = self._prepared_for(answer)
-        items = [self._as_heard(item) for item in answer.context]
+        items = self._as_heard(answer.context)
+        prepared = self._prepared_for(answer, items)
         performance = prepared or self._performance(answer.manner, items)
         if items and items[-1].role == "user" and not items[-1].text:
             answer.end()  # nothing was said, or nothing that could be made out
@@ -252,16 +253,16 @@ class Conversation:
             del self._giving[answer.id]
         return None
 
-    def _prepared_for(self, answer: Answer) -> Performance | None:
+    def _prepared_for(self, answer: Answer, items: list[Item]) -> Performance | None:
         """Return the guess that *answer* turned out to be, if there is one; drop any other."""
         guess, self._prepared = self._prepared, None
         if guess is None:
             return None
-        item_id, performance = guess
-        asked = answer.context[-1].id if answer.context else None
-        if item_id == asked and answer.manner == manner_of(self._host.session, None):
-            return performance
-        performance.scope.cancel()
+        asked = [(item.id, item.text) for item in items]
+        manner = manner_of(self._host.session, None)
+        if (guess.asked, manner) == (asked, answer.manner):
+            return guess.performance
+        guess.drop()
         return None
 
     def _start_reading(self, tasks: TaskGroup) -> None:
@@ -273,7 +274,7 @@ class Conversation:
         with scope:
             manner = manner_of(self._host.session, None)
             form = Form.of(manner)
-            items = [*self._host.items, user_text(said)]
+            items = [*self._as_heard(self._host.items), user_text(said)]
             await self._engines.read_ahead(partial(request, manner, items, audible=form.audible))
 
     def _stop_reading(self) -> None:
@@ -286,11 +287,12 @@ class Conversation:
         asked = partial(request, manner, items, audible=form.audible)
         return Performance(self._engines, asked, form)
 
-    def _as_heard(self, item: Item) -> Item:
-        """Return an item as it is by now: written down, or cut to what was heard of it."""
-        if item.id is None or item.id not in {known.id for known in self._host.items}:
-            return item
-        item = self._host.items.get(item.id)
+    def _as_heard(self, items: Iterable[Item]) -> list[Item]:
+        """Return items as they are by now: written down, or cut to what was heard of them."""
+        known = {item.id: item for item in self._host.items}
+        return [self._cut(known.get(item.id, item)) for item in items]
+
+    def _cut(self, item: Item) -> Item:
         if item.role != "assistant" or item.text or item.id not in self._spoken:
             return item
         text = heard_of(self._spoken[item.id or ""], len(self._host.items.audio(item.id or "")))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from chatbots.deltas import Delta
     from chatbots.messages import ModelRequest
+    from chatbots.realtime.events.items import Item
     from chatbots.realtime.hosting.answer import Answer
     from chatbots.speech.engines import Engines
 
@@ -149,12 +150,21 @@ class Performance:
 class Guess:
     """What was probably said, and what is probably to be answered, before the turn is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, past: list[Item]) -> None:
+        self.past = past
+        """What was said before, as the answer takes it to be."""
         self.scope = anyio.CancelScope()
         self.done = anyio.Event()
         self.text: str | None = None
         """What was made out; None: nothing could be."""
+        self.item: str | None = None
+        """The item that it turned out to be."""
         self.performance: Performance | None = None
+
+    @property
+    def asked(self) -> list[tuple[str | None, str]]:
+        """Of each item that it answers the id and the words."""
+        return [*((item.id, item.text) for item in self.past), (self.item, self.text or "")]
 
     def drop(self) -> None:
         """Stop it."""

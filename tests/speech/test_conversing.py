@@ -228,6 +228,40 @@ async def test_of_an_answer_that_was_cut_the_model_is_told_what_was_heard() -> N
     assert model.requests[1].messages[2].content == "Yes. One two"
 
 
+async def test_a_guess_is_told_what_was_heard_of_an_answer_that_was_cut() -> None:
+    model = ScriptedModel("Yes. One two three four.", "Go on.")
+    async with talking(model, "Count.", "Where were we?") as talk:
+        await talk.speak()
+        done = await talk.until("response.done")
+        item = done["response"]["output"][0]["id"]
+        await talk.send(
+            "conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=140
+        )
+        await talk.speak()
+        await talk.until("response.done", 2)
+    assert [m.content for m in model.requests[1].messages[1:]] == [
+        *("Count.", "Yes. One two", "Where were we?"),
+    ]
+    assert len(model.requests) == 2
+
+
+async def test_a_guess_is_dropped_where_something_else_was_said_before_it() -> None:
+    model = ScriptedModel(["No", Gate()], "Yes.")
+    async with talking(model, "Is that so?") as talk:
+        await talk.speak(then=300)
+        await eventually(lambda: len(model.requests) == 1)
+        part = {"type": "input_text", "text": "The sky is blue."}
+        item = {"type": "message", "role": "system", "content": [part]}
+        await talk.send("conversation.item.create", item=item)
+        await talk.speak(0, then=500)
+        await talk.until("response.done")
+        await eventually(lambda: model.cancelled == 1)
+    assert [m.content for m in model.requests[1].messages[1:]] == [
+        *("The sky is blue.", "Is that so?"),
+    ]
+    assert talk.said == "Yes."
+
+
 async def test_where_nothing_was_said_nothing_is_answered() -> None:
     model = ScriptedModel()
     async with talking(model, "") as talk:
