@@ -21,7 +21,7 @@ _KNOWN: Final = {
     (_PCM, 8), (_PCM, 16), (_PCM, 24), (_PCM, 32), (_FLOAT, 32), (_ALAW, 8), (_ULAW, 8),
 }  # fmt: skip
 _MAX_HEADER: Final = 1 << 20
-"""Bytes that may come before the sound: notes, and padding to a page."""
+"""Bytes that one thing before the sound may have: notes, and padding to a page."""
 
 
 class _Format(NamedTuple):
@@ -88,8 +88,6 @@ class WavReader:
             return False
         if not held.startswith((b"RIFF", b"RF64")) or not held.startswith(b"WAVE", 8):
             raise _no_wav("it does not begin as one")
-        if len(held) > _MAX_HEADER:
-            raise _no_wav("its sound does not begin within 1 MiB")
         if len(held) < 20:
             return False
         name, size = struct.unpack_from("<4sI", held, 12)
@@ -100,6 +98,8 @@ class WavReader:
             del held[:20]
             return True
         end = 20 + size + size % 2
+        if end > _MAX_HEADER:
+            raise _no_wav("its sound does not begin within 1 MiB")
         if len(held) < end:
             return False
         if name == b"fmt ":

@@ -100,6 +100,11 @@ def test_sound_of_many_kinds_is_heard_as_16_bits_of_one_channel(
     assert struct.unpack(f"<{len(heard)}h", read(riff(data, form))[0]) == heard
 
 
+def test_a_long_sound_may_come_in_one_piece() -> None:
+    sound = bytes(1 << 21)
+    assert WavReader().push(header(24_000, len(sound)) + sound) == sound
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [
