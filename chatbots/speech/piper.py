@@ -9,7 +9,7 @@ import threading
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 from chatbots.realtime.resampling import resampled
 from chatbots.speech.kokoro import RATE
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Without -P its own folder would come first, and `import piper` find this module.
 PROGRAM: Final = (sys.executable, "-P", str(Path(__file__).with_name("piper_program.py")))
 """The command of the process; two arguments are added."""
+PATIENCE: Final = 60.0
+"""Seconds that a clause may take, loading included; then the process is taken to hang."""
 
 
 class Mark:
@@ -47,7 +49,15 @@ class Piper:
     It ends with this one, however that ends: what it reads from is then closed.
     """
 
-    def __init__(self, model: Path, *, threads: int, program: Sequence[str] = PROGRAM) -> None:
+    def __init__(
+        self,
+        model: Path,
+        *,
+        threads: int,
+        program: Sequence[str] = PROGRAM,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._patience = patience
         self._command = (*program, str(model), str(threads))
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count()
@@ -82,15 +92,23 @@ class Piper:
         """
         mark = mark or self.stop_mark()
         with self._one_at_a_time:
-            sounds = self._asked(text, speed, mark)
-            line = sounds.readline()
-            if not line:
-                self.close()
-                raise RuntimeError("The process of Piper ended.")
-            told = json.loads(line)
-            if "error" in told:
-                raise RuntimeError(f"Piper did not say it: {told['error']}.")
-            return resampled(sounds.read(told["bytes"]), told["rate"], RATE)
+            process = self._asked(text, speed, mark)
+            hangs = threading.Timer(self._patience, process.kill)
+            hangs.start()
+            try:
+                return self._sound(process)
+            finally:
+                hangs.cancel()
+
+    def _sound(self, process: subprocess.Popen[bytes]) -> bytes:
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        told = json.loads(process.stdout.readline() or b'{"bytes": 1}')
+        if "error" in told:
+            raise RuntimeError(f"Piper did not say it: {told['error']}.")
+        if len(sound := process.stdout.read(told["bytes"])) < told["bytes"]:
+            self.close()
+            raise RuntimeError("The process of Piper ended.")
+        return resampled(sound, told["rate"], RATE)
 
     def close(self) -> None:
         """End the process, if there is one; the next word begins another."""
@@ -101,16 +119,15 @@ class Piper:
                 with suppress(OSError), process:  # whose end is waited for
                     process.stdin.close()  # first: whoever waits for its sound waits no more
 
-    def _asked(self, text: str, speed: float, mark: Mark) -> IO[bytes]:
-        """Ask for *text*, unless *mark* is set; return where its sound will come."""
+    def _asked(self, text: str, speed: float, mark: Mark) -> subprocess.Popen[bytes]:
+        """Ask for *text*, unless *mark* is set; return whose sound will come."""
         with self._writing:
             if mark.terminate:
                 raise RuntimeError("It was stopped before it began.")
             self.begin()
             self._tell({"id": mark.number, "text": text, "speed": speed})
             assert self._process is not None  # noqa: S101 - it has begun
-            assert self._process.stdout is not None  # noqa: S101 - it is a pipe
-            return self._process.stdout
+            return self._process
 
     def _tell(self, order: dict[str, object]) -> None:
         with self._writing, suppress(OSError):  # it is dead: whoever waits for it will hear

@@ -115,6 +115,27 @@ async def test_a_process_that_died_is_told_and_followed_by_another(voice: Piper)
     assert voice.pid != first
 
 
+def test_a_process_that_hangs_is_ended_and_followed_by_another(model: Path) -> None:
+    voice = Piper(model, threads=1, patience=0.2)
+    try:
+        voice.begin()
+        first = voice.pid
+        assert first is not None
+        os.kill(first, signal.SIGSTOP)
+        with pytest.raises(RuntimeError, match="The process of Piper ended"):
+            voice.say("One")
+        assert (lives(first), voice.pid) == (False, None)
+    finally:
+        voice.close()
+
+
+def test_half_a_sound_is_no_sound(tmp_path: Path) -> None:
+    half = 'import sys; input(); sys.stdout.write(\'{"rate": 22050, "bytes": 4}\\n\\0\\0\\0\')'
+    voice = Piper(tmp_path / "none", threads=1, program=(sys.executable, "-c", half))
+    with pytest.raises(RuntimeError, match="The process of Piper ended"):
+        voice.say("One")
+
+
 def test_where_it_cannot_begin_that_is_told(tmp_path: Path) -> None:
     voice = Piper(tmp_path / "none", threads=1, program=(sys.executable, "-c", ""))
     for _ in range(2):
