@@ -84,13 +84,14 @@ class Sounding(ObjectSendStream[Delta]):
         self._item: str | None = None
 
     async def send(self, item: Delta) -> None:
-        """Send it, after the rest of the sound before it."""
+        """Send it, after the rest of the sound before it. No sound is an item's end."""
         match item:
             case AudioDelta(name, pcm):
-                if name != self._item:
+                if name != self._item or not pcm:
                     await self._end()
-                self._item = name
-                await self._sound(self._converter.push(pcm))
+                if pcm:
+                    self._item = name
+                    await self._sound(self._converter.push(pcm))
                 return
             case Interrupted():
                 self._item = None

@@ -11,11 +11,11 @@ import anyio
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from chatbots.deltas import Interrupted, TextDelta
+from chatbots.deltas import AudioDelta, Interrupted, TextDelta
 from chatbots.interfaces import Sink
 from chatbots.messages import Message, ModelAnswer, ModelRequest
 from chatbots.realtime.asking import Response
-from chatbots.realtime.audio import ms_of
+from chatbots.realtime.audio import RATE, ms_of
 from chatbots.realtime.conversation import Conversation
 from chatbots.realtime.events.client import ConversationItemCreate, SessionUpdate
 from chatbots.realtime.events.responses import ResponseAudioDelta
@@ -31,6 +31,8 @@ from chatbots.tool_calls import ToolCall
 
 PATIENCE: Final = 10.0
 """Seconds more than it lasts that an answer may take to be heard."""
+ROUNDING: Final = 5
+"""Milliseconds that an item may be shorter where it is played at another rate."""
 
 
 class Opening(Protocol):
@@ -168,6 +170,7 @@ class Answer:
         if not self.calls and not self._is_heard:
             if isinstance(out, Narration):
                 out.deadline.deadline = inf  # it is of the answer, not of its hearing
+            await out.send(AudioDelta(next(reversed(self._sizes)), b"", RATE))  # that was all
             lasts = sum(map(ms_of, self._sizes.values())) / 1000
             with anyio.move_on_after(lasts + PATIENCE):
                 await self._silent.wait()
@@ -190,4 +193,6 @@ class Answer:
     def _is_heard(self) -> bool:
         if self.is_cut or not self._plays:
             return True
-        return all(self._played.get(i, 0) >= ms_of(size) for i, size in self._sizes.items())
+        return all(
+            self._played.get(i, 0) + ROUNDING >= ms_of(size) for i, size in self._sizes.items()
+        )

@@ -17,6 +17,7 @@ from chatbots.messages import Message
 from chatbots.realtime import g711
 from chatbots.realtime.audio import size_of
 from chatbots.realtime.events.session import TurnDetection
+from chatbots.services import spoken
 from chatbots.services.call import VoiceCall
 from chatbots.services.speech import Speech
 from chatbots.sessions.in_memory import InMemorySessions
@@ -98,6 +99,30 @@ async def test_of_an_answer_that_is_spoken_into_is_kept_what_was_heard_and_what_
         Message("assistant", "0123", heard_ms=4 * MS_PER_CHAR, unheard=" 56789abcdefghij"),
     )
     assert second.text == "Well."
+
+
+@pytest.mark.parametrize("kind", ["audio/pcmu", 11_025])
+async def test_an_answer_at_another_rate_is_over_when_all_of_it_was_played(
+    kind: str | int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spoken, "PATIENCE", 1000)
+    told = {"audio": kind} if isinstance(kind, str) else {"rate": kind}
+    speech, ms = Speech(detection=None, **told), 0.0  # type: ignore[arg-type]  # of either
+    width = 1 if "audio" in told else 2
+    async with (
+        talking("Hello", words=("Hi.",), speech=speech, plays=True) as talk,
+        talk.bot as call,
+    ):
+        await call.send_audio(SPEECH)
+        await call.commit()
+        with anyio.fail_after(20):
+            async for delta in call.deltas:
+                if isinstance(delta, AudioDelta):
+                    ms += 1000 * len(delta.pcm) / width / delta.rate
+                    call.played(delta.item_id, int(ms))
+                if isinstance(delta, Done):
+                    break
+    assert ms == pytest.approx(len("Hello") * MS_PER_CHAR, abs=1)
 
 
 async def test_what_was_said_is_known_though_nothing_of_its_answer_was_heard() -> None:
