@@ -134,6 +134,15 @@ async def test_once_it_is_cut_nothing_of_it_sounds_any_more() -> None:
     assert sink.deltas == [AudioDelta("i", b"\1\2", 24_000)]
 
 
+def test_an_answer_was_heard_though_its_last_millisecond_was_rounded_away() -> None:
+    answer = Answer(Conversation(), plays=True)
+    answer._sizes = {"i": 4800}
+    answer.played("i", 90)
+    assert not answer._silent.is_set()
+    answer.played("i", 99)
+    assert answer._silent.is_set()
+
+
 def test_an_answer_that_is_another_is_kept_as_it_is() -> None:
     model = SpokenModel(None, Speech())  # type: ignore[arg-type]
     assert model.kept([Message("assistant", "Hi")]) == [Message("assistant", "Hi")]
