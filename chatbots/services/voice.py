@@ -9,6 +9,7 @@ from typing import Unpack
 
 import anyio
 
+from chatbots.errors import InvalidRequest
 from chatbots.flow.calling import Asking
 from chatbots.flow.unwrap import unwrapped
 from chatbots.interfaces import SessionStore, Sink
@@ -93,12 +94,19 @@ class VoiceBot(Conversation):
         self._call: VoiceCall | None = None
 
     async def __aenter__(self) -> VoiceCall:
-        """Call; raises `ChatError`."""
+        """Call; raises `ChatError`, `InvalidRequest` for a second call at once."""
+        if self._call is not None:
+            raise InvalidRequest(
+                "invalid_request", "This bot is in a call.", hint="Make a bot for each call."
+            )
         model = self._chat.model(plays=self._plays)
         remembered, speech = self._chat.remembered(model), self._chat.speech
-        call = VoiceCall(model, remembered, self.prompt, speech=speech)
-        self._call = await call.__aenter__()
-        return call
+        self._call = VoiceCall(model, remembered, self.prompt, speech=speech)
+        try:
+            return await self._call.__aenter__()
+        except BaseException:
+            self._call = None
+            raise
 
     async def __aexit__(
         self,

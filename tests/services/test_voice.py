@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from chatbots.deltas import AudioDelta, Done, UserSaid
-from chatbots.errors import ChatError, ProviderError
+from chatbots.errors import ChatError, InvalidRequest, ProviderError
 from chatbots.interfaces import ChatModel, ChatService
 from chatbots.messages import Message
 from chatbots.realtime.audio import RATE, size_of
@@ -92,6 +92,21 @@ async def test_who_pushes_to_talk_says_where_a_turn_ends() -> None:
         assert sink.text == "Hi."
         (update,) = talk.server.sent("session.update")
         assert update["session"]["audio"]["input"]["turn_detection"] is None
+
+
+async def test_a_bot_is_in_one_call_at_a_time() -> None:
+    async with talking("Hi.", "Ho.", words=("Hello?", "Still there?")) as talk:
+        for _ in range(2):
+            async with talk.bot as call:
+                with pytest.raises(InvalidRequest, match="in a call"):
+                    await talk.bot.__aenter__()
+                await speak(call)
+                await talk.until(call, Done)
+        talk.server.refusals.append(ProviderError("upstream_auth", "No."))
+        with pytest.raises(ProviderError):
+            await talk.bot.__aenter__()
+        async with talk.bot:  # it is free again
+            pass
 
 
 async def test_it_tells_what_it_would_send() -> None:
