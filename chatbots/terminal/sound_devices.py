@@ -49,7 +49,7 @@ def device_lines() -> str:
     Raises `ConfigurationError` (`extra_missing`, `sound_unavailable`).
     """
     with told("listing the sound devices"):
-        return str(library().query_devices())
+        return str(library().query_devices()) or f"There is no sound device. {_USE_FILES}"
 
 
 @contextmanager

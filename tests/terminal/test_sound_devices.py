@@ -19,6 +19,13 @@ def test_the_devices_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert device_lines() == "> 0 Headset, ALSA (1 in, 2 out)"
 
 
+def test_where_there_is_no_device_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = SoundLibrary(24_000)
+    monkeypatch.setattr(library, "query_devices", str)  # PortAudio's own list, when it is empty
+    install(monkeypatch, library)
+    assert device_lines().startswith("There is no sound device. Or use files")
+
+
 @pytest.mark.checklist(153)
 def test_without_the_extra_one_line_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, None)
