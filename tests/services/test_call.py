@@ -101,14 +101,18 @@ async def test_of_an_answer_that_is_spoken_into_is_kept_what_was_heard_and_what_
     assert second.text == "Well."
 
 
-@pytest.mark.parametrize("kind", ["audio/pcmu", 11_025])
+@pytest.mark.parametrize(
+    ("speech", "width"),
+    [
+        (Speech(detection=None, audio="audio/pcmu"), 1),
+        (Speech(detection=None, rate=11_025), 2),
+    ],
+)
 async def test_an_answer_at_another_rate_is_over_when_all_of_it_was_played(
-    kind: str | int, monkeypatch: pytest.MonkeyPatch
+    speech: Speech, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spoken, "PATIENCE", 1000)
-    told = {"audio": kind} if isinstance(kind, str) else {"rate": kind}
-    speech, ms = Speech(detection=None, **told), 0.0  # type: ignore[arg-type]  # of either
-    width = 1 if "audio" in told else 2
+    ms = 0.0
     async with (
         talking("Hello", words=("Hi.",), speech=speech, plays=True) as talk,
         talk.bot as call,
