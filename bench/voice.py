@@ -92,6 +92,7 @@ async def _rows(at: Endpoint, questions: list[bytes], turns: int, seconds: int) 
     async with talking(at, None) as talk:
         await talk.push(questions[0])  # the language model may have to load
         thought = [await talk.write(QUESTIONS[number % 5]) for number in range(turns)]
+    async with talking(at, None) as talk:
         pushed = [await talk.push(question) for question in asked]
     async with talking(at, DETECTION) as talk:
         spoken = [await talk.speak(question) for question in asked]
