@@ -241,7 +241,11 @@ async def test_a_large_frame_that_comes_along_with_the_handshake_is_told_and_pas
     assert b'"request_id":"r7","error":"The frame is too large' in heard
 
 
-@pytest.mark.parametrize("wrong", [framed(b"x", 3), framed(b"\xff"), b"\x81\xff\x40" + bytes(11)])
+@pytest.mark.parametrize(
+    "wrong",
+    [framed(b"x", 3), framed(b"\xff"), b"\x81\xff\x40" + bytes(11)],
+    ids=["no kind of frame", "no UTF-8", "a length of 2 ** 62"],
+)
 async def test_wrong_frames_that_come_along_with_the_handshake_are_nothing_for_the_log(
     wrong: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
