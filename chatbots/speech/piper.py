@@ -9,7 +9,7 @@ import threading
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chatbots.realtime.resampling import resampled
 from chatbots.speech.kokoro import RATE
@@ -102,10 +102,14 @@ class Piper:
 
     def _sound(self, process: subprocess.Popen[bytes]) -> bytes:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
-        told = json.loads(process.stdout.readline() or b'{"bytes": 1}')
+        told: dict[str, Any] = {"bytes": 1}
+        sound = b""
+        with suppress(ValueError):  # half a line; or another thread has closed it
+            told = json.loads(process.stdout.readline() or b'{"bytes": 1}')
+            sound = process.stdout.read(told.get("bytes", 0))
         if "error" in told:
             raise RuntimeError(f"Piper did not say it: {told['error']}.")
-        if len(sound := process.stdout.read(told["bytes"])) < told["bytes"]:
+        if len(sound) < told["bytes"]:
             self.close()
             raise RuntimeError("The process of Piper ended.")
         return resampled(sound, told["rate"], RATE)

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from base64 import b64decode
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -47,6 +47,35 @@ def microphone(*chunks: bytes) -> Callable[[str | None], AsyncGenerator[bytes]]:
         await anyio.sleep(0.05)
 
     return from_device
+
+
+def pushed(
+    monkeypatch: pytest.MonkeyPatch, goes_on: Callable[[], bool], *spoken: Sequence[bytes]
+) -> None:
+    """Press Enter, speak, and press Enter again, for each of *spoken*; then Ctrl-D.
+
+    Before the second one it is waited until the answer to the first *goes_on*.
+    """
+    sounds, said = iter(spoken), list[bytes]()
+
+    async def from_device(device: str | None) -> AsyncGenerator[bytes]:
+        for chunk in next(sounds):
+            yield chunk
+        said.append(b"all")
+        await anyio.sleep_forever()
+
+    keys = iter([*range(2 * len(spoken)), None])
+
+    async def read_line(_: TextIO) -> str:
+        await anyio.sleep(0.02)
+        key = next(keys)
+        ready = goes_on if key == 2 else lambda: key is None or len(said) >= (key + 1) // 2
+        while not ready():  # noqa: ASYNC110 - a condition has no event
+            await anyio.sleep(0.001)
+        return "" if key is None else "\n"
+
+    monkeypatch.setattr(talking, "from_device", from_device)
+    monkeypatch.setattr(talking, "read_line", read_line)
 
 
 @pytest.mark.parametrize("headset", [[], ["--headset"]])
@@ -117,19 +146,12 @@ def test_microphone_and_loudspeaker_that_are_unplugged_are_told_in_one_line(
 def test_who_pushes_to_talk_is_heard_between_two_enters(
     upstream: Upstream, run: Runner, library: SoundLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = iter(["\n", "\n", "\r", "\n", ""])
-
-    async def read_line(_: TextIO) -> str:
-        await anyio.sleep(0.02)
-        key = next(keys)
-        if key == "\r":  # when all of the answer has sounded
-            while sum(map(len, library.streams[0].written)) < size_of(150):  # noqa: ASYNC110
-                await anyio.sleep(0.001)
-        return key
-
-    sounds = iter([microphone(*[CHUNK] * 5)("USB"), microphone(CHUNK)("USB")])
-    monkeypatch.setattr(talking, "from_device", lambda _: next(sounds))
-    monkeypatch.setattr(talking, "read_line", read_line)
+    pushed(
+        monkeypatch,
+        lambda: sum(map(len, library.streams[0].written)) >= size_of(150),  # all of the answer
+        [CHUNK] * 5,
+        [CHUNK],
+    )
     upstream.hear("Hello?")
     upstream.answer("Hi.")
     ran = run("voice", "--push-to-talk", "--transcript", "--microphone", "USB")
@@ -142,18 +164,7 @@ def test_who_pushes_to_talk_is_heard_between_two_enters(
 def test_who_pushes_to_talk_interrupts_the_answer(
     upstream: Upstream, run: Runner, library: SoundLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = iter(["\n", "\n", "\r", "\n", ""])
-
-    async def read_line(_: TextIO) -> str:
-        await anyio.sleep(0.02)
-        key = next(keys)
-        while key == "\r" and not library.streams[0].written:  # noqa: ASYNC110
-            await anyio.sleep(0.001)
-        return key
-
-    sounds = iter([microphone(*[CHUNK] * 5)("USB"), microphone(*[CHUNK] * 5)("USB")])
-    monkeypatch.setattr(talking, "from_device", lambda _: next(sounds))
-    monkeypatch.setattr(talking, "read_line", read_line)
+    pushed(monkeypatch, lambda: bool(library.streams[0].written), [CHUNK] * 5, [CHUNK] * 5)
     upstream.hear("Hello?", "Stop.")
     upstream.begin("Once upon a time there was ")
     upstream.answer("Well.")
