@@ -8,6 +8,7 @@ from chatbots.realtime.events.session import (
     AudioOutput,
     ResponseParams,
     Session,
+    Transcription,
     TurnDetection,
 )
 from chatbots.realtime.hosting.configuring import (
@@ -16,6 +17,7 @@ from chatbots.realtime.hosting.configuring import (
     manner_of,
     session_of,
     spoken,
+    transcription_of,
     updated,
 )
 
@@ -70,3 +72,9 @@ def test_nothing_said_of_the_audio_changes_nothing_of_it() -> None:
     assert heard(Session()) == AudioInput()
     assert spoken(Session()) == AudioOutput()
     assert detection_of(Session()) is None
+
+
+def test_speech_is_written_down_for_who_wants_that() -> None:
+    wanted = Session(audio=Audio(input=AudioInput(transcription=Transcription(model="any"))))
+    assert transcription_of(session_of()) is None
+    assert transcription_of(updated(session_of(), wanted)) == Transcription(model="any")

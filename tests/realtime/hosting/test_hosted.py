@@ -36,6 +36,9 @@ def test_a_voice_that_there_is_not_is_refused_and_leaves_all_as_it_was(
     assert client.host.session == before
     client.send("session.update", session={**kind, "instructions": "Be brief."})
     assert client.types == ["session.updated"]
+    known = {"voice": "y"} if dialect == "beta" else {"audio": {"output": {"voice": "y"}}}
+    client.send("session.update", session={**kind, **known})
+    assert client.types == ["session.updated"]
 
 
 def test_items_go_where_they_are_put() -> None:
