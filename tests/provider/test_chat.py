@@ -26,7 +26,7 @@ from chatbots.provider.client import Access, SharedClient
 from chatbots.provider.patience import Patience
 from chatbots.sampling import Sampling
 from chatbots.testing import CollectingSink, FakeOpenAI
-from chatbots.testing.http1 import Exchange
+from chatbots.testing.http1 import Exchange, Player
 from chatbots.tool_calls import ToolCall
 
 KEY = "sk-canary-0123456789"
@@ -43,6 +43,25 @@ async def model_on(fake: FakeOpenAI) -> AsyncIterator[OpenAIChat]:
         yield OpenAIChat(client, model="m")
     finally:
         await shared.aclose()
+
+
+@asynccontextmanager
+async def model_played(
+    player: Player, *, own_client: bool, patience: Patience | None = None
+) -> AsyncIterator[tuple[OpenAIChat, FakeOpenAI]]:
+    """Give a model that *player* answers, over an application's own client or over ours."""
+    async with (
+        FakeOpenAI() as fake,
+        AsyncOpenAI(api_key=KEY, base_url=fake.base_url, max_retries=0) as given,
+        model_on(fake) as ours,
+    ):
+
+        async def client() -> AsyncOpenAI:
+            return given
+
+        fake.play(player)
+        asked = client if own_client else ours._client
+        yield OpenAIChat(asked, model="m", patience=patience or Patience()), fake
 
 
 def asking(*, stream: bool, said: str = "Hi") -> ModelRequest:
@@ -720,18 +739,9 @@ async def test_a_first_token_may_take_longer_than_the_gap_to_the_next(
         await anyio.sleep(9)
         await exchange.finish(SAID + b"data: [DONE]\n\n")
 
-    async with (
-        FakeOpenAI() as fake,
-        AsyncOpenAI(api_key=KEY, base_url=fake.base_url, max_retries=0) as given,
-        model_on(fake) as ours,
-    ):
-
-        async def client() -> AsyncOpenAI:
-            return given
-
-        fake.play(player)
-        patience = Patience(first_token=20, gap=2)
-        model = OpenAIChat(client if own_client else ours._client, model="m", patience=patience)
+    async with model_played(
+        player, own_client=own_client, patience=Patience(first_token=20, gap=2)
+    ) as (model, fake):
         pieces, _ = await told(model, asking(stream=True))
         assert (pieces, len(fake.calls)) == (["Hi"], 1)
 
@@ -779,17 +789,7 @@ async def test_what_goes_wrong_after_a_finish_reason_changes_nothing(
             await anyio.sleep_forever()
         exchange.reset()
 
-    async with (
-        FakeOpenAI() as fake,
-        AsyncOpenAI(api_key=KEY, base_url=fake.base_url, max_retries=0) as given,
-        model_on(fake) as ours,
-    ):
-
-        async def client() -> AsyncOpenAI:
-            return given
-
-        fake.play(player)
-        model = OpenAIChat(client if own_client else ours._client, model="m")
+    async with model_played(player, own_client=own_client) as (model, _):
         with anyio.fail_after(20):
             pieces, answer = await told(model, asking(stream=True))
         assert pieces == ["Hi"]
